@@ -1,0 +1,135 @@
+"""What one repository is configured to do: tocsin.yaml and the release ledger as values. `tocsin.project` reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from tocsin.diag.diagnostic import Severity
+from tocsin.diag.origin import Origin
+from tocsin.ir.compiled import Datasource, Evaluator
+from tocsin.ir.duration import Duration
+from tocsin.ir.rule import ParamValue
+
+LabelToInject = Literal["rule_id", "service", "owner", "env", "level"]
+AnnotationToInject = Literal["sop_ref", "runbook_url", "rule_version", "service", "owner"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeverityPolicy:
+    """One severity. `urgency` is its place in the policy, 0 the most urgent; `label` is the label an alert of it carries."""
+
+    name: str
+    urgency: int
+    label: tuple[str, str]
+    pages: bool
+    requires: frozenset[str]
+    sop_sections: tuple[str, ...]
+    respond_within: Duration | None = None
+    rto: Duration | None = None
+    trigger: str = ""
+    who: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Team:
+    """Who answers; `id` is what rules and SOPs name as owner."""
+
+    id: str
+    name: str
+    chat: str = ""
+    email: str = ""
+    rota: str = ""
+    escalation: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Environment:
+    """Where rules run. `services` maps a service to its evaluator's name where that is not the default."""
+
+    name: str
+    params: Mapping[str, ParamValue]
+    evaluators: tuple[Evaluator, ...]
+    default_evaluator: str
+    services: Mapping[str, str]
+    records: str | None
+    datasources: tuple[Datasource, ...]
+    default_datasource: str | None
+    folder: str
+    org_id: int
+    notifier: Literal["alertmanager", "grafana"]
+    provenance: Literal["locked", "editable"]
+    verdict: Literal["required", "advised"]
+    max_severity: str | None = None
+    evaluation_failing_sop: str | None = None
+
+    def evaluator(self, name: str) -> Evaluator | None:
+        """The evaluator of that name."""
+        return next((each for each in self.evaluators if each.name == name), None)
+
+    def evaluator_of(self, service: str) -> Evaluator:
+        """The evaluator a service uses unless an alert names another."""
+        return self.evaluator(self.services.get(service, self.default_evaluator)) or self.evaluators[0]
+
+    def datasource(self, name: str | None) -> Datasource | None:
+        """The data source of that logical name; the default for None."""
+        wanted = name or self.default_datasource
+        return next((each for each in self.datasources if each.name == wanted), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """The runbook site: `url` has no slash at its end, `""` where none is configured."""
+
+    url: str = ""
+    name: str = "Runbooks"
+    languages: tuple[str, ...] = ("en",)
+    sections: tuple[str, ...] = ()
+    repository: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Project:
+    """tocsin.yaml, checked and with its defaults filled in."""
+
+    name: str
+    severities: tuple[SeverityPolicy, ...]
+    unranked: bool
+    teams: tuple[Team, ...]
+    params: Mapping[str, ParamValue]
+    inject_labels: tuple[LabelToInject, ...]
+    inject_annotations: tuple[AnnotationToInject, ...]
+    site: Site
+    checks: Mapping[str, Severity | None]
+    """Code -> severity; None is `off`."""
+    fail_on: Severity
+    environments: tuple[Environment, ...]
+    origin: Origin = field(compare=False, repr=False)
+
+    def severity(self, name: str | None) -> SeverityPolicy | None:
+        """The severity of that name."""
+        return next((each for each in self.severities if each.name == name), None)
+
+    def environment(self, name: str) -> Environment | None:
+        """The environment of that name."""
+        return next((each for each in self.environments if each.name == name), None)
+
+    def team(self, id: str | None) -> Team | None:
+        """The team of that id."""
+        return next((each for each in self.teams if each.id == id), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ledger:
+    """The release ledger (`releases.json`): what each compiled rule's digest was at its last release, and the version it got then."""
+
+    release: str = "unreleased"
+    rules: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    """`env/rule-key` -> (semantic digest, version)."""
+    sops: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+
+    def version_of(self, key: str, digest: str) -> str:
+        """The release in which this rule last changed; `unreleased` until the change is released."""
+        recorded = self.rules.get(key)
+        return recorded[1] if recorded is not None and recorded[0] == digest else "unreleased"
