@@ -45,6 +45,7 @@ CODES: dict[str, Code] = {
     "TOC115": Code("file-too-large"),
     "TOC116": Code("front-matter"),
     "TOC117": _may("stray-file", "warning"),
+    "TOC118": Code("bad-file-name"),
     # 2: the shape of the data, and the project file
     "TOC201": Code("unknown-key"),
     "TOC202": Code("missing-key"),
