@@ -1,0 +1,345 @@
+"""One authored alert in one environment: levels x variants, each a `CompiledAlert`, with the findings that make one impossible."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from tocsin.diag import Diagnostic, Span, diagnostic
+from tocsin.diag.nearest import did_you_mean, nearest
+from tocsin.ir.compiled import CompiledAlert, Evaluator, RuleKey
+from tocsin.ir.digest import alert_digest
+from tocsin.ir.duration import ZERO, Duration, parse_duration
+from tocsin.ir.project import Environment, Ledger, Project, SeverityPolicy
+from tocsin.ir.rule import AlertSource, LevelSource, ParamValue, RuleFile
+from tocsin.promql import Expr, PromqlProblem, canonical, inject, parse
+from tocsin.resolve.overrides import Variant, variants
+from tocsin.resolve.params import authored_offset, fill, parameter_text, unknown_uses, uses
+from tocsin.resolve.records import Records
+from tocsin.resolve.settings import Settings, settings_of
+
+_UNRANKED = 1_000
+"""Urgency of an alert without a severity: less urgent than any rank a policy can give."""
+_PLAIN_VARIANT = Variant(key="", taken=(), settings={})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupFacts:
+    """What a rule takes over from its group."""
+
+    interval: Duration | None
+    query_offset: Duration | None
+    limit: int
+    labels: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where a rule is compiled: everything but the rule itself."""
+
+    project: Project
+    env: Environment
+    ledger: Ledger
+    records: Records
+    file: RuleFile
+    outer: Mapping[str, ParamValue]
+    group: GroupFacts
+
+
+def compile_alert(alert: AlertSource, place: Place) -> tuple[tuple[CompiledAlert, ...], tuple[Diagnostic, ...]]:
+    """Every compiled rule of `alert` in the environment (mirrors after their originals), and what stands in the way."""
+    found: list[Diagnostic] = []
+    made: list[CompiledAlert] = []
+    parts: tuple[Variant, ...] = (_PLAIN_VARIANT,)
+    if alert.overrides:
+        parts, conflicts = variants(alert, place.env.name)
+        found.extend(conflicts)
+    evaluator = _evaluator(alert, place, found)
+    levels: tuple[LevelSource | None, ...] = alert.levels or (None,)
+    for variant in parts:
+        for level in levels:
+            settings = settings_of(alert, level, variant, place.outer)
+            if settings.enabled:
+                compiled = _compile(alert, level, variant, settings, evaluator, place, found)
+                if compiled is not None:
+                    made.append(compiled)
+    if alert.mirror:
+        made.extend(_mirrors(alert, made, place, found))
+    return tuple(made), tuple(found)
+
+
+def _evaluator(alert: AlertSource, place: Place, found: list[Diagnostic]) -> Evaluator:
+    if alert.evaluator is None:
+        return place.env.evaluator_of(alert.service)
+    evaluator = place.env.evaluator(alert.evaluator)
+    if evaluator is None:
+        names = [each.name for each in place.env.evaluators]
+        message = f"`{alert.evaluator}` is no evaluator of `{place.env.name}`"
+        found.append(diagnostic("TOC209", alert.origin.value("evaluator"), message, help=did_you_mean(alert.evaluator, names), subject=alert.id))
+        return place.env.evaluator_of(alert.service)
+    return evaluator
+
+
+def _compile(
+    alert: AlertSource, level: LevelSource | None, variant: Variant, settings: Settings, evaluator: Evaluator, place: Place, found: list[Diagnostic]
+) -> CompiledAlert | None:
+    reader = _Reader(alert, settings, found)
+    expr_path: tuple[str, ...] = ("levels", settings.level, "expr") if level is not None and level.expr is not None else ("expr",)
+    text = reader.text(settings.expr, *expr_path)
+    parsed = _parse(text, settings, alert, expr_path, found)
+    for_ = reader.duration(settings.for_, "for")
+    keep = reader.duration(settings.keep_firing_for, "keep_firing_for")
+    severity = _severity(settings, alert, place, found)
+    if parsed is None or for_ is None or keep is None:
+        return None
+    if variant.taken:
+        narrowed = _narrow(text, variant, alert, found)
+        if narrowed is None:
+            return None
+        text, parsed = narrowed
+    labels, own = _labels(alert, level, settings, severity, reader, place)
+    annotations, own_annotations = _annotations(alert, level, reader, place)
+    key = RuleKey(place.env.name, alert.id, settings.level, variant.key)
+    # The digest covers what is emitted: the expression after the matchers, the labels after injection and with the group's.
+    datasource = place.env.datasource(alert.datasource) if evaluator.kind == "grafana" or alert.mirror or alert.datasource else None
+    if alert.datasource is not None and datasource is None:
+        names = [each.name for each in place.env.datasources]
+        message = f"`{alert.datasource}` is no data source of `{place.env.name}`"
+        found.append(diagnostic("TOC210", alert.origin.value("datasource"), message, help=did_you_mean(alert.datasource, names), subject=alert.id))
+    digest = alert_digest(
+        expr=canonical(parsed),
+        name=settings.name,
+        for_=for_,
+        keep_firing_for=keep,
+        labels={**place.group.labels, **labels},
+        interval=place.group.interval,
+        query_offset=place.group.query_offset,
+        limit=place.group.limit,
+        evaluator=evaluator,
+        shape=alert.shape,
+        datasource=datasource,
+        reads=place.records.digests(parsed),
+    )
+    version = place.ledger.version_of(f"{place.env.name}/{key.text}", digest)
+    if "rule_version" in place.project.inject_annotations and "rule_version" not in annotations:
+        annotations["rule_version"] = version
+    return CompiledAlert(
+        key=key,
+        uid=alert.grafana_uid if alert.grafana_uid is not None and not key.level and not key.override else uid_of(place.project.name, key, alert),
+        name=settings.name,
+        expr=text,
+        for_=for_,
+        keep_firing_for=keep,
+        labels=labels,
+        own_labels=own,
+        annotations=annotations,
+        own_annotations=own_annotations,
+        severity=severity.name if severity is not None else None,
+        urgency=severity.urgency if severity is not None else _UNRANKED,
+        service=alert.service,
+        owner=alert.owner,
+        sop_ref=alert.sop_ref,
+        runbook_url=runbook_url(place.project, alert.sop_ref),
+        identity=alert.identity,
+        signal=alert.signal,
+        evaluator=evaluator,
+        mirror=False,
+        paused=False,
+        datasource=datasource,
+        shape=alert.shape,
+        params={name: parameter_text(settings.params[name]) for name in sorted(reader.used) if name in settings.params},
+        digest=digest,
+        version=version,
+        source=alert,
+    )
+
+
+class _Reader:
+    """Writes parameters into the texts of one level and remembers which were used."""
+
+    def __init__(self, alert: AlertSource, settings: Settings, found: list[Diagnostic]) -> None:
+        self.alert = alert
+        self.settings = settings
+        self.found = found
+        self.used: set[str] = set()
+
+    def text(self, text: str, *path: str) -> str:
+        """`text` filled; a finding for each parameter nobody set."""
+        if "${" not in text:
+            return text
+        params = self.settings.params
+        self.used |= uses(text)
+        for unknown in unknown_uses(text, params):
+            self.found.append(unknown_parameter(unknown.name, self.alert.origin.inside(unknown.offset, *path), params, self.alert.id))
+        return fill(text, params)
+
+    def duration(self, text: str | None, field: str) -> Duration | None:
+        """The field as a duration, zero where it is not said; None with a finding where it is none."""
+        if text is None:
+            return ZERO
+        filled = self.text(text, *self._path(field))
+        duration = parse_duration(filled)
+        if duration is None and "${" not in filled:
+            self.found.append(
+                diagnostic(
+                    "TOC205",
+                    self._place(field),
+                    f"`{field}` is `{filled}` here, which is no duration",
+                    help="write a number with a unit: `30s`, `5m`, `1h30m`",
+                    subject=f"{self.alert.id}/{field}",
+                )
+            )
+        return duration
+
+    def _path(self, field: str) -> tuple[str, ...]:
+        level = ("levels", self.settings.level, field)
+        return level if self.settings.level and self.alert.origin.wrote(*level) else (field,)
+
+    def _place(self, field: str) -> Span:
+        override = self.settings.set_by.get(field)
+        if override is None:
+            return self.alert.origin.value(*self._path(field))
+        path = f"{self.settings.level}.{field}"
+        return self.alert.origin.value("overrides", override.key, "set", path if path in override.set else field)
+
+
+def unknown_parameter(name: str, span: Span, known: Mapping[str, ParamValue], subject: str) -> Diagnostic:
+    """`${name}` is used and nobody sets it."""
+    close = nearest(name, known)
+    help = f"did you mean `${{{close}}}`?" if close else f"set it under `params:`, or write `$${{{name}}}` for the literal text"
+    return diagnostic("TOC404", span, f"the parameter `{name}` is not set", help=help, subject=f"{subject}/{name}")
+
+
+def _parse(text: str, settings: Settings, alert: AlertSource, path: tuple[str, ...], found: list[Diagnostic]) -> Expr | None:
+    parsed = parse(text)
+    if isinstance(parsed, PromqlProblem):
+        if not unknown_uses(settings.expr, settings.params):
+            found.append(promql_finding(parsed, alert.origin.inside(authored_offset(settings.expr, settings.params, parsed.offset), *path), alert.id))
+        return None
+    if parsed.kind not in ("vector", "scalar"):
+        article = "a range vector" if parsed.kind == "matrix" else "a string"
+        found.append(
+            diagnostic("TOC403", alert.origin.value(*path), f"the expression yields {article}, and a rule needs an instant vector or a scalar", subject=alert.id)
+        )
+        return None
+    return parsed
+
+
+def promql_finding(problem: PromqlProblem, span: Span, subject: str) -> Diagnostic:
+    """What the parser said, as a finding."""
+    code = "TOC402" if problem.hostile else "TOC401"
+    message = problem.message if problem.hostile else f"not valid PromQL: {problem.message}"
+    return diagnostic(code, span, message, subject=f"{subject}/expr")
+
+
+def _narrow(text: str, variant: Variant, alert: AlertSource, found: list[Diagnostic]) -> tuple[str, Expr] | None:
+    for label, operator, value in variant.taken:
+        narrowed = inject(text, label, "=~" if operator == "=~" else "!~", value)
+        if isinstance(narrowed, PromqlProblem):
+            override = next(each for each in alert.overrides if each.where == (label, value))
+            found.append(
+                diagnostic(
+                    "TOC411",
+                    alert.origin.key("overrides", override.key, "where"),
+                    f"`where` on `{label}` cannot be written into the expression: {narrowed.message}",
+                    help="write a second alert for these series",
+                    subject=f"{alert.id}/overrides.{override.key}",
+                )
+            )
+            return None
+        text = narrowed
+    parsed = parse(text)
+    assert isinstance(parsed, Expr), "inject proves its result by parsing it"
+    return text, parsed
+
+
+def _severity(settings: Settings, alert: AlertSource, place: Place, found: list[Diagnostic]) -> SeverityPolicy | None:
+    if settings.severity is None:
+        return None
+    severity = place.project.severity(settings.severity)
+    if severity is None:
+        path = ("levels", settings.level, "severity") if settings.level and alert.origin.wrote("levels", settings.level, "severity") else ("severity",)
+        override = settings.set_by.get("severity")
+        span = alert.origin.value(*path) if override is None else alert.origin.value("overrides", override.key)
+        names = [each.name for each in place.project.severities]
+        message = f"`{settings.severity}` is no severity of the policy"
+        found.append(diagnostic("TOC505", span, message, help=did_you_mean(settings.severity, names), subject=f"{alert.id}/severity"))
+        return None
+    cap = place.project.severity(place.env.max_severity)
+    return cap if cap is not None and severity.urgency < cap.urgency else severity
+
+
+def _labels(
+    alert: AlertSource, level: LevelSource | None, settings: Settings, severity: SeverityPolicy | None, reader: _Reader, place: Place
+) -> tuple[dict[str, str], frozenset[str]]:
+    labels = {name: reader.text(value, "labels", name) for name, value in alert.labels.items()}
+    if level is not None:
+        labels.update((name, reader.text(value, "levels", level.key, "labels", name)) for name, value in level.labels.items())
+    if severity is not None:
+        labels.setdefault(*severity.label)
+    own = frozenset(labels)
+    injected: Mapping[str, str | None] = {
+        "rule_id": alert.id,
+        "service": alert.service,
+        "owner": alert.owner,
+        "env": place.env.name,
+        "level": settings.level or None,
+    }
+    for name in place.project.inject_labels:
+        value = injected[name]
+        if value is not None:
+            labels.setdefault(name, value)
+    return labels, own
+
+
+def _annotations(alert: AlertSource, level: LevelSource | None, reader: _Reader, place: Place) -> tuple[dict[str, str], frozenset[str]]:
+    annotations: dict[str, str] = {}
+    if alert.summary is not None:
+        annotations["summary"] = reader.text(alert.summary, "summary")
+    if alert.description is not None:
+        annotations["description"] = reader.text(alert.description, "description")
+    for name, value in alert.annotations.items():
+        annotations[name] = reader.text(value, "annotations", name)
+    if level is not None:
+        for name, value in level.annotations.items():
+            path = ("levels", level.key, name) if name in ("summary", "description") else ("levels", level.key, "annotations", name)
+            annotations[name] = reader.text(value, *path)
+    own = frozenset(annotations)
+    added: Mapping[str, str | None] = {
+        "sop_ref": alert.sop_ref,
+        "runbook_url": runbook_url(place.project, alert.sop_ref),
+        "service": alert.service,
+        "owner": alert.owner,
+    }
+    for name in place.project.inject_annotations:
+        value = added.get(name)
+        if value:
+            annotations.setdefault(name, value)
+    return annotations, own
+
+
+def runbook_url(project: Project, sop_ref: str | None) -> str | None:
+    """The address of a SOP's page, stable for ever: independent of path, title and language."""
+    if sop_ref is None or not project.site.url:
+        return None
+    id, _, anchor = sop_ref.partition("#")
+    return f"{project.site.url}/sop/{id}/" + (f"#{anchor}" if anchor else "")
+
+
+def uid_of(project: str, key: RuleKey, alert: AlertSource) -> str:
+    """At most 32 of `[a-z0-9-]`: the start of the id for people, a hash of the whole key for uniqueness."""
+    level = "" if len(alert.levels) <= 1 else key.level
+    parts = "\x1f".join((project, key.env, key.id, level, key.override))
+    return f"{key.id[:15].rstrip('-')}-{hashlib.sha256(parts.encode()).hexdigest()[:16]}"
+
+
+def _mirrors(alert: AlertSource, made: list[CompiledAlert], place: Place, found: list[Diagnostic]) -> Iterator[CompiledAlert]:
+    own = {each.evaluator.name for each in made}
+    targets = [each for each in place.env.evaluators if each.kind == "grafana" and each.name not in own]
+    if not targets:
+        message = f"`{place.env.name}` has no other Grafana evaluator to mirror this alert to"
+        found.append(diagnostic("TOC712", alert.origin.key("mirror"), message, help="remove `mirror`, or declare a grafana evaluator", subject=alert.id))
+    for target in targets:
+        for each in made:
+            yield replace(each, evaluator=target, mirror=True, paused=True, uid=f"{each.uid[:24]}-m-{hashlib.sha256(target.name.encode()).hexdigest()[:5]}")
