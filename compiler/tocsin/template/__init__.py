@@ -6,6 +6,8 @@ a file or a target's format, nothing raises on bad input, and nothing runs a tem
 """
 
 from tocsin.template.check import check
+from tocsin.template.facts import Facts, facts
+from tocsin.template.grafana import TemplateRefusal, escape_file, to_grafana
 from tocsin.template.tree import TemplateProblem
 
-__all__ = ["TemplateProblem", "check"]
+__all__ = ["Facts", "TemplateProblem", "TemplateRefusal", "check", "escape_file", "facts", "to_grafana"]

@@ -84,3 +84,9 @@ def dialect(version: Version | None, go: Version | None = None) -> Dialect:
     return Dialect(
         names | GO_FUNCTIONS, built >= ELSE_WITH_SINCE, PAREN_LIMIT if built >= PAREN_LIMIT_SINCE else None
     )
+
+
+@lru_cache(maxsize=1)
+def newest() -> Dialect:
+    """Everything any served release accepts: for reading a text, not for judging it."""
+    return Dialect(GO_FUNCTIONS | frozenset(PROMETHEUS_FUNCTIONS), True, None)

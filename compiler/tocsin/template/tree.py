@@ -7,6 +7,7 @@ named tuples and not dataclasses because a compile builds hundreds of thousands 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -65,3 +66,22 @@ class Template(NamedTuple):
     statements: tuple[Statement, ...]
     ends: dict[int, int]
     named: dict[str, int]
+
+
+def pipelines(template: Template) -> Iterator[Pipeline]:
+    """Every pipeline of `template`, the parenthesised ones included, in the order of the text."""
+    todo = [
+        statement.pipeline for statement in reversed(template.statements) if statement.pipeline is not None
+    ]
+    while todo:
+        pipeline = todo.pop()
+        yield pipeline
+        inner = [arg.inner for command in pipeline.commands for arg in command if arg.inner is not None]
+        todo.extend(reversed(inner))
+
+
+def operands(template: Template) -> Iterator[Operand]:
+    """Every argument in `template`; those inside parentheses come after the pipeline that holds them."""
+    for pipeline in pipelines(template):
+        for command in pipeline.commands:
+            yield from command
