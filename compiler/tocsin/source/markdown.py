@@ -1,0 +1,346 @@
+"""The only reader of Markdown: front matter apart from the prose, and the headings, fences and links of the prose with their places.
+
+A line scanner would be thirty times faster and misses fences inside lists and links over two lines, so markdown-it reads the blocks. It reads
+the inside of a paragraph only where there is a `[` or a `<`: nothing else can begin a link, so the result is the same and most of the time is
+saved. markdown-it knows lines but no columns; the rules that find links are wrapped so that they tell where they found them.
+
+markdown-it costs 40 ms to import and is imported where it is used: a command that reads no SOP does not pay.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache
+from typing import TYPE_CHECKING
+
+from tocsin.diag.diagnostic import Diagnostic, diagnostic
+from tocsin.diag.source_file import SourceFile
+from tocsin.diag.span import Span
+from tocsin.ir.sop import Body, Fence, Link, Section
+from tocsin.source.tree import Document, read_document
+
+if TYPE_CHECKING:
+    from markdown_it import MarkdownIt
+    from markdown_it.rules_inline import StateInline
+    from markdown_it.token import Token
+
+_HEADINGS: dict[str, tuple[str, ...]] = {
+    "impact": ("impact", "影响", "影响范围"),
+    "confirm": ("confirm", "meaning", "what this means", "含义", "规则描述", "确认"),
+    "symptoms": ("symptoms", "when to use this", "现象", "故障现象", "症状"),
+    "mitigate": ("mitigate", "mitigation", "quick fix", "stop the bleeding", "resolution", "缓解", "应急处理", "处理方法", "修复"),
+    "verify": ("verify", "verification", "how to tell it worked", "验证", "恢复验证"),
+    "rollback": ("rollback", "undo", "回滚", "撤销"),
+    "diagnose": ("diagnose", "diagnosis", "investigation", "troubleshooting", "排查", "诊断", "问题定位", "根因"),
+    "escalate": ("escalate", "escalation", "contacts", "升级", "联系人"),
+    "background": ("background", "full context", "references", "背景", "参考"),
+    "history": ("history", "past incidents", "复盘", "历史"),
+}
+SECTION_IDS: tuple[str, ...] = tuple(_HEADINGS)
+"""The ids that never change, in the order a responder wants the sections: the same in every language."""
+_FIXED = {heading: anchor for anchor, headings in _HEADINGS.items() for heading in headings}
+_NUMBERING = re.compile(r"(?:[0-9]+(?:\.[0-9]+)*[.)、:]?\s+|[0-9]+[、.]\s*|[一二三四五六七八九十]+[、.]\s*)")
+_EXPLICIT = re.compile(r"[ ]+\{:?[ ]*(#[^}\n]*|[^}\n]*[ ]#[^}\n]*)\}[ ]*\Z")
+_KIND = re.compile(r"<!--\s*tocsin:\s*(read|change|destructive)\b[^>]*-->\s*\Z")
+_COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
+_HTML_TARGET = re.compile(r"""<[A-Za-z][^<>]*?\s(?:href|src)\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'<>=`]+))""", re.DOTALL)
+_MARKED_UP = re.compile(r"[\\`*_\[\]<>&!]")
+_COUNTED = re.compile(r"(.*)_([0-9]+)\Z", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pieces:
+    """A Markdown source in two: the front matter as a document (None where it is missing or broken), and the prose from `first_line` on."""
+
+    document: Document | None
+    text: str
+    first_line: int
+
+
+def split(file: SourceFile) -> tuple[Pieces, tuple[Diagnostic, ...]]:
+    """Front matter and prose of `file`. TOC116 where the front matter is missing or not closed."""
+    text = file.text
+    if not text.strip():
+        found = diagnostic("TOC109", Span(file.path), "the file is empty", help="delete it, or start it with front matter between two lines of `---`")
+        return Pieces(document=None, text="", first_line=1), (found,)
+    lines = text.split("\n")
+    if lines[0].rstrip() != "---":
+        help = "start the file with a line `---`, the keys (`id`, `title`, ...), and another line `---`"
+        found = diagnostic("TOC116", Span.of_line(file.path, text, 0, 0), "the file does not start with front matter", help=help)
+        return Pieces(document=None, text=text, first_line=1), (found,)
+    close = next((index for index, line in enumerate(lines[1:], 1) if line.rstrip() in ("---", "...")), None)
+    if close is None:
+        help = "end the front matter with a line `---` before the prose"
+        found = diagnostic("TOC116", Span.of_line(file.path, text, 0, 0), "the front matter that starts here is not closed", help=help)
+        return Pieces(document=None, text="", first_line=len(lines) + 1), (found,)
+    header = "\n".join(lines[:close]) + "\n"
+    document, said = read_document(replace(file, text=header))
+    if document is None and not any(each.severity >= 3 and each.code != "TOC109" for each in said):
+        found = diagnostic("TOC116", Span.of_line(file.path, text, 0, 0), "the front matter is empty", help="write the keys (`id`, `title`, ...) between the two lines of `---`")
+        said = (found,)
+    if document is not None:
+        document = replace(document, file=file)
+    return Pieces(document=document, text="\n".join(lines[close + 1 :]), first_line=close + 2), said
+
+
+def read_body(file: SourceFile, text: str, first_line: int) -> Body:
+    """The prose of `file`, which begins on its line `first_line` (from 1), with everything a link or a check may ask for."""
+    reader = _Reader(file.path, text, first_line)
+    reader.read()
+    return Body(
+        text=text,
+        first_line=first_line,
+        sections=_anchored(reader.headings),
+        fences=tuple(reader.fences),
+        links=tuple(sorted(reader.links, key=lambda each: each.span)),
+    )
+
+
+def slug(text: str) -> str:
+    """The anchor MkDocs makes of a heading. Where that would be a bare number (a Chinese heading) the words themselves, in small letters."""
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode("ascii")
+    return _dashed(plain) or _dashed(unicodedata.normalize("NFKC", text))
+
+
+def _dashed(text: str) -> str:
+    return re.sub(r"[-\s]+", "-", re.sub(r"[^\w\s-]", "", text).strip().lower())
+
+
+@dataclass(frozen=True, slots=True)
+class _Heading:
+    text: str
+    level: int
+    span: Span
+    explicit: str
+
+
+def _anchored(headings: Sequence[_Heading]) -> tuple[Section, ...]:
+    """Each heading with its anchor: explicit ids and fixed ids first, as they must not move; then slugs, counted where they repeat."""
+    anchors = [each.explicit for each in headings]
+    used = {each for each in anchors if each}
+    known = [False] * len(headings)
+    for index, each in enumerate(headings):
+        fixed = _FIXED.get(_NUMBERING.sub("", each.text, count=1).strip().rstrip(":：").casefold())
+        if not anchors[index] and fixed and fixed not in used:
+            anchors[index] = fixed
+            used.add(fixed)
+        known[index] = anchors[index] in _HEADINGS
+    for index, each in enumerate(headings):
+        if not anchors[index]:
+            anchors[index] = _unused(slug(each.text), used)
+            used.add(anchors[index])
+    return tuple(
+        Section(anchor=anchor, heading=each.text, level=each.level, span=each.span, known=fixed)
+        for each, anchor, fixed in zip(headings, anchors, known, strict=True)
+    )
+
+
+def _unused(anchor: str, used: set[str]) -> str:
+    while not anchor or anchor in used:
+        counted = _COUNTED.match(anchor)
+        anchor = f"{counted[1]}_{int(counted[2]) + 1}" if counted else f"{anchor}_1"
+    return anchor
+
+
+@dataclass(slots=True)
+class _Sight:
+    """What the wrapped rules tell: offsets into the text of one paragraph, and the target."""
+
+    source: str = ""
+    seen: list[tuple[int, int, str]] = field(default_factory=list)
+
+
+class _Reader:
+    """Reads one body. Lives as long as that."""
+
+    def __init__(self, path: str, text: str, first_line: int) -> None:
+        self.path = path
+        # The same three replacements markdown-it makes before anything else; none changes a line or a column that is counted.
+        self.text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "\ufffd")
+        self.lines = self.text.split("\n")
+        self.first_line = first_line
+        self.headings: list[_Heading] = []
+        self.fences: list[Fence] = []
+        self.links: list[Link] = []
+        self.sight = _Sight()
+        self.env: dict[str, object] = {"sight": self.sight}
+        self.cursor = (-1, 0)
+
+    def read(self) -> None:
+        md = _links_only()
+        tokens: list[Token] = []
+        md.block.parse(self.text, md, self.env, tokens)
+        row, kind, heading = (0, 1), "", 0
+        for token in tokens:
+            if token.type == "inline":
+                where = token.map or row
+                if heading:
+                    self.heading(token.content, heading, where[0])
+                if "[" in token.content or "<" in token.content:
+                    self.inline(md, token.content, where)
+                heading = 0
+            elif token.type == "heading_open":
+                heading = int(token.tag[1])
+            elif token.type == "fence":
+                self.fence(token, kind)
+            elif token.type == "html_block" and token.map:
+                kind = match[1] if (match := _KIND.search(token.content)) else ""
+                self.html(token.content, token.map)
+                continue
+            if token.map:
+                row = (token.map[0], token.map[1])
+            kind = ""
+
+    def heading(self, content: str, level: int, line: int) -> None:
+        explicit = ""
+        if match := _EXPLICIT.search(content):
+            explicit = next((each[1:] for each in match[1].split() if each.startswith("#")), "")
+            content = content[: match.start()]
+        text = _plain(content) if _MARKED_UP.search(content) else " ".join(content.split())
+        self.headings.append(_Heading(text, level, self.span(content, 0, len(content), (line, line + 1)), explicit))
+
+    def fence(self, token: Token, kind: str) -> None:
+        first, end = token.map or (0, 1)
+        closed = end - first > 1 + token.content.count("\n")
+        count = token.content.count("\n")
+        words = token.info.split()
+        language = words[0] if words else ""
+        if language.startswith("{"):
+            language = next((each.lstrip(".") for each in language.strip("{}").split() if each.startswith(".")), "")
+        content_at = self.line(first + 1)
+        last = self.line(first + count)
+        indent = len(content_at) - len(content_at.lstrip())
+        start, stop = self.first_line + first + 1, self.first_line + first + max(count, 1)
+        span = Span(self.path, start, indent + 1 if count else 1, stop, len(last) + 1 if count else 1)
+        del closed
+        self.fences.append(Fence(language=language, text=token.content, span=span, kind=kind))
+
+    def inline(self, md: MarkdownIt, content: str, where: Sequence[int]) -> None:
+        self.sight.source = content
+        self.sight.seen = []
+        md.inline.parse(content, md, self.env, [])
+        for start, end, target in self.sight.seen:
+            self.links.append(Link(target=target, span=self.span(content, start, end, where)))
+
+    def html(self, content: str, where: Sequence[int]) -> None:
+        for start, end, target in _html_targets(_COMMENT.sub(lambda each: re.sub(r"[^\n]", " ", each[0]), content)):
+            self.links.append(Link(target=target, span=self.span(content, start, end, where)))
+
+    def line(self, index: int) -> str:
+        return self.lines[index] if index < len(self.lines) else ""
+
+    def span(self, content: str, start: int, end: int, where: Sequence[int]) -> Span:
+        """The place of `content[start:end]`, a piece of the block that stands in the lines `where`."""
+        first, last = self.place(content, start, where[0]), self.place(content, end, where[0])
+        if first is None or last is None:
+            row = where[0] + content.count("\n", 0, start)
+            return Span.of_line(self.path, self.text, row, 0) if self.first_line == 1 else self.whole(row)
+        return Span(self.path, first[0], first[1], last[0], last[1])
+
+    def whole(self, row: int) -> Span:
+        return Span(self.path, self.first_line + row, 1, self.first_line + row, len(self.line(row)) + 1)
+
+    def place(self, content: str, offset: int, top: int) -> tuple[int, int] | None:
+        row = content.count("\n", 0, offset)
+        begin = content.rfind("\n", 0, offset) + 1
+        stop = content.find("\n", begin)
+        written = content[begin : stop if stop >= 0 else len(content)]
+        column = self.line(top + row).find(written)
+        if column < 0:
+            return None
+        return self.first_line + top + row, column + offset - begin + 1
+
+
+def _html_targets(content: str) -> Iterator[tuple[int, int, str]]:
+    for match in _HTML_TARGET.finditer(content):
+        group = next(each for each in (1, 2, 3) if match[each] is not None)
+        yield match.start(group), match.end(group), match[group]
+
+
+def _plain(content: str) -> str:
+    """A heading's words without their markup."""
+    md = _everything()
+    tokens = md.parseInline(content)[0].children or []
+    words: list[str] = []
+    for token in tokens:
+        if token.type in ("text", "code_inline", "text_special"):
+            words.append(token.content)
+        elif token.type in ("softbreak", "hardbreak"):
+            words.append(" ")
+    return " ".join("".join(words).split())
+
+
+@cache
+def _everything() -> MarkdownIt:
+    from markdown_it import MarkdownIt
+
+    return MarkdownIt("commonmark")
+
+
+@cache
+def _links_only() -> MarkdownIt:
+    """A reader that knows every block and, inside a paragraph, only what makes or hides a link."""
+    from markdown_it import MarkdownIt
+
+    md = MarkdownIt("commonmark").enable("table").disable(["emphasis", "entity", "newline"])
+    rules = {name: rule for name, rule in zip(md.inline.ruler.get_all_rules(), (each.fn for each in md.inline.ruler.__rules__), strict=True)}
+    for name, told in (("link", _told_link), ("image", _told_link), ("autolink", _told_autolink), ("html_inline", _told_html)):
+        md.inline.ruler.at(name, _telling(rules[name], told))
+    return md
+
+
+Rule = Callable[["StateInline", bool], bool]
+Told = Callable[["StateInline", int], Iterator[tuple[int, int, str]]]
+
+
+def _telling(rule: Rule, told: Told) -> Rule:
+    def wrapped(state: StateInline, silent: bool) -> bool:
+        start = state.pos
+        fits = rule(state, silent)
+        if fits and not silent:
+            sight = state.env["sight"]
+            # The text of an image is parsed as a paragraph of its own; links inside it are never links on the page.
+            if state.src == sight.source:
+                sight.seen.extend(told(state, start))
+        return fits
+
+    return wrapped
+
+
+def _told_link(state: StateInline, start: int) -> Iterator[tuple[int, int, str]]:
+    end, is_image = state.pos, state.src[start] == "!"
+    state.pos = start
+    label_end = state.md.helpers.parseLinkLabel(state, start + is_image, not is_image)
+    state.pos = end
+    source = state.src
+    if source[label_end + 1 : label_end + 2] == "(":
+        at = label_end + 2
+        while source[at : at + 1] in (" ", "\n", "\t"):
+            at += 1
+        found = state.md.helpers.parseLinkDestination(source, at, end)
+        if found.ok and found.pos < end:
+            bracketed = source[at : at + 1] == "<"
+            yield at + bracketed, found.pos - bracketed, found.str
+            return
+    from markdown_it.common.utils import normalizeReference
+
+    label = source[start + 1 + is_image : label_end]
+    if source[label_end + 1 : label_end + 2] == "[" and source[label_end + 2 : label_end + 3] != "]":
+        label = source[label_end + 2 : end - 1]
+    reference = state.env.get("references", {}).get(normalizeReference(label))
+    if reference is not None:
+        yield start, end, reference["href"]
+
+
+def _told_autolink(state: StateInline, start: int) -> Iterator[tuple[int, int, str]]:
+    yield start + 1, state.pos - 1, state.src[start + 1 : state.pos - 1]
+
+
+def _told_html(state: StateInline, start: int) -> Iterator[tuple[int, int, str]]:
+    written = state.src[start : state.pos]
+    if not written.startswith("<!--"):
+        for first, last, target in _html_targets(written):
+            yield start + first, start + last, target
