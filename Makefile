@@ -1,0 +1,47 @@
+# Each target does all its own set-up: Debian or Ubuntu with python3, make and git is enough to start from.
+#
+#   make demo      the whole length of the compiler on the starter rules, with three planted faults
+#   make test      every test, against real Prometheus and Alertmanager        (ARGS="-k lag" narrows it)
+#   make check     format, lint, types, layers
+#   make fmt       let ruff put the format right
+#   make bench     time and memory on 10,000 rules, beside promtool
+#   make corpora CORPORA=DIR    adopt and compile other people's rule files
+SHELL := /bin/bash
+BIN := .venv/bin
+CODE := compiler tests $(wildcard demo)
+
+.PHONY: demo test check fmt bench corpora venv real
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help:
+	@sed -n 's/^#   //p' Makefile
+
+venv:
+	@.ci/venv
+
+real: venv
+	@$(BIN)/python tests/real/components.py fetch
+
+demo: real
+	@PATH="$(CURDIR)/$(BIN):$$PATH" bash demo/run.sh
+
+test: real
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: venv
+	$(BIN)/ruff format --check $(CODE)
+	$(BIN)/ruff check $(CODE)
+	$(BIN)/mypy --strict compiler/tocsin
+	$(BIN)/lint-imports --no-logo
+
+fmt: venv
+	$(BIN)/ruff format $(CODE)
+	$(BIN)/ruff check --fix $(CODE)
+
+bench: real
+	@$(BIN)/python tests/bench/run.py $(ARGS)
+
+corpora: real
+	@test -n "$(CORPORA)" || { echo "make corpora CORPORA=DIR: name the folder of rule files" >&2; exit 2; }
+	@$(BIN)/python tests/corpora/run.py "$(CORPORA)" $(ARGS)
