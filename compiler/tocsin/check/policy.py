@@ -1,0 +1,120 @@
+"""The response policy: what an alert of a severity must have, and who answers for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tocsin.check.view import ServiceView
+from tocsin.diag import Diagnostic, Span, diagnostic
+from tocsin.diag.nearest import did_you_mean, nearest
+from tocsin.ir.project import SeverityPolicy
+from tocsin.ir.rule import AlertSource
+from tocsin.resolve import alert_uses, override_findings
+from tocsin.resolve.params import uses
+
+
+def _severities(view: ServiceView, alert: AlertSource) -> list[SeverityPolicy]:
+    """The severities `alert` is written for, the most urgent first."""
+    names = {level.severity or alert.severity for level in alert.levels} or {alert.severity}
+    return sorted((each for name in names if (each := view.project.severity(name)) is not None), key=lambda each: each.urgency)
+
+
+def missing_severity(view: ServiceView) -> Iterator[Diagnostic]:
+    """TOC506: an alert, or a level of one, without a severity."""
+    if view.project.unranked:
+        return
+    for _, alert in view.alerts:
+        names = [each.name for each in view.project.severities]
+        help = f"write `severity: {names[-1]}`" if names else ""
+        if not alert.levels and alert.severity is None:
+            yield diagnostic("TOC506", alert.origin.value("alert"), f"`{alert.name}` has no severity", help=help, subject=alert.id)
+        for level in alert.levels:
+            if level.severity is None and alert.severity is None:
+                yield diagnostic("TOC506", alert.origin.key("levels", level.key), f"level `{level.key}` has no severity", help=help, subject=f"{alert.id}/levels.{level.key}")
+
+
+def owners(view: ServiceView) -> Iterator[Diagnostic]:
+    """TOC507, TOC508: an owner that is missing where the policy wants one, or that nobody declared."""
+    teams = [each.id for each in view.project.teams]
+    for file in view.files:
+        if file.owner is not None and file.owner not in teams:
+            yield diagnostic("TOC508", file.origin.value("owner"), f"`{file.owner}` is no team of tocsin.yaml", help=did_you_mean(file.owner, teams), subject=f"{file.service}/owner")
+    for file, alert in view.alerts:
+        if alert.owner is not None and alert.owner != file.owner and alert.owner not in teams:
+            yield diagnostic("TOC508", alert.origin.value("owner"), f"`{alert.owner}` is no team of tocsin.yaml", help=did_you_mean(alert.owner, teams), subject=f"{alert.id}/owner")
+        if alert.owner is None and any("owner" in each.requires for each in _severities(view, alert)):
+            yield diagnostic("TOC507", alert.origin.value("alert"), f"`{alert.name}` has no owner", help="write `owner:` at the top of the file", subject=alert.id)
+
+
+def required_words(view: ServiceView) -> Iterator[Diagnostic]:
+    """TOC509, TOC512, TOC603: a summary, an identity or a SOP that the severity demands and the alert lacks."""
+    for _, alert in view.alerts:
+        for severity in _severities(view, alert)[:1]:
+            if "summary" in severity.requires and alert.summary is None and "summary" not in alert.annotations:
+                message = f"`{alert.name}` has no summary, and {severity.name} demands one"
+                yield diagnostic("TOC509", alert.origin.value("alert"), message, help="write `summary:`, the one line of the notification", subject=alert.id)
+            if "identity" in severity.requires and not alert.identity:
+                message = f"`{alert.name}` does not say which labels tell its instances apart, and {severity.name} demands it"
+                yield diagnostic("TOC512", alert.origin.value("alert"), message, help="write `identity: [label, ...]`", subject=alert.id)
+            if "sop" in severity.requires and alert.sop_ref is None:
+                message = f"`{alert.name}` has no SOP, and {severity.name} demands one"
+                yield diagnostic("TOC603", alert.origin.value("alert"), message, help="write `sop_ref:`; `tocsin new sop` makes the page", subject=alert.id)
+
+
+def required_tests(view: ServiceView) -> Iterator[Diagnostic]:
+    """TOC511: a level whose severity demands a test that makes it fire."""
+    tested: set[tuple[str, str]] = set()
+    for file in view.files:
+        ids = [rule.id for group in file.groups for rule in group.rules if isinstance(rule, AlertSource)]
+        for test in file.tests:
+            id = test.alert if test.alert is not None else (ids[0] if len(ids) == 1 else None)
+            if id is not None:
+                tested.update((id, each.level) for _, rows in test.firing for each in rows)
+    for _, alert in view.alerts:
+        for level in alert.levels or (None,):
+            severity = view.project.severity((level.severity if level is not None else None) or alert.severity)
+            key = level.key if level is not None else ""
+            if severity is not None and "test" in severity.requires and (alert.id, key) not in tested:
+                what = f"level `{key}` of `{alert.name}`" if key else f"`{alert.name}`"
+                span = alert.origin.key("levels", key) if key else alert.origin.value("alert")
+                yield diagnostic("TOC511", span, f"no test makes {what} fire, and {severity.name} demands one", help="add one under `tests:`", subject=f"{alert.id}/{key}")
+
+
+def overrides(view: ServiceView) -> Iterator[Diagnostic]:
+    """TOC208, TOC409, TOC411, TOC412: overrides that hit nothing."""
+    for _, alert in view.alerts:
+        if alert.overrides:
+            yield from override_findings(alert, view.project)
+
+
+def unused_parameters(view: ServiceView) -> Iterator[Diagnostic]:
+    """TOC405: a parameter of a level, an alert or a file that nothing uses."""
+    for file in view.files:
+        used_in_file: set[str] = set()
+        for group in file.groups:
+            used_in_file |= uses(group.interval or "") | uses(group.query_offset or "")
+            for value in group.labels.values():
+                used_in_file |= uses(value)
+            for rule in group.rules:
+                used = alert_uses(rule) if isinstance(rule, AlertSource) else uses(rule.expr).union(*(uses(each) for each in rule.labels.values()))
+                used_in_file |= used
+                for name in rule.params:
+                    if name not in used:
+                        yield _unused(name, rule.origin.key("params", name), rule.id)
+                if isinstance(rule, AlertSource):
+                    for level in rule.levels:
+                        for name in level.params:
+                            if name not in used:
+                                yield _unused(name, rule.origin.key("levels", level.key, name), rule.id)
+        for name in file.params:
+            if name not in used_in_file:
+                yield _unused(name, file.origin.key("params", name), file.file.path)
+
+
+_FIELDS = ("severity", "name", "expr", "for", "keep_firing_for", "enabled", "labels", "annotations", "summary", "description")
+
+
+def _unused(name: str, span: Span, subject: str) -> Diagnostic:
+    close = nearest(name, _FIELDS)
+    help = f"did you mean `{close}`?" if close else "remove it, or use it"
+    return diagnostic("TOC405", span, f"nothing uses the parameter `{name}`", help=help, subject=f"{subject}/{name}")
