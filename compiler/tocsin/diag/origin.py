@@ -11,20 +11,26 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tocsin.diag.span import Span, scalar_end
+from tocsin.diag.span import Span, lines_of, scalar_place
 
-_LINE_BITS = 20
-"""A mark is `line << 20 | column`, both counted from 0: a million columns are more than the 2 MB size limit of a source needs."""
+_COLUMN_BITS = 22
+_COLUMNS = (1 << _COLUMN_BITS) - 1
+"""A mark is line, column (both from 0) and one bit for flow style; four million columns are more than a source of 2 MB has."""
 
 
-def mark_of(line: int, column: int) -> int:
-    """Line and column (from 0) as one integer."""
-    return line << _LINE_BITS | column
+def mark_of(line: int, column: int, *, flow: bool = False) -> int:
+    """Line and column (from 0) as one integer; `flow` where the node is part of a `{...}` or `[...]`."""
+    return (line << _COLUMN_BITS | column) << 1 | flow
 
 
 def place_of(mark: int) -> tuple[int, int]:
     """The line and column (from 0) that `mark_of` packed."""
-    return mark >> _LINE_BITS, mark & ((1 << _LINE_BITS) - 1)
+    return mark >> (_COLUMN_BITS + 1), mark >> 1 & _COLUMNS
+
+
+def in_flow(mark: int) -> bool:
+    """Whether the node stands in a `{...}` or `[...]`, where a comma ends a plain scalar."""
+    return bool(mark & 1)
 
 
 class Map(dict[str, object]):
@@ -48,7 +54,6 @@ class Seq(list[object]):
         super().__init__()
         self.mark = mark
         self.items_at: list[int] = []
-
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +91,7 @@ class Origin:
         for step in path:
             if isinstance(node, Map) and step in node:
                 node = node[str(step)]
-            elif isinstance(node, Seq) and isinstance(step, int) and step < len(node):
+            elif isinstance(node, Seq) and isinstance(step, int) and 0 <= step < len(node):
                 node = node[step]
             else:
                 return False
@@ -97,57 +102,63 @@ class Origin:
         for step in path:
             if isinstance(node, Map):
                 node = node.get(str(step))
-            elif isinstance(node, Seq) and isinstance(step, int) and step < len(node):
+            elif isinstance(node, Seq) and isinstance(step, int) and 0 <= step < len(node):
                 node = node[step]
             else:
                 return None
         return node
 
     def _find(self, path: tuple[str | int, ...], *, key: bool) -> Span:
-        mark = self.node.mark
-        is_key = False
+        mark, parent, is_key = self.node.mark, -1, False
         node: object = self.node
         for index, step in enumerate(path):
-            last = index == len(path) - 1
             if isinstance(node, Map) and step in node:
-                is_key = key and last
-                mark = (node.keys_at if is_key else node.values_at)[str(step)]
-                node = node[str(step)]
-            elif isinstance(node, Seq) and isinstance(step, int) and step < len(node):
+                name = str(step)
+                is_key = key and index == len(path) - 1
+                mark, parent = node.values_at[name], place_of(node.keys_at[name])[1]
+                mark = node.keys_at[name] if is_key else mark
+                node = node[name]
+            elif isinstance(node, Seq) and isinstance(step, int) and 0 <= step < len(node):
                 mark = node.items_at[step]
+                parent = self._dash(mark, node)
                 node = node[step]
             else:
                 break
-        return self._span(mark, node, is_key=is_key)
-
-    def _span(self, mark: int, node: object, *, is_key: bool) -> Span:
         line, column = place_of(mark)
         if not is_key and isinstance(node, Map | Seq):
             # A mapping or list may run over many lines; its first line is what a reader wants marked.
             return Span.of_line(self.file, self.text, line, column)
-        end_line, end_column = scalar_end(self.text, line, column, key=is_key)
-        return Span(self.file, line + 1, column + 1, end_line + 1, end_column + 1)
+        return self._scalar(mark, key=is_key, parent=parent)
+
+    def _scalar(self, mark: int, *, key: bool, parent: int) -> Span:
+        line, column = place_of(mark)
+        place = scalar_place(self.text, line, column, key=key, flow=in_flow(mark), parent=parent)
+        return Span(self.file, place[0] + 1, place[1] + 1, place[2] + 1, place[3] + 1)
+
+    def _dash(self, mark: int, items: Seq) -> int:
+        """The column of the dash before a list's item: what stands no further right is not part of it."""
+        line, column = place_of(mark)
+        lines = lines_of(self.text)
+        dash = lines[line].rfind("-", 0, column) if line < len(lines) else -1
+        return dash if dash >= 0 else place_of(items.mark)[1]
 
 
 def _inside(origin: Origin, whole: Span, value: str, offset: int) -> Span:
     """Maps an offset inside a scalar's value back to the file, for the styles in which characters keep their places."""
-    lines = origin.text.split("\n")
-    first = lines[whole.line - 1]
-    lead = first[whole.col - 1 : whole.col]
+    lines = lines_of(origin.text)
+    lead = lines[whole.line - 1][whole.col - 1 : whole.col]
     row, column = value.count("\n", 0, offset), offset - (value.rfind("\n", 0, offset) + 1)
     if lead == "|":
-        target = whole.line + row
-        if target - 1 >= len(lines):
-            return whole
+        # The header's line is followed by the value's lines, each of which keeps its tail and loses its indentation.
         written = value.split("\n")[row]
-        raw = lines[target - 1].rstrip("\r")
-        indent = raw.find(written) if written else len(raw)
-        if indent < 0:
+        raw = lines[whole.line + row].rstrip("\r") if whole.line + row < len(lines) else ""
+        if not raw.endswith(written):
             return whole
-        return Span.point(origin.file, target + 0, indent + column + 1)
+        return Span.point(origin.file, whole.line + row + 1, len(raw) - len(written) + column + 1)
     if lead == ">":
         return whole
     shift = 1 if lead in ("'", '"') else 0
-    if whole.line == whole.end_line and first[whole.col - 1 + shift : whole.col - 1 + shift + len(value)] == value:
+    start = whole.col - 1 + shift
+    if whole.line == whole.end_line and lines[whole.line - 1][start : start + len(value)] == value:
         return Span.point(origin.file, whole.line, whole.col + shift + offset)
     return whole

@@ -7,3 +7,4 @@ from tocsin.resolve.records import Records as Records
 from tocsin.resolve.service import record_facts as record_facts
 from tocsin.resolve.service import records_of as records_of
 from tocsin.resolve.service import resolve_service as resolve_service
+from tocsin.resolve.settings import alert_origins as alert_origins

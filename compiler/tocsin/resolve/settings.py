@@ -12,7 +12,7 @@ from tocsin.diag import Span
 from tocsin.ir.compiled import OriginOf
 from tocsin.ir.project import Environment, Project
 from tocsin.ir.rule import AlertSource, LevelSource, OverrideSource, ParamValue, RuleFile
-from tocsin.resolve.overrides import Variant
+from tocsin.resolve.overrides import Variant, variants
 
 SETTABLE = frozenset({"for", "keep_firing_for", "enabled", "severity", "name"})
 """Fields an override may set; any other key is a parameter."""
@@ -89,8 +89,19 @@ def level_name(alert: AlertSource, level: LevelSource | None) -> str:
     return alert.name + "".join(part[:1].upper() + part[1:] for part in level.key.split("-"))
 
 
-def origins_of(settings: Settings, alert: AlertSource, file: RuleFile, env: Environment, project: Project) -> dict[str, OriginOf]:
-    """Where each field and parameter of `settings` came from, for `render --origins`."""
+def alert_origins(alert: AlertSource, file: RuleFile, env: Environment, project: Project) -> dict[tuple[str, str], dict[str, OriginOf]]:
+    """(level, override) of each compiled rule -> field or `${parameter}` -> where its value came from, for `render --origins`."""
+    outer = outer_params(project, env, file)
+    parts, _ = variants(alert, env.name)
+    return {
+        (settings.level, variant.key): _origins(settings, alert, file, env, project)
+        for variant in parts
+        for level in alert.levels or (None,)
+        for settings in (settings_of(alert, level, variant, outer),)
+    }
+
+
+def _origins(settings: Settings, alert: AlertSource, file: RuleFile, env: Environment, project: Project) -> dict[str, OriginOf]:
     found: dict[str, OriginOf] = {}
     for field in ("expr", "for", "keep_firing_for", "severity", "enabled", "name"):
         found[field] = _field_origin(field, settings, alert)

@@ -1,0 +1,108 @@
+"""The command line: the only room that prints, exits, reads the environment and the clock.
+
+Commands are imported when they are called, so that `--help` costs no YAML, no Git and no Markdown. `main` is the one error door: a finding is
+printed by its command, what an operator must fix ends with its exit code and one sentence, and anything else is our bug, said as such.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from tocsin import __version__
+from tocsin.errors import TocsinError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "init": ("tocsin.cli.init:init_command", "Make a repository tocsin can work in."),
+    "check": ("tocsin.cli.check:check_command", "Say everything that is wrong with the sources."),
+    "build": ("tocsin.cli.build:build_command", "Compile everything to dist/."),
+    "render": ("tocsin.cli.render:render_command", "Print one compiled rule, with the origin of every value."),
+    "test": ("tocsin.cli.test:test_command", "Run the rules' unit tests in promtool."),
+    "adopt": ("tocsin.cli.adopt:adopt_command", "Turn existing files into sources."),
+    "explain": ("tocsin.cli.explain:explain_command", "Why a code exists and what to type instead."),
+    "schema": ("tocsin.cli.schema:schema_command", "Print the JSON Schemas of the source formats."),
+}
+BUG = 70
+USAGE = 2
+CANCELLED = 5
+
+
+class _Lazy(click.Group):
+    """A group whose commands are imported when they run; `--help` reads their one line from the table."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, name = COMMANDS[cmd_name][0].partition(":")
+        command = getattr(importlib.import_module(module), name)
+        assert isinstance(command, click.Command)
+        return command
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            from tocsin.diag.nearest import did_you_mean
+
+            ctx.fail(f"there is no command `{args[0]}`; {did_you_mean(args[0], COMMANDS)}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+
+@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]}, no_args_is_help=True)
+@click.version_option(__version__, prog_name="tocsin")
+def app() -> None:
+    """Alert rules and the SOPs that answer them, from one repository.
+
+    Result on stdout, progress and diagnosis on stderr. Exit codes: 0 nothing to report, 1 findings, 2 usage, 3 environment, 5 cancelled, 70 a bug of tocsin.
+    """
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command and answers its exit code; never raises."""
+    try:
+        result = app.main(args=list(argv) if argv is not None else None, prog_name="tocsin", standalone_mode=False)
+        return result if isinstance(result, int) else 0
+    except click.exceptions.Exit as done:
+        return done.exit_code
+    except click.exceptions.NoArgsIsHelpError as shown:
+        click.echo(shown.format_message())
+        return USAGE
+    except click.ClickException as wrong:
+        wrong.show()
+        return USAGE
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("cancelled; nothing half-written was left behind", err=True)
+        return CANCELLED
+    except TocsinError as wrong:
+        click.echo(f"tocsin: {wrong.message}", err=True)
+        if wrong.help:
+            click.echo(f"  {wrong.help}", err=True)
+        return wrong.exit_code
+    except BrokenPipeError:
+        # The reader of our output went away (`tocsin check | head`): not our business, and not a bug.
+        sys.stderr.close()
+        return 0
+    except Exception:
+        return _bug()
+
+
+def _bug() -> int:
+    import platform
+    import traceback
+
+    click.echo(f"tocsin {__version__} has a bug. Please report these lines:", err=True)
+    click.echo(f"  Python {platform.python_version()} on {platform.system()}", err=True)
+    for line in traceback.format_exc().rstrip().splitlines():
+        click.echo(f"  {line}", err=True)
+    return BUG
