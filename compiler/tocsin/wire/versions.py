@@ -77,8 +77,6 @@ TABLE: tuple[Row, ...] = (
     Row("grafana", "file", "keep_firing_for", (12, 1, 2), "keepFiringFor, #109699; ignored before without a word"),
     Row("grafana", "http", "inclusive_thresholds", (11, 6, 0), "gte, lte, eq and ne of a threshold node, #99516"),
     Row("grafana", "file", "inclusive_thresholds", (11, 6, 0), "gte, lte, eq and ne of a threshold node, #99516"),
-    Row("grafana", "http", "first_class", (11, 6, 0), "the oldest version the suite is written for"),
-    Row("grafana", "file", "first_class", (11, 6, 0), "the oldest version the suite is written for"),
 )
 
 

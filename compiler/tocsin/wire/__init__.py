@@ -1,0 +1,1 @@
+"""What servers speak: Grafana's rule shapes and the table of what each version understands."""
