@@ -1,0 +1,85 @@
+"""Cuts PromQL text into tokens with exact offsets.
+
+The parser library gives no positions, so everything that needs a place in the author's text (the guards, the
+injector, the offset of an error) starts here. The lexer is total: a character it does not know becomes a `bad`
+token, an unclosed string an `open` token up to the end, and the tokens always add up to the text.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+_TOKEN = re.compile(
+    r"""
+      (?P<space>[ \t\r\n]+)
+    | (?P<comment>\#[^\n]*)
+    | (?P<string>"(?:[^"\\\n]|\\[^\n])*"|'(?:[^'\\\n]|\\[^\n])*'|`[^`]*`)
+    | (?P<open>["'`](?s:.*))
+    | (?P<number>0[xX][0-9A-Fa-f]+(?![0-9A-Za-z_.])|(?:[0-9]|\.[0-9])(?:[eE][+-](?=[0-9])|[0-9A-Za-z_.])*)
+    | (?P<word>[A-Za-z_:][A-Za-z0-9_:]*)
+    | (?P<op>==|!=|=~|!~|<=|>=|[-+*/%^<>=@])
+    | (?P<mark>[](){}[,])
+    | (?P<bad>.)
+    """,
+    re.VERBOSE,
+)
+
+
+class Token(NamedTuple):
+    """`kind` is word, number, string, op, mark, open (a string that never closes) or bad; `text[start:end]` is `text`."""
+
+    kind: str
+    text: str
+    start: int
+    end: int
+
+    @property
+    def lower(self) -> str:
+        """Keywords are the same in any case."""
+        return self.text.lower()
+
+
+def tokens(text: str) -> list[Token]:
+    """The tokens that carry meaning, white space and comments left out."""
+    return [token for token in lex(text) if token.kind not in ("space", "comment")]
+
+
+def lex(text: str) -> list[Token]:
+    """Every token, so that joining their texts gives `text` back."""
+    return [
+        Token(match.lastgroup or "bad", match.group(), match.start(), match.end()) for match in _TOKEN.finditer(text)
+    ]
+
+
+_ESCAPE = re.compile(r"""\\(?:[abfnrtv\\]|[0-7]{3}|x[0-9A-Fa-f]{2}|u[0-9A-Fa-f]{4}|U[0-9A-Fa-f]{8})""")
+
+
+def bad_escape(token: Token) -> int | None:
+    """The offset in the text of the first escape that a quoted string may not hold."""
+    if token.text[0] == "`":
+        return None
+    quote, at = token.text[0], 1
+    while (at := token.text.find("\\", at)) != -1:
+        match = _ESCAPE.match(token.text, at)
+        if match:
+            at = match.end()
+        elif token.text[at + 1] == quote:
+            at += 2
+        else:
+            return token.start + at
+    return None
+
+
+def quoted(value: str) -> str:
+    """`value` as a double-quoted PromQL string on one line."""
+    return '"' + "".join(_QUOTED.get(char) or _plain(char) for char in value) + '"'
+
+
+_QUOTED = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t"}
+
+
+def _plain(char: str) -> str:
+    if char.isprintable() or ord(char) > 0xFFFF:
+        return char
+    return f"\\u{ord(char):04x}"

@@ -1,0 +1,245 @@
+"""The one door to the parser library: text in, our own tree or a problem out.
+
+What surprised us in the library, each handled here or in `guard`: no positions, neither in errors nor in nodes;
+it dies on deep input; it takes `{a="1" or b="2"}` and `fill()`, which Prometheus 3.5 does not; it refuses the
+colon of `by (a:b)` and holt_winters (Prometheus 2), which are valid somewhere; it turns a negative `@` time into 0;
+it lets a range exceed the 292 years of Go; its text and its equality are not faithful (`foo[5m:]` prints as
+`foo[5m]`). So nothing of it leaves this module: its objects become the nodes of `tree`.
+
+Parsing is cheap (some 20 us) and converting is not, so the tree is built when first asked for.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+from functools import lru_cache
+
+import promql_parser as library
+
+from tocsin.promql.guard import hostile, without_raw_strings
+from tocsin.promql.locate import located
+from tocsin.promql.scan import Scan, scan
+from tocsin.promql.tree import (
+    NAME,
+    Aggregate,
+    Binary,
+    Call,
+    Expr,
+    Kind,
+    Matcher,
+    Matching,
+    MatchOp,
+    Negate,
+    Node,
+    Number,
+    PromqlProblem,
+    Range,
+    Selector,
+    String,
+    Subquery,
+    Tree,
+)
+
+# The longest duration Go's int64 of nanoseconds holds.
+_LONGEST = timedelta(microseconds=(2**63 - 1) // 1000)
+_LATEST_MS = 2**63 - 1
+
+# Texts in which the library may be too lenient; only these pay for a second look.
+_SUSPECT = re.compile(r"""["'`]\s*(?:\#[^\n]*\s*)*or\b|\bfill|\d{3,}[wy]|\d{8,}|\d[eE]|@|\f""", re.IGNORECASE)
+
+_OPS: dict[str, MatchOp] = {
+    "MatchOp.Equal": "=",
+    "MatchOp.NotEqual": "!=",
+    "MatchOp.Re": "=~",
+    "MatchOp.NotRe": "!~",
+}
+_KINDS: dict[str, Kind] = {
+    "ValueType.Vector": "vector",
+    "ValueType.Scalar": "scalar",
+    "ValueType.Matrix": "matrix",
+    "ValueType.String": "string",
+}
+
+_HOLT_WINTERS = library.Function(
+    "holt_winters",
+    [library.ValueType.Matrix, library.ValueType.Scalar, library.ValueType.Scalar],
+    library.ValueType.Vector,
+)
+library.register_extra_functions([_HOLT_WINTERS])
+
+
+@lru_cache(maxsize=20_000)
+def parse(text: str) -> Expr | PromqlProblem:
+    """The expression written in `text`, or why there is none. Never raises, and no input can end the process."""
+    refused = hostile(text)
+    if refused is not None:
+        return refused
+    raw = _read(without_raw_strings(text))
+    scanned: Scan | None = None
+    if isinstance(raw, str):
+        scanned = scan(text)
+        if not scanned.colons:
+            return located(scanned, raw)
+        raw = _read(without_raw_strings(_with_quoted_colons(text, scanned)))
+        if isinstance(raw, str):
+            return located(scanned, raw)
+    if _SUSPECT.search(text):
+        scanned = scanned or scan(text)
+        problem = scanned.problem or _too_lenient(raw)
+        if problem is not None:
+            return problem
+    ats = scanned.ats if scanned else ()
+    return Expr(text=text, _build=lambda: _tree(raw, iter(ats)))
+
+
+def _read(text: str) -> library.Expr | str:
+    try:
+        return library.parse(text)
+    except ValueError as error:
+        return str(error)
+
+
+def _with_quoted_colons(text: str, scanned: Scan) -> str:
+    for token in reversed(scanned.colons):
+        text = f'{text[: token.start]}"{token.text}"{text[token.end :]}'
+    return text
+
+
+def _too_lenient(root: library.Expr) -> PromqlProblem | None:
+    """What Prometheus refuses and the library took."""
+    for node, _ in _post_order(root):
+        match node:
+            case library.VectorSelector() if node.matchers.or_matchers:
+                return PromqlProblem(message="matchers are joined by `,`; `or` between them is not PromQL")
+            case library.BinaryExpr() if node.modifier and _fills(node.modifier.fill_values):
+                return PromqlProblem(message="`fill` modifiers are newer than Prometheus 3.5")
+            case library.MatrixSelector() if node.range > _LONGEST:
+                return PromqlProblem(message="the range is longer than 292 years")
+            case library.SubqueryExpr() if (node.range or timedelta()) > _LONGEST:
+                return PromqlProblem(message="the range is longer than 292 years")
+    return None
+
+
+def _fills(values: library.VectorMatchFillValues) -> bool:
+    return values.lhs is not None or values.rhs is not None
+
+
+def _tree(root: library.Expr, ats: Iterator[str]) -> Tree:
+    nodes: list[Node] = []
+    done: list[int] = []
+    for raw, count in _post_order(root):
+        kids = tuple(done[len(done) - count :])
+        del done[len(done) - count :]
+        nodes.append(_node(raw, kids, ats))
+        done.append(len(nodes) - 1)
+    return tuple(nodes)
+
+
+def _post_order(root: library.Expr) -> Iterator[tuple[library.Expr, int]]:
+    """Each node after its operands, with their number; parentheses are passed through. Not recursive: see `tree`."""
+    waiting: list[tuple[library.Expr, int]] = [(root, -1)]
+    while waiting:
+        node, count = waiting.pop()
+        if count >= 0:
+            yield node, count
+            continue
+        while isinstance(node, library.ParenExpr):
+            node = node.expr
+        kids = _operands(node)
+        waiting.append((node, len(kids)))
+        waiting.extend((kid, -1) for kid in reversed(kids))
+
+
+def _operands(node: library.Expr) -> list[library.Expr]:
+    match node:
+        case library.BinaryExpr():
+            return [node.lhs, node.rhs]
+        case library.Call():
+            return node.args
+        case library.AggregateExpr():
+            return [node.expr] if node.param is None else [node.param, node.expr]
+        case library.MatrixSelector():
+            return [node.vector_selector]
+        case library.UnaryExpr() | library.SubqueryExpr():
+            return [node.expr]
+    return []
+
+
+def _node(raw: library.Expr, kids: tuple[int, ...], ats: Iterator[str]) -> Node:
+    match raw:
+        case library.VectorSelector():
+            return _selector(raw, ats)
+        case library.NumberLiteral():
+            return Number(value=raw.val, written=repr(raw.val))
+        case library.BinaryExpr():
+            return _binary(raw, kids)
+        case library.Call():
+            func = raw.func
+            return Call(
+                name=func.name, returns=_KINDS[str(func.return_type)], experimental=func.experimental, kids=kids
+            )
+        case library.AggregateExpr():
+            by = raw.modifier
+            without = by is not None and by.type == library.AggModifierType.Without
+            labels = frozenset(by.labels) if by else frozenset[str]()
+            return Aggregate(op=str(raw.op), without=without, labels=labels, kids=kids)
+        case library.MatrixSelector():
+            return Range(range=_ms(raw.range), kids=kids)
+        case library.SubqueryExpr():
+            step = None if raw.step is None else _ms(raw.step)
+            return Subquery(
+                range=_ms(raw.range), step=step, offset=_ms(raw.offset), at=_moment(raw.at, ats), kids=kids
+            )
+        case library.StringLiteral():
+            return String(value=raw.val)
+        case library.UnaryExpr():
+            return Negate(kids=kids)
+    raise TypeError(f"the PromQL library has a node we do not know: {type(raw).__name__}")
+
+
+def _selector(raw: library.VectorSelector, ats: Iterator[str]) -> Selector:
+    named = (Matcher(NAME, "=", raw.name),) if raw.name else ()
+    matchers = tuple(Matcher(each.name, _OPS[str(each.op)], each.value) for each in raw.matchers.matchers)
+    return Selector(matchers=named + matchers, offset=_ms(raw.offset), at=_moment(raw.at, ats))
+
+
+def _binary(raw: library.BinaryExpr, kids: tuple[int, ...]) -> Binary:
+    op, modifier = str(raw.op), raw.modifier
+    bool_ = modifier is not None and modifier.return_bool
+    if modifier is None:
+        return Binary(op=op, bool_=bool_, matching=Matching(on=False, labels=frozenset()), kids=kids)
+    matching = modifier.matching
+    card = str(modifier.card)
+    return Binary(
+        op=op,
+        bool_=bool_,
+        matching=Matching(
+            on=matching is not None and matching.type == library.LabelModifierType.Include,
+            labels=frozenset(matching.labels) if matching else frozenset(),
+            many="left" if card.endswith("ManyToOne") else "right" if card.endswith("OneToMany") else None,
+            include=frozenset(modifier.group_labels or ()),
+        ),
+        kids=kids,
+    )
+
+
+def _ms(length: timedelta | None) -> float:
+    """Milliseconds: whole where the author wrote whole ones."""
+    if length is None:
+        return 0
+    micros = (length.days * 86_400 + length.seconds) * 1_000_000 + length.microseconds
+    return micros / 1000 if micros % 1000 else micros // 1000
+
+
+def _moment(at: library.AtModifier | None, ats: Iterator[str]) -> str | None:
+    """The value of an @ as the author wrote it, since the library's own loses the sign and the far future."""
+    if at is None:
+        return None
+    written = next(ats)
+    if written.endswith(")"):
+        return written
+    number = library.parse(written)
+    assert isinstance(number, library.NumberLiteral)
+    return repr(number.val)
