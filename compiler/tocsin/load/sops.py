@@ -23,7 +23,7 @@ _FILE_NAME = re.compile(r"(?P<id>[^/.]+)(?:\.(?P<language>[a-z]{2}))?\.md\Z")
 _LOWERED = frozenset({"id", "title", "status", "services", "owner"})
 DEFAULT_LANGUAGE = "en"
 
-Made = TypeVar("Made", Sop, Incident)
+Made = TypeVar("Made")
 
 
 def load_sop(file: SourceFile) -> tuple[Sop | None, tuple[Diagnostic, ...]]:

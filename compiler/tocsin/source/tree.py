@@ -2,23 +2,25 @@
 
 libyaml's events with a builder of our own, because a rule file is untrusted input and its author needs a place for every word: events keep a
 mark for each key and value, duplicated keys are seen, and hostile nesting meets our limit instead of the C composer's stack. Scalars follow the
-YAML 1.2 core schema alone: `on` and `no` are text, dates are text, so the data is always JSON-shaped. Where a YAML 1.1 reader (Prometheus
-itself reads with one) would see something else, a finding says so.
+YAML 1.2 core schema alone: `on` and `no` are text, dates are text, so the data is always JSON-shaped (`.inf` and `1e999` are text, too). Where
+a YAML 1.1 reader (Prometheus itself reads with one) would see something else, a finding says so.
 """
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import yaml
-from yaml.cyaml import CParser
+from yaml._yaml import CParser
 
 from tocsin.diag.diagnostic import Diagnostic, diagnostic
 from tocsin.diag.origin import Map, Origin, Seq, mark_of, place_of
 from tocsin.diag.source_file import SourceFile
-from tocsin.diag.span import Span, scalar_end
+from tocsin.diag.span import Span, lines_of, scalar_place
 
 MAX_DEPTH = 64
 """Nesting of a hand-written file stays under 15; 64 leaves the interpreter's stack alone."""
@@ -36,10 +38,17 @@ _WORDS: dict[str, object] = {
 }
 _TRAP = re.compile(
     r"(?:y|Y|yes|Yes|YES|n|N|no|No|NO|on|On|ON|off|Off|OFF)\Z"
-    r"|[-+]?[1-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?\Z"
-    r"|[-+]?0[0-9_]+\Z|[-+]?[0-9][0-9_]*_[0-9_]*\Z|[-+]?[0-9]+[eE][-+]?[0-9]+\Z|0o[0-7]+\Z"
+    r"|[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?\Z"  # sexagesimal: 1:30 is 90
+    r"|[-+]?0[0-9_]+\Z|0o[0-7]+\Z|[-+]?0b[01_]+\Z|[-+]?0x[0-9a-fA-F_]*_[0-9a-fA-F_]*\Z|[-+]0x[0-9a-fA-F_]+\Z"
+    r"|[-+]?[0-9][0-9_]*_[0-9_]*(?:\.[0-9_]*)?(?:[eE][-+]?[0-9]+)?\Z|[-+]?[0-9]*\.[0-9]*_[0-9_]*(?:[eE][-+]?[0-9]+)?\Z"
+    r"|[-+]?[0-9]+[eE][-+]?[0-9]+\Z|[-+]?(?:[0-9]+\.[0-9]*|\.[0-9]+)[eE][0-9]+\Z|[-+]\.[0-9]+(?:[eE][-+]?[0-9]+)?\Z"
+    r"|[-+]?\.(?:inf|Inf|INF)\Z|\.(?:nan|NaN|NAN)\Z"
 )
+_ODD_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 _TAB_ERROR = re.compile(r"character '\\t'|character that cannot start any token")
+_PLAIN_STYLES = ("", None)
+_Event = Any
+"""PyYAML's events carry different attributes and the stubs say `Event`; nothing of them leaves this module."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,20 +71,13 @@ class Document:
         return Span.of_line(self.file.path, self.file.text, line, column)
 
 
-class _Stop(Exception):
-    """Ends the reading of one file with a finding; never leaves this module."""
-
-    def __init__(self, found: Diagnostic) -> None:
-        super().__init__(found.message)
-        self.found = found
-
-
 def read_documents(file: SourceFile) -> tuple[tuple[Document, ...], tuple[Diagnostic, ...]]:
     """Every document of `file`. A file that is not YAML gives the documents before the fault and the fault."""
     builder = _Builder(file)
     documents: list[Document] = []
     try:
-        documents.extend(builder.documents())
+        for document in builder.documents():
+            documents.append(document)  # noqa: PERF402 - `extend` may lose what came before a fault
     except _Stop as stop:
         builder.found.append(stop.found)
     return tuple(documents), tuple(builder.found)
@@ -85,12 +87,20 @@ def read_document(file: SourceFile) -> tuple[Document | None, tuple[Diagnostic, 
     """The one document of `file`; None where it is empty or broken, with the finding that says so."""
     documents, found = read_documents(file)
     if len(documents) > 1:
-        second = documents[1]
-        more = diagnostic("TOC108", second.start, "a second YAML document starts here", help="split the file: one document each")
-        return documents[0], (*found, more)
-    if not documents and not found:
-        return None, (diagnostic("TOC109", Span(file.path), "the file is empty", help="delete it, or start it with `version: 1`"),)
+        help = "split the file: one document each"
+        return documents[0], (*found, diagnostic("TOC108", documents[1].start, "a second YAML document starts here", help=help))
+    if not documents and not any(each.severity >= 3 for each in found):
+        help = "delete it, or start it with `version: 1`"
+        return None, (*found, diagnostic("TOC109", Span(file.path), "the file is empty", help=help))
     return (documents[0] if documents else None), found
+
+
+class _Stop(Exception):
+    """Ends the reading of one file with a finding; never leaves this module."""
+
+    def __init__(self, found: Diagnostic) -> None:
+        super().__init__(found.message)
+        self.found = found
 
 
 class _Builder:
@@ -99,38 +109,82 @@ class _Builder:
     def __init__(self, file: SourceFile) -> None:
         self.file = file
         self.found: list[Diagnostic] = []
-        self.parser = CParser(file.text)
         self.anchors: dict[str, tuple[object, int]] = {}
         self.nodes = 0
+        self.starts = self.odd_breaks()
+        self.parser = CParser(file.text)
 
     def documents(self) -> Iterator[Document]:
         event = self.event()
-        while not isinstance(event, yaml.StreamEndEvent):
-            if isinstance(event, yaml.DocumentStartEvent):
+        while type(event) is not yaml.StreamEndEvent:
+            if type(event) is yaml.DocumentStartEvent:
                 self.anchors = {}
                 self.nodes = 0
                 top = self.event()
                 mark = self.mark(top)
-                data = self.node(top, 0)
-                if data is not None or not isinstance(top, yaml.ScalarEvent):
+                data = self.node(top, mark, 0)
+                if data is not None or type(top) is not yaml.ScalarEvent:
                     yield Document(file=self.file, data=data, mark=mark)
             event = self.event()
 
-    def event(self) -> object:
+    # --- events and places
+
+    def event(self) -> _Event:
         try:
             return self.parser.get_event()
         except yaml.MarkedYAMLError as error:
             raise _Stop(self.syntax(error)) from None
         except yaml.reader.ReaderError as error:
-            before = self.file.text[: error.position].split("\n")
-            span = Span.point(self.file.path, len(before), len(before[-1]) + 1)
-            what = f"the character U+{ord(str(error.character)[:1] or '?'):04X}" if not isinstance(error.character, int) else f"U+{error.character:04X}"
-            raise _Stop(diagnostic("TOC101", span, f"{what} is not allowed in YAML", help="remove it")) from None
+            raise _Stop(self.unreadable(error)) from None
+
+    def odd_breaks(self) -> list[tuple[int, int]]:
+        """Where libyaml counts lines by more than line feeds: our line and column of the start of each line of its own; else nothing."""
+        text = self.file.text
+        if not ("\x85" in text or "\u2028" in text or "\u2029" in text or "\r" in text.replace("\r\n", "")):
+            return []
+        starts, line, begin = [(0, 0)], 0, 0
+        for match in _ODD_BREAK.finditer(text):
+            written = match.group()
+            if written.endswith("\n"):
+                line, begin = line + 1, match.end()
+            elif written != "\r":
+                message = f"the character U+{ord(written):04X} ends a line in YAML, though editors do not show it"
+                span = Span.point(self.file.path, line + 1, match.start() - begin + 1)
+                self.found.append(diagnostic("TOC107", span, message, help="replace it with a space or a line break"))
+            starts.append((line, match.end() - begin))
+        return starts
+
+    def mark(self, event: _Event, *, flow: bool = False) -> int:
+        mark = event.start_mark
+        if self.starts:
+            line, column = self.place(mark.line, mark.column)
+            return mark_of(line, column, flow=flow)
+        return mark_of(mark.line, mark.column, flow=flow)
+
+    def place(self, line: int, column: int) -> tuple[int, int]:
+        if not self.starts:
+            return line, column
+        ours, offset = self.starts[min(line, len(self.starts) - 1)]
+        return ours, offset + column
+
+    def span(self, mark: int, *, key: bool = False) -> Span:
+        line, column = place_of(mark)
+        place = scalar_place(self.file.text, line, column, key=key, flow=bool(mark & 1))
+        return Span(self.file.path, place[0] + 1, place[1] + 1, place[2] + 1, place[3] + 1)
+
+    # --- faults of the stream
+
+    def unreadable(self, error: yaml.reader.ReaderError) -> Diagnostic:
+        # libyaml counts bytes here.
+        before = self.file.text.encode()[: error.position].decode("utf-8", "ignore").split("\n")
+        character = error.character if isinstance(error.character, int) else ord(str(error.character)[:1] or "?")
+        span = Span.point(self.file.path, len(before), len(before[-1]) + 1)
+        return diagnostic("TOC101", span, f"the character U+{character:04X} is not allowed in YAML", help="remove it")
 
     def syntax(self, error: yaml.MarkedYAMLError) -> Diagnostic:
         mark = error.problem_mark or error.context_mark
-        line, column = (mark.line, mark.column) if mark else (0, 0)
-        lines = self.file.text.split("\n")
+        line, column = self.place(mark.line, mark.column) if mark else (0, 0)
+        lines = lines_of(self.file.text)
         here = lines[line] if line < len(lines) else ""
         span = Span.point(self.file.path, line + 1, column + 1)
         problem = " ".join(str(error.problem or "not YAML").split())
@@ -138,97 +192,79 @@ class _Builder:
         if "\t" in lead or (_TAB_ERROR.search(problem) and here[column : column + 1] == "\t"):
             span = Span.point(self.file.path, line + 1, here.index("\t") + 1)
             return diagnostic("TOC102", span, "a tab stands where YAML wants spaces", help="indent with spaces")
-        help = ""
-        if "mapping values are not allowed" in problem:
-            help = "quote the value if it contains `: `, or check the indentation"
-        elif "did not find expected key" in problem or "expected <block end>" in problem:
-            help = "check the indentation of this line and the one before"
-        elif "undefined alias" in problem:
-            help = "quote the value if it starts with `*`"
-        elif "cannot start any token" in problem:
-            help = "quote the value: it starts with a character that YAML reserves"
+        help = next((advice for words, advice in _ADVICE if words in problem), "")
+        if "cannot start any token" in problem and here[column : column + 1]:
+            problem = f"`{here[column]}` cannot start a value"
+        context = error.context_mark
+        if context is not None and mark is not None and context.line != mark.line and "while parsing" in str(error.context or ""):
+            begun = self.place(context.line, context.column)[0] + 1
+            problem += f" ({str(error.context).removeprefix('while parsing ')} that starts in line {begun})"
         return diagnostic("TOC101", span, f"not valid YAML: {problem}", help=help)
 
-    def mark(self, event: object) -> int:
-        mark = event.start_mark  # type: ignore[attr-defined]  # PyYAML's events are untyped
-        return mark_of(mark.line, mark.column)
+    # --- nodes
 
-    def span(self, mark: int, *, key: bool = False) -> Span:
-        line, column = place_of(mark)
-        end_line, end_column = scalar_end(self.file.text, line, column, key=key)
-        return Span(self.file.path, line + 1, column + 1, end_line + 1, end_column + 1)
-
-    def node(self, event: object, depth: int) -> object:
+    def node(self, event: _Event, mark: int, depth: int) -> object:
         self.nodes += 1
         if self.nodes > MAX_NODES:
-            raise _Stop(diagnostic("TOC105", self.span(self.mark(event)), f"more than {MAX_NODES:,} values, aliases expanded", help="split the file"))
+            raise self.stop("TOC105", mark, f"more than {MAX_NODES:,} values, aliases expanded", "split the file")
         kind = type(event)
         if kind is yaml.ScalarEvent:
-            value = self.scalar(event)
-            if event.anchor is not None:  # type: ignore[attr-defined]
-                self.anchors[event.anchor] = (value, 1)  # type: ignore[attr-defined]
+            value = self.scalar(event, mark)
+            if event.anchor is not None:
+                self.anchors[event.anchor] = (value, 1)
             return value
         if kind is yaml.AliasEvent:
-            return self.alias(event)
+            return self.alias(event, mark)
         if depth >= MAX_DEPTH:
-            raise _Stop(diagnostic("TOC105", self.span(self.mark(event)), f"nested more than {MAX_DEPTH} levels deep"))
-        self.tag(event)
+            raise self.stop("TOC105", mark, f"nested more than {MAX_DEPTH} levels deep", "write it flatter")
+        if event.tag is not None:
+            self.tag(event, mark)
         before = self.nodes
-        made = self.mapping(event, depth) if kind is yaml.MappingStartEvent else self.sequence(event, depth)
-        anchor = event.anchor  # type: ignore[attr-defined]
-        if anchor is not None:
-            self.anchors[anchor] = (made, self.nodes - before + 1)
+        made = self.mapping(event, mark, depth) if kind is yaml.MappingStartEvent else self.sequence(event, mark, depth)
+        if event.anchor is not None:
+            self.anchors[event.anchor] = (made, self.nodes - before + 1)
         return made
 
-    def alias(self, event: object) -> object:
-        name = event.anchor  # type: ignore[attr-defined]
+    def alias(self, event: _Event, mark: int) -> object:
+        name = event.anchor
         if name not in self.anchors:
-            raise _Stop(diagnostic("TOC101", self.span(self.mark(event)), f"`*{name}` has no anchor `&{name}` before it", help="quote the value if it starts with `*`"))
+            raise self.stop("TOC101", mark, f"`*{name}` has no anchor `&{name}` before it", "quote the value if it starts with `*`")
         value, size = self.anchors[name]
         self.nodes += size - 1
         if self.nodes > MAX_NODES:
-            raise _Stop(diagnostic("TOC105", self.span(self.mark(event)), f"aliases expand to more than {MAX_NODES:,} values", help="write the values out, or split the file"))
+            raise self.stop("TOC105", mark, f"aliases expand to more than {MAX_NODES:,} values", "write the values out, or split the file")
         return value
 
-    def tag(self, event: object) -> None:
-        tag = event.tag  # type: ignore[attr-defined]
-        if tag is not None and tag not in _CORE_TAGS:
-            raise _Stop(diagnostic("TOC106", self.span(self.mark(event)), f"the tag `{tag}` is not allowed", help="sources are plain data: remove the tag"))
+    def tag(self, event: _Event, mark: int) -> None:
+        if event.tag is not None and event.tag not in _CORE_TAGS:
+            raise self.stop("TOC106", mark, f"the tag `{event.tag}` is not allowed", "sources are plain data: remove the tag")
 
-    def mapping(self, event: object, depth: int) -> Map:
-        made = Map(self.mark(event))
+    def mapping(self, event: _Event, start: int, depth: int) -> Map:
+        made = Map(start)
         keys_at, values_at = made.keys_at, made.values_at
-        merges: list[tuple[Map, int]] = []
-        next_event, mark_of_event = self.event, self.mark
+        flow = bool(event.flow_style)
+        merges: list[Map] = []
+        next_event, mark_at = self.event, self.mark
         while True:
             key_event = next_event()
             if type(key_event) is yaml.MappingEndEvent:
                 break
-            key_mark = mark_of_event(key_event)
-            if type(key_event) is yaml.AliasEvent:
-                name = self.alias(key_event)
-            elif type(key_event) is yaml.ScalarEvent:
-                self.nodes += 1
-                name = self.key(key_event, key_mark)
-            else:
-                raise _Stop(diagnostic("TOC103", self.span(key_mark), "a key must be a single word", help="sources are JSON-shaped: use text as key"))
+            key_mark = mark_at(key_event, flow=flow)
+            key = self.key(key_event, key_mark)
             value_event = next_event()
-            value_mark = mark_of_event(value_event)
-            value = self.node(value_event, depth + 1)
-            if name == "<<" and key_event.style in ("", None):  # type: ignore[attr-defined]
-                merges.extend((each, key_mark) for each in self.merged(value, value_mark))
-                continue
-            key = str(name)
-            if key in made:
-                first = self.span(keys_at[key], key=True)
-                self.found.append(
-                    diagnostic("TOC104", self.span(key_mark, key=True), f"`{key}` is already set in line {first.line}", help="keep one of the two", subject=key)
-                )
-                continue
-            made[key] = value
-            keys_at[key] = key_mark
-            values_at[key] = value_mark
-        for source, _ in merges:
+            value_mark = mark_at(value_event, flow=flow)
+            value = self.node(value_event, value_mark, depth + 1)
+            if key == "<<" and key_event.style in _PLAIN_STYLES:
+                merges.extend(self.merged(value, value_mark))
+            elif key in made:
+                first = place_of(keys_at[key])[0] + 1
+                message = f"`{key}` is already set in line {first}"
+                self.found.append(diagnostic("TOC104", self.span(key_mark, key=True), message, help="keep one of the two", subject=key))
+            else:
+                made[key] = value
+                keys_at[key] = key_mark
+                values_at[key] = value_mark
+        for source in merges:
             for key, value in source.items():
                 if key not in made:
                     made[key] = value
@@ -237,37 +273,47 @@ class _Builder:
         return made
 
     def merged(self, value: object, mark: int) -> list[Map]:
-        items = value if isinstance(value, Seq) else [value]
-        if not all(isinstance(each, Map) for each in items):
-            raise _Stop(diagnostic("TOC103", self.span(mark), "`<<` takes a mapping or a list of mappings"))
-        for each in items:
-            self.nodes += len(each)  # type: ignore[arg-type]
-        return [each for each in items if isinstance(each, Map)]
+        items: list[object] = value if isinstance(value, Seq) else [value]
+        sources = [each for each in items if isinstance(each, Map)]
+        if len(sources) < len(items):
+            raise self.stop("TOC103", mark, "`<<` takes a mapping or a list of mappings", "write `<<: *anchor`")
+        self.nodes += sum(map(len, sources))
+        return sources
 
-    def sequence(self, event: object, depth: int) -> Seq:
-        made = Seq(self.mark(event))
+    def sequence(self, event: _Event, start: int, depth: int) -> Seq:
+        made = Seq(start)
+        flow = bool(event.flow_style)
         while True:
             item = self.event()
             if type(item) is yaml.SequenceEndEvent:
                 return made
-            made.items_at.append(self.mark(item))
-            made.append(self.node(item, depth + 1))
+            mark = self.mark(item, flow=flow)
+            made.items_at.append(mark)
+            made.append(self.node(item, mark, depth + 1))
 
-    def key(self, event: object, mark: int) -> str:
-        self.tag(event)
-        text: str = event.value  # type: ignore[attr-defined]
-        if event.style in ("", None) and _TRAP.match(text):  # type: ignore[attr-defined]
+    # --- scalars
+
+    def key(self, event: _Event, mark: int) -> str:
+        if type(event) is not yaml.ScalarEvent:
+            raise self.stop("TOC103", mark, "a key must be a single word", "sources are JSON-shaped: write text before the colon")
+        self.nodes += 1
+        if event.tag is not None:
+            self.tag(event, mark)
+        text: str = event.value
+        if event.anchor is not None:
+            self.anchors[event.anchor] = (text, 1)
+        if text and text[0] in _FIRST and event.style in _PLAIN_STYLES and _TRAP.match(text) and text not in ("y", "Y", "n", "N"):
             self.trap(text, mark, key=True)
         return text
 
-    def scalar(self, event: object) -> object:
-        text: str = event.value  # type: ignore[attr-defined]
-        tag = event.tag  # type: ignore[attr-defined]
+    def scalar(self, event: _Event, mark: int) -> object:
+        text: str = event.value
+        tag = event.tag
         if tag is not None:
-            self.tag(event)
+            self.tag(event, mark)
             if tag.endswith(":str") or tag == "!":
                 return text
-        elif event.style not in ("", None):  # type: ignore[attr-defined]
+        elif event.style not in _PLAIN_STYLES:
             return text
         if text and text[0] not in _FIRST:
             return text
@@ -276,30 +322,46 @@ class _Builder:
         if len(text) > 40:
             return text
         if _TRAP.match(text):
-            self.trap(text, self.mark(event), key=False)
-        if _INT.match(text):
-            return int(text)
-        if _FLOAT.match(text):
-            return float(text)
-        if _BASED.match(text):
-            return int(text, 0)
-        return text
+            self.trap(text, mark, key=False)
+        return _number(text)
 
     def trap(self, text: str, mark: int, *, key: bool) -> None:
-        if re.match(r"[yYnN]\Z", text) and key:
-            return
-        reading = "text" if not (_INT.match(text) or _FLOAT.match(text) or _BASED.match(text)) else "a number"
-        self.found.append(
-            diagnostic(
-                "TOC107",
-                self.span(mark, key=key),
-                f"`{text}` is {reading} here, but YAML 1.1 readers take it for something else",
-                help=f'write "{text}" for the text' + ("" if reading == "text" else f", or {_plain_number(text)} for the number"),
-                subject=text,
-            )
-        )
+        number = _number(text)
+        reading = "text" if isinstance(number, str) else "a number"
+        help = f'write "{text}" for the text'
+        if not isinstance(number, str):
+            help += f", or {_plain_number(number)} for the number"
+        message = f"`{text}` is {reading} here, but YAML 1.1 readers take it for something else"
+        self.found.append(diagnostic("TOC107", self.span(mark, key=key), message, help=help, subject=text))
+
+    def stop(self, code: str, mark: int, message: str, help: str) -> _Stop:
+        return _Stop(diagnostic(code, self.span(mark), message, help=help))
 
 
-def _plain_number(text: str) -> str:
-    value = float(text) if not _BASED.match(text) else float(int(text, 0))
-    return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
+_ADVICE = (
+    ("mapping values are not allowed", "quote the value if it contains `: `, or check the indentation"),
+    ("did not find expected key", "check the indentation of this line and the one before"),
+    ("expected <block end>", "check the indentation of this line and the one before"),
+    ("did not find expected '-' indicator", "check the indentation of this line and the one before"),
+    ("could not find expected ':'", "is a colon missing, or a quote not closed?"),
+    ("undefined alias", "quote the value if it starts with `*`"),
+    ("cannot start any token", "quote the value: it starts with a character that YAML reserves"),
+    ("unexpected end of stream", "a quote is not closed"),
+    ("did not find expected ',' or", "a bracket is not closed, or a comma is missing"),
+)
+
+
+def _number(text: str) -> object:
+    """The number that a plain scalar is, else the text itself. A number too large for a float stays text: JSON has no infinity."""
+    if _INT.match(text):
+        return int(text)
+    if _FLOAT.match(text):
+        value = float(text)
+        return value if math.isfinite(value) else text
+    return int(text, 0) if _BASED.match(text) else text
+
+
+def _plain_number(value: object) -> str:
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
+        return str(int(value))
+    return repr(value)

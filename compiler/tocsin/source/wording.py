@@ -7,13 +7,13 @@ Regular expressions and words like `oneOf` never reach a message: every pattern 
 
 from __future__ import annotations
 
-import difflib
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from tocsin.diag.diagnostic import Diagnostic, diagnostic, ordered
+from tocsin.diag.nearest import nearest
 from tocsin.diag.origin import Origin
 from tocsin.diag.span import Span
 
@@ -127,7 +127,7 @@ _TYPES = {
 _MEANT = {
     "duration": "for", "query": "expr", "expression": "expr", "runbook": "sop_ref", "runbook_url": "sop_ref", "sop": "sop_ref", "team": "owner",
     "teams": "owner", "priority": "severity", "thresholds": "levels", "keepFiringFor": "keep_firing_for", "uid": "grafana", "postmortems": "incidents",
-    "input_series": "series", "eval_time": "firing", "url": "url_env", "type": "kind", "tests": "tests", "name": "alert",
+    "input_series": "series", "eval_time": "firing", "url": "url_env", "type": "kind", "name": "alert",
 }  # fmt: skip
 """What other tools, or habit, call a key. Used only where the key meant is one of the place."""
 
@@ -299,7 +299,7 @@ class _Speaker:
 
     def at(self, path: Path, code: str, message: str, help: str, *, key: bool = False) -> Diagnostic:
         span: Span = self.origin.key(*path) if key and path and isinstance(path[-1], str) else self.origin.value(*path)
-        return diagnostic(code, span, message[:1].upper() + message[1:] if False else message, help=help, subject=self.subject(path))
+        return diagnostic(code, span, message, help=help, subject=self.subject(path))
 
     def node(self, path: Path) -> object:
         node: object = self.origin.node
@@ -412,9 +412,9 @@ def _nearest(word: str, known: Iterable[str], *, prefer: Iterable[str] = ()) -> 
             return each
     if _MEANT.get(word) in words:
         return _MEANT[word]
-    close = difflib.get_close_matches(low, words, n=1, cutoff=0.6)
+    close = nearest(word, words)
     if close:
-        return close[0]
+        return close
     return next((each for each in words if len(low) == len(each) and sorted(low) == sorted(each)), "")
 
 

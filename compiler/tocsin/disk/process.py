@@ -1,0 +1,99 @@
+"""The only module that starts other programs: promtool, amtool, mkdocs.
+
+A program gets a list of arguments (no shell), a time limit, and an environment of a few harmless names: no secret of ours reaches it, and its
+output does not depend on the language of the machine.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tocsin.errors import MachineError
+
+_PASSED = ("PATH", "HOME", "TMPDIR", "TZ", "SYSTEMROOT")
+_HOW_TO_INSTALL = {
+    "promtool": "install it (Debian: `apt install prometheus`, or the package `promtool`), or set TOCSIN_PROMTOOL to its path",
+    "amtool": "install it (Debian: `apt install prometheus-alertmanager`), or set TOCSIN_AMTOOL to its path",
+    "git": "install it (Debian: `apt install git`)",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finished:
+    """A program that ended by itself."""
+
+    code: int
+    out: str
+    err: str
+
+
+def run(
+    argv: Sequence[str],
+    *,
+    cwd: Path,
+    timeout: float,
+    input: str | None = None,
+    env: Mapping[str, str] | None = None,
+) -> Finished:
+    """Runs `argv` to its end. `env` adds to the few names every program gets.
+
+    MachineError where it cannot be started, or does not end within `timeout` seconds; then it and what it started are killed.
+    """
+    try:
+        # A session of its own, so that what it starts can be ended with it.
+        process = subprocess.Popen(
+            list(argv),
+            cwd=cwd,
+            env={**_minimal(), **(env or {})},
+            stdin=subprocess.PIPE if input is not None else subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
+            errors="replace",
+            start_new_session=True,
+        )
+    except OSError as error:
+        help = _HOW_TO_INSTALL.get(Path(argv[0]).name, "")
+        raise MachineError(f"cannot start {argv[0]}: {os.strerror(error.errno or 0).lower()}", help=help) from error
+    with process:
+        try:
+            out, err = process.communicate(input, timeout=timeout)
+        except subprocess.TimeoutExpired:
+            _kill(process)
+            raise MachineError(f"{Path(argv[0]).name} did not end within {timeout:g} seconds", help="try again; a busy machine may need longer") from None
+        except BaseException:
+            _kill(process)
+            raise
+    return Finished(code=process.returncode, out=out, err=err)
+
+
+def find_tool(name: str, env_var: str) -> Path:
+    """Where the program `name` is: what the variable `env_var` says, else the first on PATH. MachineError, naming what to install, where nowhere."""
+    said = os.environ.get(env_var, "")
+    if said:
+        found = shutil.which(said)
+        if found is None:
+            raise MachineError(f"{env_var} is {said}, which is not a program", help=f"set it to the path of {name}, or unset it")
+        return Path(found)
+    found = shutil.which(name)
+    if found is None:
+        raise MachineError(f"{name} is not installed", help=_HOW_TO_INSTALL.get(name, f"install it, or set {env_var} to its path"))
+    return Path(found)
+
+
+def _minimal() -> dict[str, str]:
+    return {"LC_ALL": "C.UTF-8", **{name: os.environ[name] for name in _PASSED if name in os.environ}}
+
+
+def _kill(process: subprocess.Popen[str]) -> None:
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        process.kill()
+    process.wait()
