@@ -5,24 +5,25 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 
-from tocsin.template.flow import flow
+from tocsin.template.flow import Read, flow
 from tocsin.template.functions import newest
 from tocsin.template.parser import parse
 from tocsin.template.plain import PLAIN, parts
 from tocsin.template.tree import TemplateProblem
 
 _REMEMBERED = 4096
+_EXTERNAL = ("ExternalLabels", "ExternalURL")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """What one text reads of its alert.
 
-    `labels`: each use of a label with the offset of its name in the text, in the order of the text. Labels of
-    a query's result are not the alert's and are not here. `opaque_labels`: the labels are also used in a way
-    that names none (`range $k, $v := $labels`, `printf "%v" $labels`, `{{ . }}`, or inside something that
-    could not be followed). `external`: reads `$externalLabels` or `$externalURL`. `queries`: the PromQL
-    written out for `query`. `functions`: sorted, each once.
+    `labels`: each use of a label with the offset of its name (of the quoted name for `index`), in the order
+    of the text. Labels of a query's result are not the alert's and are not here. `opaque_labels`: the labels
+    are also used in a way that names none (`range $k, $v := $labels`, `printf "%v" $labels`, `{{ . }}`, or
+    inside something that could not be followed). `external`: reads `$externalLabels` or `$externalURL`.
+    `queries`: the PromQL written out for `query`. `functions`: sorted, each once.
     """
 
     labels: tuple[tuple[str, int], ...] = ()
@@ -53,23 +54,20 @@ def _facts(text: str) -> Facts | TemplateProblem:
     if isinstance(template, TemplateProblem):
         return template
     found = flow(template)
+    kinds = {read.kind for read in found.reads}
+    unsure = {read.name for read in found.reads if read.kind == "unsure"}
     return Facts(
-        labels=tuple(
-            (read.name, read.end - len(read.name) if read.field else read.start)
-            for read in found.reads
-            if read.kind == "label"
-        ),
-        uses_value=any(
-            read.kind == "value" or (read.kind, read.name) == ("unsure", "Value") for read in found.reads
-        ),
+        labels=tuple((read.name, _name_at(read)) for read in found.reads if read.kind == "label"),
+        uses_value=not kinds.isdisjoint(("value", "data")) or "Value" in unsure,
         functions=tuple(sorted(found.functions)),
         queries=found.queries,
-        external=any(read.kind == "external" for read in found.reads),
-        opaque_labels=any(
-            read.kind in ("labels", "data") or (read.kind, read.name) == ("unsure", "Labels")
-            for read in found.reads
-        ),
+        external=not kinds.isdisjoint(("external", "data")) or not unsure.isdisjoint(_EXTERNAL),
+        opaque_labels=not kinds.isdisjoint(("labels", "data")) or "Labels" in unsure,
     )
+
+
+def _name_at(read: Read) -> int:
+    return read.end - len(read.name) if read.field else read.start
 
 
 _remembered = lru_cache(maxsize=65536)(_facts)

@@ -55,7 +55,7 @@ class Read(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flow:
-    """`declared`: variables the author declares. `mixed`: some named template is called with different things."""
+    """`declared`: variables the author declares. `mixed`: some named template gets different things."""
 
     reads: tuple[Read, ...]
     functions: frozenset[str]

@@ -70,11 +70,11 @@ def tokens(text: str, at: int) -> list[Token] | TemplateProblem:
         if kind in ("name", "variable", "field"):
             word = match.group()
             if not word.isascii() and not _is_word(word.lstrip("$.")):
-                return TemplateProblem(f"`{word}` holds a character that no name may hold", start)
+                return TemplateProblem(f"`{short(word)}` holds a character that no name may hold", start)
             if kind == "name":
                 kind = "bool" if word in ("true", "false") else word if word in KEYWORDS else "name"
         elif kind == "number" and not is_number(match.group()):
-            return TemplateProblem(f"`{_short(match.group())}` is not a number", start)
+            return TemplateProblem(f"`{short(match.group())}` is not a number", start)
         found.append(Token("number" if kind == "char" else kind, start, end, spaced))
         if kind == "close":
             return found
@@ -99,9 +99,10 @@ def _problem(text: str, at: int) -> TemplateProblem:
             end += 1
         if end >= len(text):
             return TemplateProblem("an action is not closed: `}}` is missing", end)
-        return TemplateProblem(f"{text[end]!r} cannot follow `{_short(text[at:end])}`", end)
+        return TemplateProblem(f"{text[end]!r} cannot follow `{short(text[at:end])}`", end)
     return TemplateProblem(f"unexpected {character!r} inside an action", at)
 
 
-def _short(text: str) -> str:
+def short(text: str) -> str:
+    """`text`, cut to what fits in a message."""
     return text if len(text) <= 40 else text[:37] + "..."
