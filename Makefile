@@ -21,7 +21,7 @@ venv:
 	@.ci/venv
 
 real: venv
-	@$(BIN)/python tests/real/components.py fetch
+	@$(BIN)/python -m tests.real.components fetch
 
 demo: real
 	@PATH="$(CURDIR)/$(BIN):$$PATH" bash demo/run.sh
