@@ -28,9 +28,6 @@ from tocsin.project import read_ledger, read_project
 from tocsin.resolve import RecordFacts, Records, alert_uses, record_facts, records_of, resolve_service
 from tocsin.resolve.params import uses
 
-Records_by_env = Mapping[str, Records]
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sources:
     """Everything a repository says, as texts; `diagnostics` is what reading it already showed."""
@@ -84,9 +81,6 @@ class Compilation:
     prose: Prose
     frozen: frozenset[str]
     diagnostics: tuple[Diagnostic, ...]
-
-
-_NO_PROSE = Prose(sops=(), incidents=(), ignores=(), diagnostics=())
 
 
 def compile_sources(sources: Sources, today: date) -> Compilation:
@@ -175,7 +169,7 @@ def service_records(loaded: LoadedService, project: Project) -> dict[str, tuple[
     return {env.name: record_facts(loaded.files, project, env) for env in project.environments}
 
 
-def link_records(project: Project, every: Iterable[Mapping[str, tuple[RecordFacts, ...]]]) -> Records_by_env:
+def link_records(project: Project, every: Iterable[Mapping[str, tuple[RecordFacts, ...]]]) -> Mapping[str, Records]:
     """Environment -> the recording rules of all services."""
     together: dict[str, list[RecordFacts]] = {env.name: [] for env in project.environments}
     for each in every:
@@ -185,7 +179,7 @@ def link_records(project: Project, every: Iterable[Mapping[str, tuple[RecordFact
 
 
 def compile_service(
-    loaded: LoadedService, project: Project, ledger: Ledger, records: Records_by_env, index: SopIndex, today: date
+    loaded: LoadedService, project: Project, ledger: Ledger, records: Mapping[str, Records], index: SopIndex, today: date
 ) -> CompiledService:
     """One service for every environment, with all that is wrong in it."""
     found = list(loaded.diagnostics)

@@ -107,15 +107,15 @@ def injected_labels(view: ServiceView) -> Iterator[Diagnostic]:
             path, _ = text_path(alert, "labels", label)
             message = f"`{label}` is a label the project injects, and this alert sets it too"
             yield diagnostic("TOC513", alert.origin.key(*path), message, help="remove it here, or from `labels.inject`", subject=f"{alert.key.id}/labels.{label}")
-        for label in alert.labels:
+        for name in alert.labels.keys() - alert.own_labels:
             # A label that neither the text nor a record the text reads mentions cannot be named by the expression.
-            if label in alert.own_labels or (label not in alert.expr and not view.records[alert.key.env].by_name):
+            if name not in alert.expr and not view.records[alert.key.env].by_name:
                 continue
             out = flow(alert, view.records[alert.key.env])
-            if out is not None and out.names(label):
-                message = f"the project injects `{label}`, but the expression produces a label of that name"
+            if out is not None and out.names(name):
+                message = f"the project injects `{name}`, but the expression produces a label of that name"
                 help = "take it out of `labels.inject`, or out of the expression"
-                yield diagnostic("TOC504", alert.origin.value("expr"), message, help=help, subject=f"{alert.key.id}/{label}")
+                yield diagnostic("TOC504", alert.origin.value("expr"), message, help=help, subject=f"{alert.key.id}/{name}")
 
 
 def severity_labels(view: ServiceView) -> Iterator[Diagnostic]:

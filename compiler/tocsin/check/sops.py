@@ -112,7 +112,8 @@ def texts(view: CatalogView) -> Iterator[Diagnostic]:
 def links(view: CatalogView) -> Iterator[Diagnostic]:
     """TOC615: a relative link to a file, or an anchor, that does not exist."""
     by_path = {sop.file.path: sop for sop in view.sops}
-    for page in (*view.sops, *view.incidents):
+    pages: tuple[Sop | Incident, ...] = (*view.sops, *view.incidents)
+    for page in pages:
         for link in page.body.links:
             try:
                 target = urlsplit(link.target)

@@ -313,9 +313,9 @@ def _annotations(alert: AlertSource, level: LevelSource | None, reader: _Reader,
         "owner": alert.owner,
     }
     for name in place.project.inject_annotations:
-        value = added.get(name)
-        if value:
-            annotations.setdefault(name, value)
+        text = added.get(name)
+        if text:
+            annotations.setdefault(name, text)
     return annotations, own
 
 
