@@ -64,7 +64,8 @@ def group(*rules: GrafanaRule, **changes: Any) -> GrafanaGroup:
 
 
 def stored(sent: Any) -> Any:
-    """What a server answers after a PUT of `sent`: defaults, a copied field, its own durations, read-only fields, keys in another order."""
+    """What a server answers after a PUT of `sent`: defaults, a copied field, its own durations, read-only
+    fields, keys in another order."""
     answer = copy.deepcopy(sent)
     for number, each in enumerate(answer["rules"]):
         each |= {"id": 40 + number, "orgID": 1, "provenance": "api", "updated": "2026-11-02T10:00:00Z"}

@@ -142,6 +142,10 @@ CODES: dict[str, Code] = {
     "TOC712": Code("mirror-target"),
     "TOC713": Code("grafana-split"),
     "TOC714": _may("grafana-group-size", "warning"),
+    "TOC715": Code("grafana-reserved"),
+    "TOC716": Code("grafana-scalar"),
+    "TOC717": Code("levels-alike"),
+    "TOC718": _may("kubernetes-size", "error"),
     # 8: tests and adoption
     "TOC801": Code("test-alert"),
     "TOC802": Code("test-level"),
