@@ -1,6 +1,7 @@
-"""Template texts to hold against promtool: probes, each for one rule of the language, and longer ones to mutate.
+"""Template texts to hold against promtool: probes, each for one rule of the language, and texts to mutate.
 
-The probes that fit on a line are in template_probes.txt. Whether a text is good or bad is not written down here, on purpose: the real promtool says it.
+The probes that fit on a line are in template_probes.txt. Whether a text is good or bad is not written down
+here, on purpose: the real promtool says it.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ REALISTIC: tuple[str, ...] = (
     "{{ range $name, $text := $labels }}{{ if ne $name \"job\" }}{{ $name }}={{ $text }} {{ end }}{{ end }}",
     '{{ $left := printf "%d/%d" 3 0x1F }}{{ $left = "none" }}{{ $left }}'
     "{{ 'x' }} {{ -1.5e3 }} {{ 2+1i }}",
-    "Queue {{ .Labels.queue }} holds {{ .Value | humanize }} messages\nsince {{ $value | humanizeTimestamp }}.",
+    "Queue {{ .Labels.queue }} has {{ .Value | humanize }} messages\nsince {{ $value | humanizeTimestamp }}",
     "{{ range query `up == 0` }}{{ if .Value }}{{ break }}{{ end }}{{ .Labels.job }}{{ else }}up{{ end }}",
     '{{ block "foot" $labels }}{{ .team }}, {{ .zone | title }}{{ end }} {{- "" -}} end',
     "page {{ $labels.severity | toLower }}: {{ not (and $labels.a (or $labels.b $value)) | print | len }}",
@@ -139,3 +140,8 @@ def _quoted(chance: random.Random) -> str:
               "\\x41", "\\u00e9", "\\ud83d", "\\U0001f600", "\\377", "\\400")  # fmt: skip
     quote = chance.choice("\"'`")
     return quote + "".join(chance.choice(pieces) for _ in range(chance.choice((0, 1, 2, 4, 8)))) + quote
+
+
+def yaml_string(text: str) -> str:
+    """`text` as a quoted YAML scalar that every reader takes back unchanged."""
+    return '"' + "".join(c if " " <= c <= "~" and c not in '"\\' else f"\\U{ord(c):08x}" for c in text) + '"'

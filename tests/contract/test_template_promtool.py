@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from tests.contract.template_texts import PROBES, REALISTIC, literals, mutants
+from tests.contract.template_texts import PROBES, REALISTIC, literals, mutants, yaml_string
 from tests.real.components import VERSIONS, promtool
 
 from tocsin.template import TemplateProblem, check
@@ -140,12 +140,8 @@ def _rule_file(texts: list[str], field: str) -> str:
     for start in range(0, len(texts), PER_RULE):
         lines += [f"  - alert: {ALERT}", f"    expr: up > {start}", f"    {field}:"]
         part = enumerate(texts[start : start + PER_RULE], start)
-        lines += [f"      t{number}: {_yaml(text)}" for number, text in part]
+        lines += [f"      t{number}: {yaml_string(text)}" for number, text in part]
     return "\n".join(lines) + "\n"
-
-
-def _yaml(text: str) -> str:
-    return '"' + "".join(c if " " <= c <= "~" and c not in '"\\' else f"\\U{ord(c):08x}" for c in text) + '"'
 
 
 def _release(version: str) -> Version:
