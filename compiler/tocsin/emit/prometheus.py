@@ -8,6 +8,7 @@ evaluator's version cannot read is refused in `unsupported`, at the place the au
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 
 from tocsin.diag import Diagnostic, Span, diagnostic
@@ -17,10 +18,15 @@ from tocsin.ir.artifact import Artifact
 from tocsin.ir.compiled import CompiledAlert, CompiledGroup, CompiledRule, Evaluator, Resolved
 from tocsin.ir.duration import format_duration
 from tocsin.ir.project import Environment, Project
-from tocsin.wire.versions import NEVER, Product, Surface, row, supports, version_text
+from tocsin.promql import Expr, matched_labels, metrics, parse
+from tocsin.promql.facts import functions
+from tocsin.wire.versions import NEVER, TABLE, Product, Surface, row, supports, version_text
 
 NAME = "prometheus"
 _KINDS = ("prometheus", "mimir")
+_FUNCTIONS = frozenset(each.field.partition(":")[2] for each in TABLE if each.field.startswith("function:"))
+_NEWER = re.compile(rf"\b(?:{'|'.join(sorted(_FUNCTIONS))})\b|[{{,]\s*[\"']")
+_CLASSIC = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*\Z")
 
 
 def emit(resolved: Resolved, project: Project, environment: Environment) -> Iterator[Artifact]:
@@ -34,12 +40,13 @@ def emit(resolved: Resolved, project: Project, environment: Environment) -> Iter
 def unsupported(resolved: Resolved, project: Project, environment: Environment) -> Iterator[Diagnostic]:
     """What an evaluator's version or limits cannot take."""
     for evaluator, groups in by_evaluator(resolved):
+        names = {group.name for group in groups}
         for group in groups:
             yield from _lacks(group, evaluator)
-            yield from parts_refused(group)
+            yield from _too_long(group, names)
 
 
-def too_many_groups(
+def unsupported_together(
     every: Iterable[Resolved], project: Project, environment: Environment
 ) -> Iterator[Diagnostic]:
     """Mimir's limit on the groups of a tenant, which all services of an environment share. The first group
@@ -159,24 +166,38 @@ def _lacks(group: CompiledGroup, evaluator: Evaluator) -> Iterator[Diagnostic]:
         if is_set and not _reads(evaluator, field):
             yield _lack(evaluator, field, f"`{key}` of a group", group.origin.key(key), subject)
     for rule in group.rules:
-        if (
-            isinstance(rule, CompiledAlert)
-            and rule.keep_firing_for
-            and is_evaluated(rule)
-            and not _reads(evaluator, "keep_firing_for")
-        ):
-            yield _lack(
-                evaluator,
-                "keep_firing_for",
-                "`keep_firing_for`",
-                authored(rule, "keep_firing_for"),
-                rule.key.text,
-            )
+        if isinstance(rule, CompiledAlert) and is_evaluated(rule):
+            span = authored(rule, "expr")
+            if rule.keep_firing_for and not _reads(evaluator, "keep_firing_for"):
+                at = authored(rule, "keep_firing_for")
+                yield _lack(evaluator, "keep_firing_for", "`keep_firing_for`", at, rule.key.text)
+        else:
+            span = rule.origin.key("expr")
+        for field, what in _newer_promql(rule.expr):
+            if not _reads(evaluator, field):
+                yield _lack(evaluator, field, what, span, rule.key.text)
+
+
+def _newer_promql(expr: str) -> Iterator[tuple[str, str]]:
+    """Fields of the version table that an expression needs, in words. The tree is asked only where the text
+    is suspicious.
+    """
+    if _NEWER.search(expr) is None:
+        return
+    parsed = parse(expr)
+    if isinstance(parsed, Expr):
+        for name in functions(parsed):
+            if name in _FUNCTIONS:
+                yield f"function:{name}", f"`{name}`"
+        if not all(_CLASSIC.match(name) for name in (*metrics(parsed), *matched_labels(parsed))):
+            yield "utf8_names", "a quoted name"
 
 
 def _reads(evaluator: Evaluator, field: str) -> bool:
     product, surface = _door(evaluator)
-    return supports(product, surface, field, evaluator.version)
+    # Which functions a Mimir knows is in no row: it follows Prometheus' main branch at its own pace.
+    known = row(product, surface, field) is not None or not field.startswith("function:")
+    return not known or supports(product, surface, field, evaluator.version)
 
 
 def _door(evaluator: Evaluator) -> tuple[Product, Surface]:
@@ -189,6 +210,8 @@ def _lack(evaluator: Evaluator, field: str, what: str, span: Span, subject: str)
     here = f"`{evaluator.name}` is {product.title()} {version_text(evaluator.version)}"
     if found is None or found.since == NEVER:
         message, help = f"{here}, and no {product.title()} reads {what}", "remove it"
+    elif found.until is not None and evaluator.version >= found.until:
+        message, help = f"{here}, and {what} went with {version_text(found.until)}", f"see {found.source}"
     else:
         since = version_text(found.since)
         message, help = (
@@ -198,17 +221,22 @@ def _lack(evaluator: Evaluator, field: str, what: str, span: Span, subject: str)
     return diagnostic("TOC701", span, message, help=help, subject=f"{subject}/{field}")
 
 
-def parts_refused(group: CompiledGroup) -> Iterator[Diagnostic]:
-    """Mimir's limit on the rules of a group, where splitting is not allowed or would change what a rule
-    reads.
-    """
+def _too_long(group: CompiledGroup, names: set[str]) -> Iterator[Diagnostic]:
+    """Mimir's limit on the rules of a group, where splitting is not allowed or would change something."""
     limit = group.evaluator.rules_per_group
     count = sum(is_evaluated(rule) for rule in group.rules)
-    if limit is None or count <= limit or len(parts(group)) > 1:
+    if limit is None or count <= limit:
+        return
+    made = parts(group)
+    taken = next((part.name for part in made if part is not group and part.name in names), None)
+    if len(made) > 1 and taken is None:
         return
     message = f"`{group.name}` has {count} rules, and `{group.evaluator.name}` allows {limit} in a group"
     if group.evaluator.on_limit == "refuse":
         help = "split the group, or set `limits.on_limit: split` in tocsin.yaml"
+    elif taken is not None:
+        message += f"; it cannot be split, because `{taken}` is another group"
+        help = "rename one of the two"
     else:
         message += "; it cannot be split, because later rules read records of earlier ones in the same round"
         help = f"bring rules that read each other within {limit} places, or raise `limits.rules_per_group`"

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tocsin.ir.compiled import CompiledAlert, CompiledGroup, CompiledRule
-from tocsin.promql import Expr, metrics, parse
+from tocsin.promql import Expr, metrics, opaque_names, parse
 
 _ALERT_SERIES = ("ALERTS", "ALERTS_FOR_STATE")
 
@@ -64,6 +64,6 @@ def _allowed(rules: tuple[CompiledRule, ...]) -> list[bool]:
 def _reads(rule: CompiledRule, writers: dict[str, int]) -> frozenset[str]:
     """The series names a rule reads; every written one where a selector without a name could read any."""
     expr = parse(rule.expr)
-    if not isinstance(expr, Expr):
+    if not isinstance(expr, Expr) or opaque_names(expr):
         return frozenset(writers)
     return frozenset(metrics(expr))
