@@ -7,7 +7,9 @@ escape, so such strings are rewritten in double quotes, for the library's eyes o
 
 from __future__ import annotations
 
-from tocsin.promql.lex import lex, quoted, tokens
+from collections.abc import Collection
+
+from tocsin.promql.lex import Token, lex, quoted, tokens
 from tocsin.promql.tree import PromqlProblem
 
 MAX_TEXT = 100_000
@@ -44,9 +46,18 @@ def _refuse(message: str, offset: int) -> PromqlProblem:
 
 def without_raw_strings(text: str) -> str:
     """`text` with every backtick string written in double quotes: same meaning, other offsets."""
-    if "`" not in text:
-        return text
+    return "".join(_quoted_once(token) for token in lex(text)) if "`" in text else text
+
+
+def reworded(text: str, labels: Collection[Token]) -> str:
+    """`text` in words the library knows, for a second try: no comments, no raw strings, `labels` in quotes."""
+    starts = {token.start for token in labels}
     return "".join(
-        quoted(token.text[1:-1]) if token.kind == "string" and token.text[0] == "`" else token.text
+        " " if token.kind == "comment" else quoted(token.text) if token.start in starts else _quoted_once(token)
         for token in lex(text)
     )
+
+
+def _quoted_once(token: Token) -> str:
+    raw = token.kind == "string" and token.text[0] == "`"
+    return quoted(token.text[1:-1]) if raw else token.text

@@ -206,7 +206,8 @@ def _aggregated(node: Aggregate, kids: list[Labels], tree: Tree) -> Labels:
 
 def _combined(node: Binary, kids: list[Labels], kinds: list[Kind]) -> Labels:
     left, right = kids
-    keeps_name = node.op in COMPARISONS and not node.bool_
+    # atan2 kept the metric name, against the documentation, in Prometheus 2.42 and older.
+    keeps_name = (node.op in COMPARISONS and not node.bool_) or node.op == "atan2"
     if "scalar" in kinds:
         series = left if kinds[0] == "vector" else right
         return series if keeps_name else series.without(NAME)

@@ -2,8 +2,8 @@
 
 What surprised us in the library, each handled here or in `guard`: no positions, neither in errors nor in nodes;
 it dies on deep input; it takes `{a="1" or b="2"}` and `fill()`, which Prometheus 3.5 does not; it refuses the
-colon of `by (a:b)` and holt_winters (Prometheus 2), which are valid somewhere; it turns a negative `@` time into 0;
-it lets a range exceed the 292 years of Go; its text and its equality are not faithful (`foo[5m:]` prints as
+colon of `by (a:b)`, a comment inside brackets, and holt_winters (Prometheus 2), which are valid somewhere; it turns
+a negative `@` time into 0; it lets a range exceed the 292 years of Go; its text and its equality are not faithful (`foo[5m:]` prints as
 `foo[5m]`). So nothing of it leaves this module: its objects become the nodes of `tree`.
 
 Parsing is cheap (some 20 us) and converting is not, so the tree is built when first asked for.
@@ -18,7 +18,7 @@ from functools import lru_cache
 
 import promql_parser as library
 
-from tocsin.promql.guard import hostile, without_raw_strings
+from tocsin.promql.guard import hostile, reworded, without_raw_strings
 from tocsin.promql.locate import located
 from tocsin.promql.scan import Scan, scan
 from tocsin.promql.tree import (
@@ -80,9 +80,9 @@ def parse(text: str) -> Expr | PromqlProblem:
     scanned: Scan | None = None
     if isinstance(raw, str):
         scanned = scan(text)
-        if not scanned.colons:
-            return located(scanned, raw)
-        raw = _read(without_raw_strings(_with_quoted_colons(text, scanned)))
+        if scanned.problem is None and (scanned.colons or "#" in text):
+            again = _read(reworded(text, scanned.colons))
+            raw = raw if isinstance(again, str) else again
         if isinstance(raw, str):
             return located(scanned, raw)
     if _SUSPECT.search(text):
@@ -99,12 +99,6 @@ def _read(text: str) -> library.Expr | str:
         return library.parse(text)
     except ValueError as error:
         return str(error)
-
-
-def _with_quoted_colons(text: str, scanned: Scan) -> str:
-    for token in reversed(scanned.colons):
-        text = f'{text[: token.start]}"{token.text}"{text[token.end :]}'
-    return text
 
 
 def _too_lenient(root: library.Expr) -> PromqlProblem | None:
