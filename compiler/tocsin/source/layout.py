@@ -30,7 +30,9 @@ TEXT_WIDTH = 110
 EXPR_WIDTH = 140
 """An expression is folded later: diagnostics point into a line, not into a fold."""
 _NONE = Comment()
-_UNPRINTABLE = re.compile("[^\t\n\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
+_UNPRINTABLE = re.compile(
+    "[^\t\n\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
+)
 _TYPED = re.compile(
     r"(?:~|null|Null|NULL|true|True|TRUE|false|False|FALSE|y|Y|yes|Yes|YES|n|N|no|No|NO|on|On|ON|off|Off|OFF|=|<<)\Z"
     r"|[-+]?(?:[0-9][0-9_]*(?:\.[0-9_]*)?|\.[0-9_]+)(?:[eE][-+]?[0-9]+)?\Z"
@@ -50,9 +52,11 @@ def written(
     head: Sequence[str] = (),
     tail: Sequence[str] = (),
     air: Callable[[Path], bool] = lambda path: False,
+    flow: Callable[[Path], bool] = lambda path: False,
 ) -> str:
-    """`data` as YAML. `head` and `tail` are comment lines around the document; `air(path)` says which nodes get an empty line above them."""
-    writer = _Writer(comments or {}, air)
+    """`data` as YAML. `head` and `tail` are comment lines around the document; `air(path)` says which nodes get an empty line above them,
+    `flow(path)` which ones stand on one line in brackets."""
+    writer = _Writer(comments or {}, air, flow)
     lines = [*head, *writer.mapping(data, (), 0), *tail]
     return "\n".join(lines) + "\n"
 
@@ -70,6 +74,21 @@ def scalar(value: str | int | float | bool, *, key: bool = False) -> str:
     if '"' not in value and "\\" not in value:
         return f'"{value}"'
     return "'" + value.replace("'", "''") + "'"
+
+
+def in_brackets(value: object) -> str:
+    """A value on one line, `{severity: critical}`; inside brackets more words need quotes."""
+    if isinstance(value, Mapping):
+        return (
+            "{" + ", ".join(f"{in_brackets(key)}: {in_brackets(each)}" for key, each in value.items()) + "}"
+        )
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(in_brackets(each) for each in value) + "]"
+    if isinstance(value, str):
+        return value if re.fullmatch(r"[\w./@+ -]+", value) and _plain(value, key=False) else _double(value)
+    if isinstance(value, bool | int | float):
+        return scalar(value)
+    raise TypeError(f"not authored data: {value!r}")
 
 
 def _plain(text: str, *, key: bool) -> bool:
@@ -91,15 +110,24 @@ def _double(text: str) -> str:
 
 def _escape(character: str) -> str:
     number = ord(character)
-    return f"\\x{number:02X}" if number < 0x100 else f"\\u{number:04X}" if number < 0x10000 else f"\\U{number:08X}"
+    return (
+        f"\\x{number:02X}"
+        if number < 0x100
+        else f"\\u{number:04X}"
+        if number < 0x10000
+        else f"\\U{number:08X}"
+    )
 
 
 class _Writer:
     """Carries the comments of one document while it is written."""
 
-    def __init__(self, comments: Mapping[Path, Comment], air: Callable[[Path], bool]) -> None:
+    def __init__(
+        self, comments: Mapping[Path, Comment], air: Callable[[Path], bool], flow: Callable[[Path], bool]
+    ) -> None:
         self.comments = comments
         self.air = air
+        self.flow = flow
 
     def mapping(self, data: Mapping[str, object], path: Path, indent: int) -> Iterator[str]:
         for index, (key, value) in enumerate(data.items()):
@@ -136,7 +164,9 @@ class _Writer:
         """A key or a dash with its value: on the same line where it fits, below it otherwise."""
         beside = self.comment(path).beside
         suffix = f"  {beside}" if beside else ""
-        if isinstance(value, Mapping):
+        if isinstance(value, Mapping | list | tuple) and self.flow(path):
+            yield f"{lead} {in_brackets(value)}{suffix}"
+        elif isinstance(value, Mapping):
             yield lead + ("" if value else " {}") + suffix
             yield from self.mapping(value, path, indent + 2)
         elif isinstance(value, Sequence) and not isinstance(value, str):
@@ -169,7 +199,12 @@ def _text(lead: str, value: str, suffix: str, indent: int, width: int) -> Iterat
 def _blocks(value: str) -> bool:
     """Whether a literal block holds `value` without an indentation number and without a character that must be escaped."""
     first = value.split("\n", 1)[0]
-    return first.strip() != "" and not first.startswith((" ", "\t")) and not _UNPRINTABLE.search(value) and not re.search(r"\n[ \t]+\Z", value)
+    return (
+        first.strip() != ""
+        and not first.startswith((" ", "\t"))
+        and not _UNPRINTABLE.search(value)
+        and not re.search(r"\n[ \t]+\Z", value)
+    )
 
 
 def _folded(value: str, width: int) -> Iterator[str]:
