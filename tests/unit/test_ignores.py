@@ -8,6 +8,7 @@ import pytest
 import yaml
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+
 from tocsin.diag.comments import comments
 from tocsin.diag.diagnostic import Diagnostic, diagnostic
 from tocsin.diag.ignores import apply, read_ignores

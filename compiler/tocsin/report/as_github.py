@@ -1,0 +1,40 @@
+"""Findings as workflow commands: GitHub Actions shows each beside its line in the pull request.
+
+In: a `Report`. Out: one `::error ...::` line per finding, then a plain summary. The runner reads any line
+that begins with `::`, so everything that comes from a source is escaped as the runner unescapes it. It
+drops the columns of a finding over several lines, so only the start is given.
+"""
+
+from __future__ import annotations
+
+from tocsin.diag.diagnostic import Diagnostic, Severity
+from tocsin.report.findings import Report, slug
+from tocsin.report.visible import visible
+
+_COMMAND = {Severity.error: "error", Severity.warning: "warning", Severity.note: "notice"}
+
+
+def render(report: Report) -> str:
+    """The commands and the summary, newline-terminated."""
+    return "".join(_command(each) for each in report.shown) + report.summary + "\n"
+
+
+def _command(found: Diagnostic) -> str:
+    span = found.span
+    places = {"file": span.file, "line": str(span.line), "col": str(span.col)}
+    if span.end_line == span.line:
+        places["endColumn"] = str(span.end_col)
+    places["title"] = f"{found.code} {slug(found.code)}"
+    properties = ",".join(f"{name}={_property(value)}" for name, value in places.items())
+    message = visible(found.message) + (f"\n{visible(found.help)}" if found.help else "")
+    return f"::{_COMMAND[found.severity]} {properties}::{_data(message)}\n"
+
+
+def _data(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    # A file name keeps its line breaks for the runner to decode; what no log can hold is spelled out.
+    shown = "".join(each if each in "\r\n" else visible(each) for each in text)
+    return _data(shown).replace(":", "%3A").replace(",", "%2C")
