@@ -15,9 +15,15 @@ from tocsin.template.plain import PLAIN, parts
 from tocsin.template.tree import Template
 
 PIECES = ["{{", "}}", "{{-", " -}}", " ", "$labels.a", "$value", "| humanize", '"x', '"', "printf", "08", "7",
-          "{", "}", "text", "if ", "end", "(", ")", "$labels.1", "\n", "é", ".", "=", "$", "html", "html5",
+          "{", "}", "text", "if ", "end", "(", ")", "$labels.1", "$labels", "\n", "é", ".", "=", "$", "html", "html5",
           "`"]  # fmt: skip
-PLAIN_PIECES = ["{{ $labels.a }}", "{{ $value }}", '{{ $value | printf "%f" | title }}', "$labels.b }", " "]
+PLAIN_PIECES = [
+    "{{ $labels.a }}",
+    "{{ $labels }}",
+    "{{ $value }}",
+    '{{ $value | printf "%f" | title }}',
+    "$labels.b }",
+]
 
 
 @pytest.mark.parametrize(

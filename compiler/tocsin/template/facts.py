@@ -76,13 +76,17 @@ _remembered = lru_cache(maxsize=65536)(_facts)
 def _plain(text: str) -> Facts:
     labels: list[tuple[str, int]] = []
     functions: set[str] = set()
-    value = False
+    value = opaque = False
     for part in parts(text):
         kind = part.lastgroup
         if kind == "label":
             labels.append((part.group(1), part.start(1)))
         elif kind == "value":
             value = True
+        elif kind == "labels":
+            opaque = True
         elif kind == "call":
             functions.add(part.group())
-    return Facts(labels=tuple(labels), uses_value=value, functions=tuple(sorted(functions)))
+    return Facts(
+        labels=tuple(labels), uses_value=value, functions=tuple(sorted(functions)), opaque_labels=opaque
+    )

@@ -24,7 +24,7 @@ _RUNE = (
     rf"x{_HEX}{{2}}|[0-3][0-7]{{2}}|u(?![dD][89a-fA-F]){_HEX}{{4}}"
     rf"|U(?:0000(?![dD][89a-fA-F])|000[1-9a-fA-F]|0010){_HEX}{{4}}"
 )
-STRING = rf'"(?:[^"\\\n]|\\(?:[abfnrtv\\"]|{_RUNE}))*+"'
+STRING = rf'"(?>(?:[^"\\\n]|\\(?:[abfnrtv\\"]|{_RUNE}))*)"'
 CHARACTER = rf"'(?:[^'\\\n]|\\(?:[abfnrtv\\']|{_RUNE}))'"
 RAW = r"`[^`]*`"
 
