@@ -25,6 +25,9 @@ _LOOKS_LIKE_RULES = re.compile(
     r"^\s*(?:-\s+)?(?:alert|record|rule_files)\s*:|\"(?:alert|record)\"\s*:", re.MULTILINE
 )
 
+_WORTH_READING = re.compile(r"\b(?:alert|record|groups|rule_files|ALERT)\b")
+"""A folder's dashboards and manifests without any of these words need no YAML reader to be told apart."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuleSet:
@@ -80,6 +83,9 @@ class Reading:
 def read(file: SourceFile) -> Reading:
     """Opens one foreign file. Never raises."""
     reading = Reading()
+    if not _WORTH_READING.search(file.text):
+        reading.other = 1
+        return reading
     documents = _documents(file, file, reading)
     for number, document in enumerate(documents, start=1):
         part = f"document {number}" if len(documents) > 1 else ""
