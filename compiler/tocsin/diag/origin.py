@@ -1,10 +1,12 @@
 """Authored data that remembers where it was written.
 
-In: what `source.tree` read. Out: `Map` and `Seq`, plain dict and list to every reader, with one integer mark for each key and value;
-`Origin`, one authored object with its file, which turns a field path into a `Span` on demand.
+In: what `source.tree` read. Out: `Map` and `Seq`, plain dict and list to every reader, with one integer mark
+for each key and value; `Origin`, one authored object with its file, which turns a field path into a `Span` on
+demand.
 
-Marks are integers (line and column packed) because 10,000 rules carry about 300,000 of them: tuples cost the garbage collector more
-than the whole parse. Only the start of a node is stored; its end is found by looking at the text, and only when a diagnostic asks.
+Marks are integers (line and column packed) because 10,000 rules carry about 300,000 of them: tuples cost the
+garbage collector more than the whole parse. Only the start of a node is stored; its end is found by looking
+at the text, and only when a diagnostic asks.
 """
 
 from __future__ import annotations
@@ -13,19 +15,21 @@ from dataclasses import dataclass
 
 from tocsin.diag.span import Span, lines_of, scalar_place
 
-_COLUMN_BITS = 22
-_COLUMNS = (1 << _COLUMN_BITS) - 1
-"""A mark is line, column (both from 0) and one bit for flow style; four million columns are more than a source of 2 MB has."""
+COLUMN_BITS = 22
+_COLUMNS = (1 << COLUMN_BITS) - 1
+"""A mark is line, column (both from 0) and one bit for flow style; four million columns are more than a
+source of 2 MB has.
+"""
 
 
 def mark_of(line: int, column: int, *, flow: bool = False) -> int:
     """Line and column (from 0) as one integer; `flow` where the node is part of a `{...}` or `[...]`."""
-    return (line << _COLUMN_BITS | column) << 1 | flow
+    return (line << COLUMN_BITS | column) << 1 | flow
 
 
 def place_of(mark: int) -> tuple[int, int]:
     """The line and column (from 0) that `mark_of` packed."""
-    return mark >> (_COLUMN_BITS + 1), mark >> 1 & _COLUMNS
+    return mark >> (COLUMN_BITS + 1), mark >> 1 & _COLUMNS
 
 
 def in_flow(mark: int) -> bool:
@@ -69,11 +73,15 @@ class Origin:
         return self._find(path, key=False)
 
     def key(self, *path: str | int) -> Span:
-        """The span of the key at `path` (of the item, in a list); of the nearest written parent where nothing is written there."""
+        """The span of the key at `path` (of the item, in a list); of the nearest written parent where nothing
+        is written there.
+        """
         return self._find(path, key=True)
 
     def inside(self, offset: int | None, *path: str | int) -> Span:
-        """The span of the character at `offset` of the text value at `path`; the whole value where the YAML style hides the mapping."""
+        """The span of the character at `offset` of the text value at `path`; the whole value where the YAML
+        style hides the mapping.
+        """
         whole = self._find(path, key=False)
         node = self._walk(path)
         if offset is None or not isinstance(node, str):
@@ -144,12 +152,15 @@ class Origin:
 
 
 def _inside(origin: Origin, whole: Span, value: str, offset: int) -> Span:
-    """Maps an offset inside a scalar's value back to the file, for the styles in which characters keep their places."""
+    """Maps an offset inside a scalar's value back to the file, for the styles in which characters keep their
+    places.
+    """
     lines = lines_of(origin.text)
     lead = lines[whole.line - 1][whole.col - 1 : whole.col]
     row, column = value.count("\n", 0, offset), offset - (value.rfind("\n", 0, offset) + 1)
     if lead == "|":
-        # The header's line is followed by the value's lines, each of which keeps its tail and loses its indentation.
+        # The header's line is followed by the value's lines, each of which keeps its tail and loses its
+        # indentation.
         written = value.split("\n")[row]
         raw = lines[whole.line + row].rstrip("\r") if whole.line + row < len(lines) else ""
         if not raw.endswith(written):

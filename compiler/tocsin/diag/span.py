@@ -1,7 +1,9 @@
-"""A place in a source file, counted the way editors count: lines and columns from 1, columns in code points, the end exclusive.
+"""A place in a source file, counted the way editors count: lines and columns from 1, columns in code points,
+the end exclusive.
 
-The reader of YAML stores only where a scalar starts. Its end is found here, by looking at the text, when a finding is shown: that is rare, and
-300,000 ends would cost as much memory as the data. `scalar_place` knows the four styles (plain, quoted, literal, folded) in block and in flow.
+The reader of YAML stores only where a scalar starts. Its end is found here, by looking at the text, when a
+finding is shown: that is rare, and 300,000 ends would cost as much memory as the data. `scalar_place` knows
+the four styles (plain, quoted, literal, folded) in block and in flow.
 """
 
 from __future__ import annotations
@@ -13,7 +15,9 @@ from functools import lru_cache
 
 @dataclass(frozen=True, slots=True, order=True)
 class Span:
-    """`file` from `line:col` up to (not including) `end_line:end_col`; never lies about its file, may be as short as a point."""
+    """`file` from `line:col` up to (not including) `end_line:end_col`; never lies about its file, may be as
+    short as a point.
+    """
 
     file: str
     line: int = 1
@@ -50,7 +54,9 @@ class Span:
 
 @lru_cache(maxsize=4)
 def lines_of(text: str) -> list[str]:
-    """The lines of `text`. Findings come file by file, so a few texts remembered are enough; nobody may change the list."""
+    """The lines of `text`. Findings come file by file, so a few texts remembered are enough; nobody may
+    change the list.
+    """
     return text.split("\n")
 
 
@@ -59,7 +65,7 @@ Place = tuple[int, int, int, int]
 
 _PROPERTY = re.compile(r"(?:&[^\s,\[\]{}]+|!<[^>\s]*>|![^\s,\[\]{}]*)(?=[\s,\]}]|\Z)[ \t]*")
 _DOUBLE = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
-_SINGLE = re.compile(r"'(?:[^']|'')*'", re.DOTALL)
+_SINGLE = re.compile(r"'(?:[^']|'')*'(?!')", re.DOTALL)
 _PLAIN_END = re.compile(r"[ \t\r]+#|[ \t\r]*\Z")
 _FLOW_END = re.compile(r"[ \t\r]*[,\[\]{}]|[ \t\r]*:(?=[ \t\r,\[\]{}]|\Z)|[ \t\r]+#|[ \t\r]*\Z")
 _KEY_END = re.compile(r"[ \t]*:(?=[ \t\r]|\Z)|[ \t\r]+#|[ \t\r]*\Z")
@@ -69,10 +75,12 @@ _INDICATOR = re.compile(r"[|>][-+]?([1-9])?")
 def scalar_place(
     text: str, line: int, column: int, *, key: bool = False, flow: bool = False, parent: int | None = None
 ) -> Place:
-    """Where the scalar whose node starts at `line`, `column` (from 0) stands, without an anchor or tag before it.
+    """Where the scalar whose node starts at `line`, `column` (from 0) stands, without an anchor or tag before
+    it.
 
-    `flow` says that it is part of a `{...}` or `[...]`. `parent` is the column of the collection around it (-1 at the top of a document), above
-    which a block scalar or a plain scalar of several lines ends; where it is None, a plain scalar ends with its line.
+    `flow` says that it is part of a `{...}` or `[...]`. `parent` is the column of the collection around it
+    (-1 at the top of a document), above which a block scalar or a plain scalar of several lines ends; where
+    it is None, a plain scalar ends with its line.
     """
     lines = lines_of(text)
     if line >= len(lines):
@@ -87,8 +95,10 @@ def scalar_place(
     return _plain(lines, line, column, key=key, flow=flow, parent=parent)
 
 
-def _past_properties(lines: list[str], line: int, column: int, *, flow: bool, parent: int | None) -> tuple[int, int]:
-    """The start of the scalar itself: `&anchor` and `!tag` may stand before it, even on a line of their own."""
+def _past_properties(
+    lines: list[str], line: int, column: int, *, flow: bool, parent: int | None
+) -> tuple[int, int]:
+    """The start of the scalar itself: an anchor or a tag may stand before it, even on a line of its own."""
     moved = False
     while match := _PROPERTY.match(lines[line], column):
         column, moved = match.end(), True
@@ -99,7 +109,7 @@ def _past_properties(lines: list[str], line: int, column: int, *, flow: bool, pa
         found = lines[below].strip()
         if found and not found.startswith("#"):
             start = len(lines[below]) - len(lines[below].lstrip())
-            if flow and found[0] not in ",]}:" or not flow and parent is not None and start > parent:
+            if (flow and found[0] not in ",]}:") or (not flow and parent is not None and start > parent):
                 return below, start
             break
     return line, len(lines[line][:column].rstrip())
@@ -109,7 +119,8 @@ def _quoted(lines: list[str], line: int, column: int, style: re.Pattern[str]) ->
     rest = lines[line][column:]
     below = line
     while (match := style.match(rest)) is None:
-        # Twice as many lines each time: a long scalar is looked at often, but never its whole length for every line.
+        # Twice as many lines each time: a long scalar is looked at often, but never its whole length for
+        # every line.
         more = lines[below + 1 : below + 1 + max(1, below + 1 - line)]
         if not more:
             return line, column, line, len(lines[line].rstrip())
@@ -122,7 +133,9 @@ def _quoted(lines: list[str], line: int, column: int, style: re.Pattern[str]) ->
 
 
 def _block(lines: list[str], line: int, column: int, parent: int) -> Place:
-    """A literal or folded scalar: its header and every line that is indented as its first (or as the header says)."""
+    """A literal or folded scalar: its header and every line that is indented as its first (or as the header
+    says).
+    """
     match = _INDICATOR.match(lines[line], column)
     indent = max(parent, 0) + int(match[1]) if match and match[1] else 0
     end_line, end_column = line, len(lines[line].rstrip())
@@ -148,7 +161,7 @@ def _plain(lines: list[str], line: int, column: int, *, key: bool, flow: bool, p
     match = style.search(lines[line], column)
     end_line, end_column = line, match.start() if match else len(lines[line])
     stopped = match is not None and match.group().strip() != ""
-    if key or stopped or parent is None and not flow:
+    if key or stopped or (parent is None and not flow):
         return line, column, end_line, end_column
     for below in range(line + 1, len(lines)):
         here = lines[below]
@@ -156,7 +169,10 @@ def _plain(lines: list[str], line: int, column: int, *, key: bool, flow: bool, p
         found = here.strip()
         if not found:
             continue
-        if found[0] == "#" or not flow and (start <= (-1 if parent is None else parent) or end_column == column and end_line == line):
+        if found[0] == "#" or (
+            not flow
+            and (start <= (-1 if parent is None else parent) or (end_column == column and end_line == line))
+        ):
             break
         match = style.search(here, start)
         if match is None or match.start() <= start:

@@ -1,8 +1,9 @@
 """What was computed before, by key: bytes in, the same bytes out, or nothing.
 
-A cache is never believed. Entries live under the version of tocsin that wrote them (another version sees none of them), carry a checksum, and
-whatever cannot be read, written or checked counts as absent: a full disk or a read-only home makes tocsin slower, not wrong. The folder belongs
-to the user alone: entries are unpickled by the caller, so nobody else may write there.
+A cache is never believed. Entries live under the version of tocsin that wrote them (another version sees none
+of them), carry a checksum, and whatever cannot be read, written or checked counts as absent: a full disk or a
+read-only home makes tocsin slower, not wrong. The folder belongs to the user alone: entries are unpickled by
+the caller, so nobody else may write there.
 """
 
 from __future__ import annotations
@@ -20,7 +21,9 @@ _SUM = 32
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cache:
-    """A folder of entries. `folder` is None where there is no usable one: then everything is absent and nothing is kept."""
+    """A folder of entries. `folder` is None where there is no usable one: then everything is absent and
+    nothing is kept.
+    """
 
     folder: Path | None
     limit: int = MAX_BYTES
@@ -52,7 +55,9 @@ class Cache:
         beside = path.parent / f".{path.name}.{os.getpid()}"
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+            handle = os.open(
+                beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600
+            )
             with os.fdopen(handle, "wb") as file:
                 file.write(hashlib.sha256(key.encode() + b"\0" + data).digest())
                 file.write(data)
@@ -62,7 +67,9 @@ class Cache:
                 beside.unlink()
 
     def evict(self) -> int:
-        """Removes the entries unused for longest until the rest fits the limit; says how many. Other versions' entries go first of all."""
+        """Removes the entries unused for longest until the rest fits the limit; says how many. Other
+        versions' entries go first of all.
+        """
         if self.folder is None:
             return 0
         entries = []
@@ -89,12 +96,18 @@ class Cache:
 
 
 def open_cache(version: str, *, limit: int = MAX_BYTES) -> Cache:
-    """The user's cache for this version of tocsin: below TOCSIN_CACHE, else XDG_CACHE_HOME, else ~/.cache. TOCSIN_CACHE=off means none."""
+    """The user's cache for this version of tocsin: below TOCSIN_CACHE, else XDG_CACHE_HOME, else ~/.cache.
+    TOCSIN_CACHE=off means none.
+    """
     said = os.environ.get("TOCSIN_CACHE", "")
     if said == "off":
         return Cache(folder=None, limit=limit)
     try:
-        home = Path(said) if said else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tocsin"
+        home = (
+            Path(said)
+            if said
+            else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tocsin"
+        )
         folder = home / version
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         info = folder.stat()

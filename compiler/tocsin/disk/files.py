@@ -1,8 +1,9 @@
 """The only reader of the work tree: a folder in, decoded texts and findings out.
 
-A pull request of a stranger decides what stands in the folder, so nothing here is trusted: a symbolic link out of the repository, a pipe, a
-device, a file of 50 MB or a name with a line break becomes a finding, is never opened (or never read whole), and never hides the other files.
-Order is by path, so that the same folder gives the same bytes on every machine.
+A pull request of a stranger decides what stands in the folder, so nothing here is trusted: a symbolic link
+out of the repository, a pipe, a device, a file of 50 MB or a name with a line break becomes a finding, is
+never opened (or never read whole), and never hides the other files. Order is by path, so that the same folder
+gives the same bytes on every machine.
 """
 
 from __future__ import annotations
@@ -24,13 +25,25 @@ PROJECT, LEDGER = "tocsin.yaml", "releases.json"
 FOLDERS = ("rules", "sops", "incidents")
 TEST_SUFFIX = ".promtool.yaml"
 _WANTED = {"rules": ".yaml", "sops": ".md", "incidents": ".md"}
-_STRAY = {"rules": (".yml", ".json", ".txt", ".rules", ".yaml"), "sops": (".markdown", ".txt", ".yaml", ".yml", ".md"), "incidents": (".markdown", ".txt", ".yaml", ".yml", ".md")}
+_STRAY = {
+    "rules": (".yml", ".json", ".txt", ".rules", ".yaml"),
+    "sops": (".markdown", ".txt", ".yaml", ".yml", ".md"),
+    "incidents": (".markdown", ".txt", ".yaml", ".yml", ".md"),
+}
+"""Endings, in any case, that look like a source and are none."""
+_RENAMED = {
+    "rules": ("yaml", "yml", "rules"),
+    "sops": ("md", "markdown", "txt"),
+    "incidents": ("md", "markdown", "txt"),
+}
 _ABOUT_FOLDERS = frozenset({"readme.md", "index.md"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tree:
-    """What a repository has to say: every tuple sorted by path. `promtool` are test files for promtool itself, kept as they are."""
+    """What a repository has to say: every tuple sorted by path. `promtool` are test files for promtool
+    itself, kept as they are.
+    """
 
     project: SourceFile | None
     ledger: SourceFile | None
@@ -43,7 +56,9 @@ class Tree:
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """One name on disk: what to read, or why not. `full` is what to open; `info` is of the target where it is a link."""
+    """One name on disk: what to read, or why not. `full` is what to open; `info` is of the target where it is
+    a link.
+    """
 
     path: str
     full: str
@@ -63,7 +78,9 @@ def read_tree(root: Path) -> Tree:
         file, said = _read(each)
         found.extend(said)
         if file is not None:
-            texts["promtool" if folder == "rules" and file.path.endswith(TEST_SUFFIX) else folder].append(file)
+            texts["promtool" if folder == "rules" and file.path.endswith(TEST_SUFFIX) else folder].append(
+                file
+            )
     top = {each.path: each for each in texts[""]}
     return Tree(
         project=top.get(PROJECT),
@@ -77,32 +94,62 @@ def read_tree(root: Path) -> Tree:
 
 
 def stat_tree(root: Path) -> tuple[tuple[str, int, int], ...]:
-    """(path, size, mtime in ns) of every name `read_tree` would speak of, sorted: equal tuples mean nothing was touched."""
-    rows = [(each.path, each.info.st_size if each.info else -1, each.info.st_mtime_ns if each.info else -1) for each in _candidates(root)]
+    """(path, size, mtime in ns) of every name `read_tree` would speak of, sorted: equal tuples mean nothing
+    was touched.
+    """
+    rows = [
+        (each.path, each.info.st_size if each.info else -1, each.info.st_mtime_ns if each.info else -1)
+        for each in _candidates(root)
+    ]
     return tuple(sorted(rows))
 
 
 def decode(path: str, data: bytes) -> tuple[SourceFile | None, tuple[Diagnostic, ...]]:
-    """The text of `data`, without byte-order mark and with plain line ends; None and TOC110 where it is not UTF-8. `digest` is of the bytes."""
+    """The text of `data`, without byte-order mark and with plain line ends; None and TOC110 where it is not
+    UTF-8. `digest` is of the bytes.
+    """
     found: list[Diagnostic] = []
     digest = hashlib.sha256(data).hexdigest()
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        return None, (diagnostic("TOC110", Span.point(path, 1, 1), "the file is UTF-16", help="save it as UTF-8"),)
+        return None, (
+            diagnostic("TOC110", Span.point(path, 1, 1), "the file is UTF-16", help="save it as UTF-8"),
+        )
     if data[:3] == b"\xef\xbb\xbf":
-        found.append(diagnostic("TOC111", Span.point(path, 1, 1), "the file starts with a byte-order mark", help="save it as UTF-8 without BOM"))
+        found.append(
+            diagnostic(
+                "TOC111",
+                Span.point(path, 1, 1),
+                "the file starts with a byte-order mark",
+                help="save it as UTF-8 without BOM",
+            )
+        )
         data = data[3:]
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
         before = data[: error.start].decode("utf-8").replace("\r\n", "\n").replace("\r", "\n")
         span = Span.point(path, before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1)
-        found.append(diagnostic("TOC110", span, f"the byte 0x{data[error.start]:02X} is not UTF-8", help="save the file as UTF-8"))
+        found.append(
+            diagnostic(
+                "TOC110",
+                span,
+                f"the byte 0x{data[error.start]:02X} is not UTF-8",
+                help="save the file as UTF-8",
+            )
+        )
         return None, tuple(found)
     if "\r" in text:
         first = text.index("\r")
         row = text.count("\n", 0, first) + 1
         span = Span.point(path, row, first - (text.rfind("\n", 0, first) + 1) + 1)
-        found.append(diagnostic("TOC112", span, "lines end with carriage returns", help="save it with Unix line ends, or set `* text=auto eol=lf` in .gitattributes"))
+        found.append(
+            diagnostic(
+                "TOC112",
+                span,
+                "lines end with carriage returns",
+                help="save it with Unix line ends, or set `* text=auto eol=lf` in .gitattributes",
+            )
+        )
         text = text.replace("\r\n", "\n").replace("\r", "\n")
     return SourceFile(path=path, text=text, digest=digest), tuple(found)
 
@@ -113,7 +160,8 @@ def _by_path(files: list[SourceFile]) -> tuple[SourceFile, ...]:
 
 def _read(each: _Found) -> tuple[SourceFile | None, tuple[Diagnostic, ...]]:
     try:
-        # O_NONBLOCK: should the name have become a pipe since it was looked at, opening must not wait for a writer.
+        # O_NONBLOCK: should the name have become a pipe since it was looked at, opening must not wait for a
+        # writer.
         handle = os.open(each.full, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
         return None, (_unreadable(each.path, error),)
@@ -177,7 +225,12 @@ def _walk(top: str, folder: str, path: str, full: str, above: frozenset[str]) ->
         elif entry.is_dir():
             if name.endswith(_WANTED[folder]):
                 help = "rename the folder, or put the source's text in a file of this name"
-                yield _Found(here, entry.path, None, diagnostic("TOC113", Span(here), f"`{name}` is a folder where a file belongs", help=help))
+                yield _Found(
+                    here,
+                    entry.path,
+                    None,
+                    diagnostic("TOC113", Span(here), f"`{name}` is a folder where a file belongs", help=help),
+                )
                 continue
             real = os.path.realpath(entry.path) if is_link else ""
             if is_link and (real in above or any(each.startswith(real + os.sep) for each in above)):
@@ -197,7 +250,12 @@ def _look(top: str, path: str, full: str, *, is_link: bool, entry: os.DirEntry[s
         info = entry.stat() if entry is not None else os.stat(full)
     except OSError as error:
         if is_link:
-            problem = diagnostic("TOC113", Span(path), "the symbolic link points to nothing", help="remove it, or put a file there")
+            problem = diagnostic(
+                "TOC113",
+                Span(path),
+                "the symbolic link points to nothing",
+                help="remove it, or put a file there",
+            )
             return _Found(path, full, None, problem)
         return _Found(path, full, None, _unreadable(path, error))
     if not stat.S_ISREG(info.st_mode):
@@ -211,32 +269,60 @@ def _outside(top: str, path: str, full: str) -> Diagnostic | None:
     real = os.path.realpath(full)
     if real == top or real.startswith(top + os.sep):
         return None
-    return diagnostic("TOC114", Span(path), "the symbolic link leads out of the repository", help="put the file here, or remove the link")
+    return diagnostic(
+        "TOC114",
+        Span(path),
+        "the symbolic link leads out of the repository",
+        help="put the file here, or remove the link",
+    )
 
 
 def _bad_name(path: str, name: str) -> Diagnostic | None:
-    odd = next((each for each in name if ord(each) < 32 or ord(each) == 127 or each == "\\" or 0xD800 <= ord(each) <= 0xDFFF), "")
+    odd = next(
+        (
+            each
+            for each in name
+            if ord(each) < 32 or ord(each) == 127 or each == "\\" or 0xD800 <= ord(each) <= 0xDFFF
+        ),
+        "",
+    )
     if not odd:
         return None
-    what = "a byte that is not UTF-8" if ord(odd) >= 0xD800 else "a backslash" if odd == "\\" else f"the control character U+{ord(odd):04X}"
+    if odd == "\\":
+        what = "a backslash"
+    else:
+        what = "a byte that is not UTF-8" if ord(odd) >= 0xD800 else f"the control character U+{ord(odd):04X}"
     shown = "".join(each if each.isprintable() else f"\\x{ord(each) & 0xFF:02x}" for each in path)
-    return diagnostic("TOC118", Span(shown), f"the name contains {what}", help="rename it: letters, digits, dashes, dots and underscores")
+    return diagnostic(
+        "TOC118",
+        Span(shown),
+        f"the name contains {what}",
+        help="rename it: letters, digits, dashes, dots and underscores",
+    )
 
 
 def _stray(folder: str, path: str, name: str) -> Diagnostic:
-    stem, dot, suffix = name.rpartition(".")
+    stem, _, suffix = name.rpartition(".")
     wanted = _WANTED[folder]
-    if f".{suffix}".lower() in (".yaml", ".yml", ".rules", ".md", ".markdown", ".txt") and (folder != "rules") == (suffix.lower() in ("md", "markdown", "txt")):
+    if suffix.lower() in _RENAMED[folder]:
         help = f"rename it to `{stem}{wanted}` if it is a source"
     elif folder == "rules":
         help = f"`tocsin adopt prometheus {path}` makes a source of it; else move it out of `rules/`"
     else:
-        help = f"sources below `{folder}/` are Markdown with front matter: `{stem}.md`; rules belong below `rules/`"
-    return diagnostic("TOC117", Span(path), f"`{name}` is not read: sources below `{folder}/` end in `{wanted}`", help=help)
+        help = f"sources below `{folder}/` are Markdown with front matter; rules belong below `rules/`"
+    return diagnostic(
+        "TOC117", Span(path), f"`{name}` is not read: sources below `{folder}/` end in `{wanted}`", help=help
+    )
 
 
 def _not_a_file(path: str, mode: int) -> Diagnostic:
-    kinds = ((stat.S_ISDIR, "a folder"), (stat.S_ISFIFO, "a pipe"), (stat.S_ISSOCK, "a socket"), (stat.S_ISCHR, "a device"), (stat.S_ISBLK, "a device"))
+    kinds = (
+        (stat.S_ISDIR, "a folder"),
+        (stat.S_ISFIFO, "a pipe"),
+        (stat.S_ISSOCK, "a socket"),
+        (stat.S_ISCHR, "a device"),
+        (stat.S_ISBLK, "a device"),
+    )
     what = next((word for test, word in kinds if test(mode)), "something else")
     return diagnostic("TOC113", Span(path), f"{what} stands where a file belongs", help="remove it")
 
@@ -247,4 +333,9 @@ def _too_large(path: str, size: int) -> Diagnostic:
 
 
 def _unreadable(path: str, error: OSError) -> Diagnostic:
-    return diagnostic("TOC113", Span(path), f"it cannot be read: {os.strerror(error.errno or 0).lower()}", help="check its permissions")
+    return diagnostic(
+        "TOC113",
+        Span(path),
+        f"it cannot be read: {os.strerror(error.errno or 0).lower()}",
+        help="check its permissions",
+    )

@@ -1,7 +1,7 @@
 """The only module that starts other programs: promtool, amtool, mkdocs.
 
-A program gets a list of arguments (no shell), a time limit, and an environment of a few harmless names: no secret of ours reaches it, and its
-output does not depend on the language of the machine.
+A program gets a list of arguments (no shell), a time limit, and an environment of a few harmless names: no
+secret of ours reaches it, and its output does not depend on the language of the machine.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from tocsin.errors import MachineError
 
 _PASSED = ("PATH", "HOME", "TMPDIR", "TZ", "SYSTEMROOT")
 _HOW_TO_INSTALL = {
-    "promtool": "install it (Debian: `apt install prometheus`, or the package `promtool`), or set TOCSIN_PROMTOOL to its path",
+    "promtool": "install it (Debian: `apt install prometheus` or `promtool`), or set TOCSIN_PROMTOOL to its path",
     "amtool": "install it (Debian: `apt install prometheus-alertmanager`), or set TOCSIN_AMTOOL to its path",
     "git": "install it (Debian: `apt install git`)",
 }
@@ -43,7 +43,8 @@ def run(
 ) -> Finished:
     """Runs `argv` to its end. `env` adds to the few names every program gets.
 
-    MachineError where it cannot be started, or does not end within `timeout` seconds; then it and what it started are killed.
+    MachineError where it cannot be started, or does not end within `timeout` seconds; then it and what it
+    started are killed.
     """
     try:
         # A session of its own, so that what it starts can be ended with it.
@@ -60,13 +61,18 @@ def run(
         )
     except OSError as error:
         help = _HOW_TO_INSTALL.get(Path(argv[0]).name, "")
-        raise MachineError(f"cannot start {argv[0]}: {os.strerror(error.errno or 0).lower()}", help=help) from error
+        raise MachineError(
+            f"cannot start {argv[0]}: {os.strerror(error.errno or 0).lower()}", help=help
+        ) from error
     with process:
         try:
             out, err = process.communicate(input, timeout=timeout)
         except subprocess.TimeoutExpired:
             _kill(process)
-            raise MachineError(f"{Path(argv[0]).name} did not end within {timeout:g} seconds", help="try again; a busy machine may need longer") from None
+            raise MachineError(
+                f"{Path(argv[0]).name} did not end within {timeout:g} seconds",
+                help="try again; a busy machine may need longer",
+            ) from None
         except BaseException:
             _kill(process)
             raise
@@ -74,16 +80,24 @@ def run(
 
 
 def find_tool(name: str, env_var: str) -> Path:
-    """Where the program `name` is: what the variable `env_var` says, else the first on PATH. MachineError, naming what to install, where nowhere."""
+    """Where the program `name` is: what the variable `env_var` says, else the first on PATH. MachineError,
+    naming what to install, where nowhere.
+    """
     said = os.environ.get(env_var, "")
     if said:
         found = shutil.which(said)
         if found is None:
-            raise MachineError(f"{env_var} is {said}, which is not a program", help=f"set it to the path of {name}, or unset it")
+            raise MachineError(
+                f"{env_var} is {said}, which is not a program",
+                help=f"set it to the path of {name}, or unset it",
+            )
         return Path(found)
     found = shutil.which(name)
     if found is None:
-        raise MachineError(f"{name} is not installed", help=_HOW_TO_INSTALL.get(name, f"install it, or set {env_var} to its path"))
+        raise MachineError(
+            f"{name} is not installed",
+            help=_HOW_TO_INSTALL.get(name, f"install it, or set {env_var} to its path"),
+        )
     return Path(found)
 
 

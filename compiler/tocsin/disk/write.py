@@ -1,9 +1,10 @@
 """The only writer of the output folder: artifacts in, the folder made equal to them, what changed out.
 
-Three things must hold whatever happens. A file is the old one or the new one, never a half of either (written beside, then renamed). What we
-did not write is not removed: `.tocsin-files` in the folder lists what is ours, and it names a new file before that file appears, so a run that
-is killed leaves nothing behind that the next run would not know. And nothing is written through a symbolic link: the folder may have come with
-a stranger's branch.
+Three things must hold whatever happens. A file is the old one or the new one, never a half of either (written
+beside, then renamed). What we did not write is not removed: `.tocsin-files` in the folder lists what is ours,
+and it names a new file before that file appears, so a run that is killed leaves nothing behind that the next
+run would not know. And nothing is written through a symbolic link: the folder may have come with a stranger's
+branch.
 
 Only `OWNED` is ever touched; the site and its working files live in the same folder and belong to others.
 """
@@ -16,15 +17,29 @@ import stat
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from tocsin.errors import MachineError
-from tocsin.ir.artifact import Artifact
 
 OWNED = ("alertmanager", "grafana", "kubernetes", "prometheus", "tests", "catalog.json", "manifest.json")
-"""The names in the output folder that are made equal to the artifacts; folders with everything we wrote below them."""
+"""The names in the output folder that are made equal to the artifacts; folders with everything we wrote below
+them.
+"""
 LISTING = ".tocsin-files"
 SOURCES = ("rules", "sops", "incidents", "site", "compiler", ".git", ".github")
 _BESIDE = ".tocsin-new-"
+
+
+class Output(Protocol):
+    """One file to be: what `ir.artifact.Artifact` is. `path` is relative to the output folder, with forward
+    slashes.
+    """
+
+    @property
+    def path(self) -> str: ...
+
+    @property
+    def text(self) -> str: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,11 +61,14 @@ def _none(path: str) -> bool:
     return False
 
 
-def write(artifacts: Iterable[Artifact], out: Path, *, root: Path | None = None, keep: Callable[[str], bool] = _none) -> Changes:
+def write(
+    artifacts: Iterable[Output], out: Path, *, root: Path | None = None, keep: Callable[[str], bool] = _none
+) -> Changes:
     """Makes `out` equal to `artifacts` and says what that changed.
 
-    `keep` names old files that stay although nothing produces them now (a frozen service). `root` is the repository: `out` may be neither it,
-    nor above it, nor one of its source folders, nor a link out of it. MachineError where the folder is refused, or the disk refuses.
+    `keep` names old files that stay although nothing produces them now (a frozen service). `root` is the
+    repository: `out` may be neither it, nor above it, nor one of its source folders, nor a link out of it.
+    MachineError where the folder is refused, or the disk refuses.
     """
     wanted = _wanted(artifacts)
     try:
@@ -74,19 +92,26 @@ def write(artifacts: Iterable[Artifact], out: Path, *, root: Path | None = None,
     return changes
 
 
-def compare(artifacts: Iterable[Artifact], out: Path, *, keep: Callable[[str], bool] = _none) -> Changes:
+def compare(artifacts: Iterable[Output], out: Path, *, keep: Callable[[str], bool] = _none) -> Changes:
     """What `write` would change in `out`; touches nothing."""
     try:
         return _compare(_wanted(artifacts), out, _listed(out), keep)
     except OSError as error:
-        raise MachineError(f"cannot read {error.filename or out}: {os.strerror(error.errno or 0).lower()}") from error
+        raise MachineError(
+            f"cannot read {error.filename or out}: {os.strerror(error.errno or 0).lower()}"
+        ) from error
 
 
-def _wanted(artifacts: Iterable[Artifact]) -> dict[str, bytes]:
+def _wanted(artifacts: Iterable[Output]) -> dict[str, bytes]:
     wanted: dict[str, bytes] = {}
     for each in artifacts:
         steps = each.path.split("/")
-        if steps[0] not in OWNED or not all(step and step not in (".", "..") for step in steps) or "\0" in each.path or "\\" in each.path:
+        if (
+            steps[0] not in OWNED
+            or not all(step and step not in (".", "..") for step in steps)
+            or "\0" in each.path
+            or "\\" in each.path
+        ):
             raise ValueError(f"not a path of the output folder: {each.path!r}")
         if each.path in wanted:
             raise ValueError(f"two artifacts of one path: {each.path!r}")
@@ -94,7 +119,9 @@ def _wanted(artifacts: Iterable[Artifact]) -> dict[str, bytes]:
     return dict(sorted(wanted.items()))
 
 
-def _compare(wanted: dict[str, bytes], out: Path, before: frozenset[str], keep: Callable[[str], bool]) -> Changes:
+def _compare(
+    wanted: dict[str, bytes], out: Path, before: frozenset[str], keep: Callable[[str], bool]
+) -> Changes:
     added: list[str] = []
     changed: list[str] = []
     same: list[str] = []
@@ -112,8 +139,12 @@ def _compare(wanted: dict[str, bytes], out: Path, before: frozenset[str], keep: 
     return Changes(added=tuple(added), changed=tuple(changed), removed=tuple(removed), same=tuple(same))
 
 
-def _ours(wanted: dict[str, bytes], before: frozenset[str], out: Path, keep: Callable[[str], bool]) -> frozenset[str]:
-    return frozenset(wanted) | {path for path in before - wanted.keys() if keep(path) and os.path.lexists(out / path)}
+def _ours(
+    wanted: dict[str, bytes], before: frozenset[str], out: Path, keep: Callable[[str], bool]
+) -> frozenset[str]:
+    return frozenset(wanted) | {
+        path for path in before - wanted.keys() if keep(path) and os.path.lexists(out / path)
+    }
 
 
 def _old(path: Path) -> bytes | None:
@@ -142,7 +173,9 @@ def _plain_folders(out: Path, path: str, safe: set[str]) -> None:
             return
         if not stat.S_ISDIR(mode):
             what = "a symbolic link" if stat.S_ISLNK(mode) else "not a folder"
-            raise MachineError(f"{out / folder} is {what}", help="remove it: the output folder holds plain folders only")
+            raise MachineError(
+                f"{out / folder} is {what}", help="remove it: the output folder holds plain folders only"
+            )
         safe.add(folder)
 
 
@@ -154,13 +187,22 @@ def _admit(out: Path, root: Path | None) -> None:
     real, top = out.resolve(), root.resolve()
     lexical = Path(os.path.normpath(out if out.is_absolute() else Path.cwd() / out))
     if real == top or top.is_relative_to(real):
-        raise MachineError(f"{out} is the repository itself, or above it", help="choose a folder of its own with --out, for example dist")
+        raise MachineError(
+            f"{out} is the repository itself, or above it",
+            help="choose a folder of its own with --out, for example dist",
+        )
     inside = lexical.is_relative_to(top) or lexical.is_relative_to(Path(os.path.normpath(root.absolute())))
     if inside and not real.is_relative_to(top):
-        raise MachineError(f"{out} leads out of the repository through a symbolic link", help="remove the link, or name the real folder with --out")
+        raise MachineError(
+            f"{out} leads out of the repository through a symbolic link",
+            help="remove the link, or name the real folder with --out",
+        )
     for name in SOURCES:
         if real.is_relative_to(top / name):
-            raise MachineError(f"{out} is inside `{name}/`, which holds sources", help="choose a folder of its own with --out, for example dist")
+            raise MachineError(
+                f"{out} is inside `{name}/`, which holds sources",
+                help="choose a folder of its own with --out, for example dist",
+            )
 
 
 def _listed(out: Path) -> frozenset[str]:
@@ -172,7 +214,11 @@ def _listed(out: Path) -> frozenset[str]:
         raise MachineError(f"{out / LISTING} is not a file", help="remove it")
     lines = (out / LISTING).read_text(encoding="utf-8", errors="replace").split("\n")
     # The listing may have come with a stranger's branch: a line that leads anywhere else is not believed.
-    return frozenset(each for each in lines if each and each.split("/")[0] in OWNED and ".." not in each.split("/") and "\0" not in each)
+    return frozenset(
+        each
+        for each in lines
+        if each and each.split("/")[0] in OWNED and ".." not in each.split("/") and "\0" not in each
+    )
 
 
 def _list(out: Path, paths: Iterable[str]) -> None:

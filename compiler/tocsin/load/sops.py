@@ -1,7 +1,8 @@
 """Front matter and prose in, `Sop` and `Incident` out.
 
-A source with a mistake still gives its SOP where the id is readable: the mistake is reported, and the alerts that point to the SOP are not
-reported as pointing nowhere. What has the wrong type is left out of the value, never coerced. Pure, and picklable results: both are cached.
+A source with a mistake still gives its SOP where the id is readable: the mistake is reported, and the alerts
+that point to the SOP are not reported as pointing nowhere. What has the wrong type is left out of the value,
+never coerced. Pure, and picklable results: both are cached.
 """
 
 from __future__ import annotations
@@ -27,7 +28,9 @@ Made = TypeVar("Made")
 
 
 def load_sop(file: SourceFile) -> tuple[Sop | None, tuple[Diagnostic, ...]]:
-    """The SOP of one file, in one language; None where no id can be read. Every finding about the file's own shape is among the diagnostics."""
+    """The SOP of one file, in one language; None where no id can be read. Every finding about the file's own
+    shape is among the diagnostics.
+    """
     return _load(file, "sop", _sop)
 
 
@@ -37,7 +40,9 @@ def load_incident(file: SourceFile) -> tuple[Incident | None, tuple[Diagnostic, 
 
 
 def _load(
-    file: SourceFile, kind: Kind, lower: Callable[[SourceFile, Pieces, Origin], tuple[Made | None, list[Diagnostic]]]
+    file: SourceFile,
+    kind: Kind,
+    lower: Callable[[SourceFile, Pieces, Origin], tuple[Made | None, list[Diagnostic]]],
 ) -> tuple[Made | None, tuple[Diagnostic, ...]]:
     pieces, found = split(file)
     if pieces.document is None:
@@ -59,11 +64,29 @@ def _sop(file: SourceFile, pieces: Pieces, origin: Origin) -> tuple[Sop | None, 
     suffix, written = _suffix(file.path), _text(node, "lang")
     if suffix and written and suffix != written:
         message = f"`lang` is `{written}`, but the file's name says `{suffix}`"
-        found.append(diagnostic("TOC608", origin.value("lang"), message, help=f"write `lang: {suffix}`, or rename the file", subject=identity))
+        found.append(
+            diagnostic(
+                "TOC608",
+                origin.value("lang"),
+                message,
+                help=f"write `lang: {suffix}`, or rename the file",
+                subject=identity,
+            )
+        )
     translation_of = _text(node, "translation_of")
     if translation_of is not None and translation_of != identity:
-        message = f"`translation_of` is `{translation_of}`, but a translation keeps the id: this is `{identity}`"
-        found.append(diagnostic("TOC608", origin.value("translation_of"), message, help=f"write `id: {translation_of}` if it is one", subject=identity))
+        message = (
+            f"`translation_of` is `{translation_of}`, but a translation keeps the id: this is `{identity}`"
+        )
+        found.append(
+            diagnostic(
+                "TOC608",
+                origin.value("translation_of"),
+                message,
+                help=f"write `id: {translation_of}` if it is one",
+                subject=identity,
+            )
+        )
     sop = Sop(
         id=identity,
         title=_text(node, "title") or identity,
@@ -111,7 +134,9 @@ def _incident(file: SourceFile, pieces: Pieces, origin: Origin) -> tuple[Inciden
         missed=_texts(node, "missed"),
         sops=_texts(node, "sops"),
         found_by=_text(node, "found_by") or "",
-        labels={key: each for key, each in labels.items() if isinstance(each, str)} if isinstance(labels, Map) else {},
+        labels={key: each for key, each in labels.items() if isinstance(each, str)}
+        if isinstance(labels, Map)
+        else {},
         meta=_meta(node),
         body=read_body(file, pieces.text, pieces.first_line),
         file=file,
@@ -128,7 +153,15 @@ def _named(file: SourceFile, origin: Origin, identity: str, *, translated: bool)
         return []
     forms = f"`{identity}.md`" + (f" (or `{identity}.zh.md` for a translation)" if translated else "")
     message = f"the file is called `{name}`, but its id is `{identity}`"
-    return [diagnostic("TOC607", origin.value("id"), message, help=f"rename it to {forms}, or correct the id", subject=identity)]
+    return [
+        diagnostic(
+            "TOC607",
+            origin.value("id"),
+            message,
+            help=f"rename it to {forms}, or correct the id",
+            subject=identity,
+        )
+    ]
 
 
 def _suffix(path: str) -> str:
@@ -150,7 +183,9 @@ def _quick_checks(node: Map) -> tuple[QuickCheck, ...]:
     rows = node.get("quick_checks")
     made = []
     for row in rows if isinstance(rows, list) else ():
-        symptom, check = (_text(row, "symptom"), _text(row, "check")) if isinstance(row, Map) else (None, None)
+        symptom, check = (
+            (_text(row, "symptom"), _text(row, "check")) if isinstance(row, Map) else (None, None)
+        )
         if symptom is not None and check is not None:
             made.append(QuickCheck(symptom=symptom, check=check, log_pattern=_text(row, "log_pattern") or ""))
     return tuple(made)
@@ -171,4 +206,3 @@ def _simple(value: object) -> object:
     if isinstance(value, dict):
         return {key: _simple(each) for key, each in value.items()}
     return [_simple(each) for each in value] if isinstance(value, list) else value
-

@@ -1,1 +1,3 @@
-"""Text in, located data out: YAML, Markdown and the schemas of the formats. Nothing here knows what an alert is."""
+"""Text in, located data out: YAML, Markdown and the schemas of the formats. Nothing here knows what an alert
+is.
+"""

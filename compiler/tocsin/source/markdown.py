@@ -1,8 +1,10 @@
-"""The only reader of Markdown: front matter apart from the prose, and the headings, fences and links of the prose with their places.
+"""The only reader of Markdown: front matter apart from the prose, and the headings, fences and links of the
+prose with their places.
 
-A line scanner would be thirty times faster and misses fences inside lists and links over two lines, so markdown-it reads the blocks. It reads
-the inside of a paragraph only where there is a `[` or a `<`: nothing else can begin a link, so the result is the same and most of the time is
-saved. markdown-it knows lines but no columns; the rules that find links are wrapped so that they tell where they found them.
+A line scanner would be thirty times faster and misses fences inside lists and links over two lines, so
+markdown-it reads the blocks. It reads the inside of a paragraph only where there is a `[` or a `<`: nothing
+else can begin a link, so the result is the same and most of the time is saved. markdown-it knows lines but no
+columns; the rules that find links are wrapped so that they tell where they found them.
 
 markdown-it costs 40 ms to import and is imported where it is used: a command that reads no SOP does not pay.
 """
@@ -31,10 +33,29 @@ _HEADINGS: dict[str, tuple[str, ...]] = {
     "impact": ("impact", "影响", "影响范围"),
     "confirm": ("confirm", "meaning", "what this means", "含义", "规则描述", "确认"),
     "symptoms": ("symptoms", "when to use this", "现象", "故障现象", "症状"),
-    "mitigate": ("mitigate", "mitigation", "quick fix", "stop the bleeding", "resolution", "缓解", "应急处理", "处理方法", "修复"),
+    "mitigate": (
+        "mitigate",
+        "mitigation",
+        "quick fix",
+        "stop the bleeding",
+        "resolution",
+        "缓解",
+        "应急处理",
+        "处理方法",
+        "修复",
+    ),
     "verify": ("verify", "verification", "how to tell it worked", "验证", "恢复验证"),
     "rollback": ("rollback", "undo", "回滚", "撤销"),
-    "diagnose": ("diagnose", "diagnosis", "investigation", "troubleshooting", "排查", "诊断", "问题定位", "根因"),
+    "diagnose": (
+        "diagnose",
+        "diagnosis",
+        "investigation",
+        "troubleshooting",
+        "排查",
+        "诊断",
+        "问题定位",
+        "根因",
+    ),
     "escalate": ("escalate", "escalation", "contacts", "升级", "联系人"),
     "background": ("background", "full context", "references", "背景", "参考"),
     "history": ("history", "past incidents", "复盘", "历史"),
@@ -46,14 +67,18 @@ _NUMBERING = re.compile(r"(?:[0-9]+(?:\.[0-9]+)*[.)、:]?\s+|[0-9]+[、.]\s*|[�
 _EXPLICIT = re.compile(r"[ ]+\{:?[ ]*(#[^}\n]*|[^}\n]*[ ]#[^}\n]*)\}[ ]*\Z")
 _KIND = re.compile(r"<!--\s*tocsin:\s*(read|change|destructive)\b[^>]*-->\s*\Z")
 _COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
-_HTML_TARGET = re.compile(r"""<[A-Za-z][^<>]*?\s(?:href|src)\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'<>=`]+))""", re.DOTALL)
+_HTML_TARGET = re.compile(
+    r"""<[A-Za-z][^<>]*?\s(?:href|src)\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'<>=`]+))""", re.DOTALL
+)
 _MARKED_UP = re.compile(r"[\\`*_\[\]<>&!]")
 _COUNTED = re.compile(r"(.*)_([0-9]+)\Z", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pieces:
-    """A Markdown source in two: the front matter as a document (None where it is missing or broken), and the prose from `first_line` on."""
+    """A Markdown source in two: the front matter as a document (None where it is missing or broken), and the
+    prose from `first_line` on.
+    """
 
     document: Document | None
     text: str
@@ -64,22 +89,42 @@ def split(file: SourceFile) -> tuple[Pieces, tuple[Diagnostic, ...]]:
     """Front matter and prose of `file`. TOC116 where the front matter is missing or not closed."""
     text = file.text
     if not text.strip():
-        found = diagnostic("TOC109", Span(file.path), "the file is empty", help="delete it, or start it with front matter between two lines of `---`")
+        found = diagnostic(
+            "TOC109",
+            Span(file.path),
+            "the file is empty",
+            help="delete it, or start it with front matter between two lines of `---`",
+        )
         return Pieces(document=None, text="", first_line=1), (found,)
     lines = text.split("\n")
     if lines[0].rstrip() != "---":
         help = "start the file with a line `---`, the keys (`id`, `title`, ...), and another line `---`"
-        found = diagnostic("TOC116", Span.of_line(file.path, text, 0, 0), "the file does not start with front matter", help=help)
+        found = diagnostic(
+            "TOC116",
+            Span.of_line(file.path, text, 0, 0),
+            "the file does not start with front matter",
+            help=help,
+        )
         return Pieces(document=None, text=text, first_line=1), (found,)
     close = next((index for index, line in enumerate(lines[1:], 1) if line.rstrip() in ("---", "...")), None)
     if close is None:
         help = "end the front matter with a line `---` before the prose"
-        found = diagnostic("TOC116", Span.of_line(file.path, text, 0, 0), "the front matter that starts here is not closed", help=help)
+        found = diagnostic(
+            "TOC116",
+            Span.of_line(file.path, text, 0, 0),
+            "the front matter that starts here is not closed",
+            help=help,
+        )
         return Pieces(document=None, text="", first_line=len(lines) + 1), (found,)
     header = "\n".join(lines[:close]) + "\n"
     document, said = read_document(replace(file, text=header))
     if document is None and not any(each.severity >= 3 and each.code != "TOC109" for each in said):
-        found = diagnostic("TOC116", Span.of_line(file.path, text, 0, 0), "the front matter is empty", help="write the keys (`id`, `title`, ...) between the two lines of `---`")
+        found = diagnostic(
+            "TOC116",
+            Span.of_line(file.path, text, 0, 0),
+            "the front matter is empty",
+            help="write the keys (`id`, `title`, ...) between the two lines of `---`",
+        )
         said = (found,)
     if document is not None:
         document = replace(document, file=file)
@@ -87,7 +132,9 @@ def split(file: SourceFile) -> tuple[Pieces, tuple[Diagnostic, ...]]:
 
 
 def read_body(file: SourceFile, text: str, first_line: int) -> Body:
-    """The prose of `file`, which begins on its line `first_line` (from 1), with everything a link or a check may ask for."""
+    """The prose of `file`, which begins on its line `first_line` (from 1), with everything a link or a check
+    may ask for.
+    """
     reader = _Reader(file.path, text, first_line)
     reader.read()
     return Body(
@@ -100,7 +147,9 @@ def read_body(file: SourceFile, text: str, first_line: int) -> Body:
 
 
 def slug(text: str) -> str:
-    """The anchor MkDocs makes of a heading. Where that would be a bare number (a Chinese heading) the words themselves, in small letters."""
+    """The anchor MkDocs makes of a heading. Where that would be a bare number (a Chinese heading) the words
+    themselves, in small letters.
+    """
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode("ascii")
     return _dashed(plain) or _dashed(unicodedata.normalize("NFKC", text))
 
@@ -118,7 +167,9 @@ class _Heading:
 
 
 def _anchored(headings: Sequence[_Heading]) -> tuple[Section, ...]:
-    """Each heading with its anchor: explicit ids and fixed ids first, as they must not move; then slugs, counted where they repeat."""
+    """Each heading with its anchor: explicit ids and fixed ids first, as they must not move; then slugs,
+    counted where they repeat.
+    """
     anchors = [each.explicit for each in headings]
     used = {each for each in anchors if each}
     known = [False] * len(headings)
@@ -158,7 +209,8 @@ class _Reader:
 
     def __init__(self, path: str, text: str, first_line: int) -> None:
         self.path = path
-        # The same three replacements markdown-it makes before anything else; none changes a line or a column that is counted.
+        # The same three replacements markdown-it makes before anything else; none changes a line or a column
+        # that is counted.
         self.text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "\ufffd")
         self.lines = self.text.split("\n")
         self.first_line = first_line
@@ -200,22 +252,24 @@ class _Reader:
             explicit = next((each[1:] for each in match[1].split() if each.startswith("#")), "")
             content = content[: match.start()]
         text = _plain(content) if _MARKED_UP.search(content) else " ".join(content.split())
-        self.headings.append(_Heading(text, level, self.span(content, 0, len(content), (line, line + 1)), explicit))
+        self.headings.append(
+            _Heading(text, level, self.span(content, 0, len(content), (line, line + 1)), explicit)
+        )
 
     def fence(self, token: Token, kind: str) -> None:
-        first, end = token.map or (0, 1)
-        closed = end - first > 1 + token.content.count("\n")
+        first = token.map[0] if token.map else 0
         count = token.content.count("\n")
         words = token.info.split()
         language = words[0] if words else ""
         if language.startswith("{"):
-            language = next((each.lstrip(".") for each in language.strip("{}").split() if each.startswith(".")), "")
+            language = next(
+                (each.lstrip(".") for each in language.strip("{}").split() if each.startswith(".")), ""
+            )
         content_at = self.line(first + 1)
         last = self.line(first + count)
         indent = len(content_at) - len(content_at.lstrip())
         start, stop = self.first_line + first + 1, self.first_line + first + max(count, 1)
         span = Span(self.path, start, indent + 1 if count else 1, stop, len(last) + 1 if count else 1)
-        del closed
         self.fences.append(Fence(language=language, text=token.content, span=span, kind=kind))
 
     def inline(self, md: MarkdownIt, content: str, where: Sequence[int]) -> None:
@@ -226,7 +280,9 @@ class _Reader:
             self.links.append(Link(target=target, span=self.span(content, start, end, where)))
 
     def html(self, content: str, where: Sequence[int]) -> None:
-        for start, end, target in _html_targets(_COMMENT.sub(lambda each: re.sub(r"[^\n]", " ", each[0]), content)):
+        for start, end, target in _html_targets(
+            _COMMENT.sub(lambda each: re.sub(r"[^\n]", " ", each[0]), content)
+        ):
             self.links.append(Link(target=target, span=self.span(content, start, end, where)))
 
     def line(self, index: int) -> str:
@@ -286,8 +342,13 @@ def _links_only() -> MarkdownIt:
     from markdown_it import MarkdownIt
 
     md = MarkdownIt("commonmark").enable("table").disable(["emphasis", "entity", "newline"])
-    rules = {name: rule for name, rule in zip(md.inline.ruler.get_all_rules(), (each.fn for each in md.inline.ruler.__rules__), strict=True)}
-    for name, told in (("link", _told_link), ("image", _told_link), ("autolink", _told_autolink), ("html_inline", _told_html)):
+    rules = {each.name: each.fn for each in md.inline.ruler.__rules__}
+    for name, told in (
+        ("link", _told_link),
+        ("image", _told_link),
+        ("autolink", _told_autolink),
+        ("html_inline", _told_html),
+    ):
         md.inline.ruler.at(name, _telling(rules[name], told))
     return md
 
@@ -302,7 +363,8 @@ def _telling(rule: Rule, told: Told) -> Rule:
         fits = rule(state, silent)
         if fits and not silent:
             sight = state.env["sight"]
-            # The text of an image is parsed as a paragraph of its own; links inside it are never links on the page.
+            # The text of an image is parsed as a paragraph of its own; links inside it are never links on the
+            # page.
             if state.src == sight.source:
                 sight.seen.extend(told(state, start))
         return fits

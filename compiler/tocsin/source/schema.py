@@ -1,8 +1,9 @@
 """The only door to a JSON Schema validator: a located document in, diagnostics out.
 
-jsonschema-rs validates 10,000 rules in about 20 ms; `jsonschema` stands behind the same door where no wheel of the former exists. Both are
-asked for the same four facts (where, which keyword, which subschema, which value), called a `Fault` here, and `wording` turns those into
-sentences, so an author never reads JSON Schema's own words and never learns which of the two was asked.
+jsonschema-rs validates 10,000 rules in about 20 ms; `jsonschema` stands behind the same door where no wheel
+of the former exists. Both are asked for the same four facts (where, which keyword, which subschema, which
+value), called a `Fault` here, and `wording` turns those into sentences, so an author never reads JSON
+Schema's own words and never learns which of the two was asked.
 
 The data must be JSON-shaped; `source.tree` guarantees that (jsonschema-rs raises on anything else).
 """
@@ -16,7 +17,6 @@ from importlib import resources
 from typing import Literal
 
 from tocsin.diag.diagnostic import Diagnostic, diagnostic
-
 from tocsin.source.tree import Document
 from tocsin.source.wording import TOPS, Fault, worded
 
@@ -36,7 +36,11 @@ def conform(document: Document, kind: Kind) -> tuple[Diagnostic, ...]:
     origin = document.origin
     if origin is None:
         help = f"start {TOPS[kind]} with a key in the first column"
-        return (diagnostic("TOC203", document.start, f"{TOPS[kind]} must be a mapping of keys to values", help=help),)
+        return (
+            diagnostic(
+                "TOC203", document.start, f"{TOPS[kind]} must be a mapping of keys to values", help=help
+            ),
+        )
     found = tuple(faults(document.data, kind))
     return worded(origin, kind, found) if found else ()
 
@@ -78,7 +82,9 @@ def with_rust(schema: Mapping[str, object]) -> Validator:
             keyword = str(inner.schema_path[-1])
             return Fault(path, keyword, _at(schema, where[:-1]), inner.instance, named=True)
         branches: tuple[tuple[Fault, ...], ...] = ()
-        if isinstance(kind, jsonschema_rs.ValidationErrorKind.OneOfNotValid | jsonschema_rs.ValidationErrorKind.AnyOf):
+        if isinstance(
+            kind, jsonschema_rs.ValidationErrorKind.OneOfNotValid | jsonschema_rs.ValidationErrorKind.AnyOf
+        ):
             branches = tuple(tuple(fault(each) for each in branch) for branch in kind.context)
         return Fault(path, kind.name, _at(schema, where[:-1]), error.instance, branches=branches)
 
@@ -103,7 +109,9 @@ def with_python(schema: Mapping[str, object]) -> Validator:
         for each in error.context or ():
             contexts.setdefault(each.schema_path[0], []).append(fault(each))
         branches = tuple(tuple(contexts[index]) for index in sorted(contexts, key=str))
-        return Fault(path, str(error.validator), _mapping(error.schema), error.instance, named=named, branches=branches)
+        return Fault(
+            path, str(error.validator), _mapping(error.schema), error.instance, named=named, branches=branches
+        )
 
     return ask
 

@@ -1,31 +1,40 @@
 """What a validator found, in sentences an author can act on.
 
-In: `Fault`s, the four facts any JSON Schema validator knows. Out: one `Diagnostic` per mistake at the key or value that is wrong, with what to
-type instead. A mistake often causes several faults (a misspelt key is unknown, and the right one is missing); the author hears of it once.
-Regular expressions and words like `oneOf` never reach a message: every pattern of the schemas has its row in `_SHAPES`, which a test keeps full.
+In: `Fault`s, the four facts any JSON Schema validator knows. Out: one `Diagnostic` per mistake at the key or
+value that is wrong, with what to type instead. A mistake often causes several faults (a misspelt key is
+unknown, and the right one is missing); the author hears of it once. Regular expressions and words like
+`oneOf` never reach a message: every pattern of the schemas has its row in `shapes`, which a test keeps full.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from tocsin.diag.diagnostic import Diagnostic, diagnostic, ordered
 from tocsin.diag.nearest import nearest
 from tocsin.diag.origin import Origin
 from tocsin.diag.span import Span
+from tocsin.source.shapes import SHAPES, Shape
 
 Path = tuple[str | int, ...]
 
-TOPS = {"rules": "a rule file", "project": "tocsin.yaml", "sop": "a SOP's front matter", "incident": "an incident's front matter"}
+TOPS = {
+    "rules": "a rule file",
+    "project": "tocsin.yaml",
+    "sop": "a SOP's front matter",
+    "incident": "an incident's front matter",
+}
 """What the whole of a document is called."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing a validator objects to: `keyword` of `schema` fails for `value` at `path`; `named` where the key itself is the value."""
+    """One thing a validator objects to: `keyword` of `schema` fails for `value` at `path`; `named` where the
+    key itself is the value.
+    """
 
     path: Path
     keyword: str
@@ -35,99 +44,16 @@ class Fault:
     branches: tuple[tuple[Fault, ...], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class _Shape:
-    what: str
-    example: str
-    fix: Callable[[str], str] = str
-
-
-def _slug(text: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:80].strip("-")
-
-
-def _name(text: str) -> str:
-    return re.sub(r"\W+", "_", text.strip(), flags=re.ASCII).strip("_")
-
-
-def _lower_name(text: str) -> str:
-    return _name(text).lower()
-
-
-def _duration(text: str) -> str:
-    """A duration as somebody meant it: `10 minutes`, `5min`, `1.5h`, `1m1h`; empty where no sense can be made of it."""
-    words = {"milliseconds": "ms", "millis": "ms", "seconds": "s", "sec": "s", "minutes": "m", "min": "m", "hours": "h", "hrs": "h",
-             "days": "d", "weeks": "w", "years": "y"}  # fmt: skip
-    size = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000, "y": 31_536_000_000}
-    parts = re.findall(r"([0-9]+(?:\.[0-9]+)?)\s*([A-Za-zµ]+)", text)
-    if not parts or re.sub(r"[0-9]+(?:\.[0-9]+)?\s*[A-Za-zµ]+|[\s,]|and", "", text):
-        return ""
-    total = 0.0
-    for number, unit in parts:
-        low = unit if unit in size else unit.lower()
-        short = low if low in size else next((to for word, to in words.items() if len(low) > 1 and word.startswith(low.rstrip("s"))), "")
-        if not short:
-            return ""
-        total += float(number) * size[short]
-    left, written = round(total), ""
-    for unit in ("d", "h", "m", "s", "ms"):
-        count, left = divmod(left, size[unit])
-        written += f"{count}{unit}" if count else ""
-    return written or "0"
-
-
-def _day(text: str) -> str:
-    match = re.match(r"([0-9]{4})[-/.]([0-9]{1,2})[-/.]([0-9]{1,2})\b", text)
-    return f"{match[1]}-{int(match[2]):02}-{int(match[3]):02}" if match else ""
-
-
-def _moment(text: str) -> str:
-    match = re.match(r"([0-9]{4}-[0-9]{2}-[0-9]{2})[T ]([0-9]{2}:[0-9]{2}(?::[0-9]{2})?)(?:\.[0-9]+)?\s*(Z|[+-][0-9]{2}:?[0-9]{2})?\Z", text)
-    if match is None:
-        return ""
-    zone = match[3] or "Z"
-    return f"{match[1]}T{match[2]}{zone if len(zone) != 5 else zone[:3] + ':' + zone[3:]}"
-
-
-def _reference(text: str) -> str:
-    head, hash, anchor = text.strip().partition("#")
-    match = re.match(r"([A-Z][A-Z0-9-]*?)-?([0-9]+)\Z", _slug(head).upper())
-    return f"{match[1]}-{int(match[2]):03}{hash}{anchor}" if match else ""
-
-
-_KEY = r"^[a-z0-9]([a-z0-9-]{0,78}[a-z0-9])?$"
-_TIME = r"([0-9]+y)?([0-9]+w)?([0-9]+d)?([0-9]+h)?([0-9]+m)?([0-9]+s)?([0-9]+ms)?)$"
-_SHAPES: dict[str, _Shape] = {
-    _KEY: _Shape("a key: lower case letters, digits and dashes, at most 80", "kafka-lag", _slug),
-    r"^(\$\{[A-Za-z_][A-Za-z0-9_]*\}|0|" + _TIME: _Shape("a duration", "5m, 1h30m, or a parameter like ${window}", _duration),
-    r"^(0|" + _TIME: _Shape("a duration", "30s, 5m, 1h30m or 90d", _duration),
-    r"^[a-zA-Z_][a-zA-Z0-9_]*$": _Shape("a label name: letters, digits and underscores", "consumergroup", _name),
-    r"^[a-z][a-z0-9_]*$": _Shape("a parameter name: lower case letters, digits and underscores", "limit", _lower_name),
-    r"^([a-z0-9][a-z0-9-]*\.)?[a-z][a-z0-9_]*$": _Shape("`KEY` or `LEVEL.KEY`", "page.limit", lambda text: ".".join(map(_lower_name, text.split(".")[-2:]))),
-    r"^[A-Z][A-Z0-9-]*-[0-9]{3,}(#[^\s#]+)?$": _Shape("a reference to a SOP", "SOP-KAFKA-007 or SOP-KAFKA-007#mitigate", _reference),
-    r"^[A-Z][A-Z0-9-]*-[0-9]{3,}$": _Shape("the id of a SOP", "SOP-KAFKA-007", _reference),
-    r"^INC-[0-9]{4}-[0-9]{3,}$": _Shape("the id of an incident", "INC-2026-004", _reference),
-    r"^[A-Za-z0-9_-]{1,40}$": _Shape("a Grafana uid: at most 40 letters, digits, dashes and underscores", "kafka-lag", lambda text: re.sub(r"[^A-Za-z0-9_-]+", "-", text)[:40]),
-    r"^[a-zA-Z_:][a-zA-Z0-9_:]*$": _Shape("a metric name: letters, digits, underscores and colons", "job:errors:rate5m", lambda text: re.sub(r"[^a-zA-Z0-9_:]+", "_", text)),
-    r"^[a-zA-Z0-9_:-]{1,120}$": _Shape("an id: at most 120 letters, digits, dashes, underscores and colons", "job:errors:rate5m", lambda text: re.sub(r"[^a-zA-Z0-9_:-]+", "-", text)[:120]),
-    r"^https?://[^\s]+$": _Shape("an address", "https://runbooks.example.org"),
-    r"^[a-z]{2}$": _Shape("a language of two letters", "en or zh", lambda text: text[:2].lower()),
-    r"^TOC[0-9]{3}$": _Shape("the code of a check", "TOC512", lambda text: text.strip().upper()),
-    r"^[0-9]+\.[0-9]+(\.[0-9]+)?$": _Shape("a version", "2.53 or 12.1.2", lambda text: ".".join(re.findall("[0-9]+", text)[:3])),
-    r"^(TOCSIN|GRAFANA|PROMETHEUS)_[A-Z0-9_]+$": _Shape("the name of an environment variable that starts with TOCSIN_, GRAFANA_ or PROMETHEUS_", "PROMETHEUS_URL_PROD", lambda text: "TOCSIN_" + _name(text).upper()),
-    r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$": _Shape("a day", "2026-05-02", _day),
-    r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(:[0-9]{2})?(Z|[+-][0-9]{2}:[0-9]{2})$": _Shape("a time with its zone", "2026-05-02T03:10:00Z", _moment),
-}  # fmt: skip
-
 _TYPES = {
     "string": "text", "number": "a number", "integer": "a whole number", "boolean": "true or false",
     "array": "a list", "object": "a mapping of keys to values", "null": "nothing",
 }  # fmt: skip
 
 _MEANT = {
-    "duration": "for", "query": "expr", "expression": "expr", "runbook": "sop_ref", "runbook_url": "sop_ref", "sop": "sop_ref", "team": "owner",
-    "teams": "owner", "priority": "severity", "thresholds": "levels", "keepFiringFor": "keep_firing_for", "uid": "grafana", "postmortems": "incidents",
-    "input_series": "series", "eval_time": "firing", "url": "url_env", "type": "kind", "name": "alert",
+    "duration": "for", "query": "expr", "expression": "expr", "runbook": "sop_ref", "runbook_url": "sop_ref",
+    "sop": "sop_ref", "team": "owner", "teams": "owner", "priority": "severity", "thresholds": "levels",
+    "keepFiringFor": "keep_firing_for", "uid": "grafana", "postmortems": "incidents", "url": "url_env",
+    "input_series": "series", "eval_time": "firing", "type": "kind", "name": "alert",
 }  # fmt: skip
 """What other tools, or habit, call a key. Used only where the key meant is one of the place."""
 
@@ -172,7 +98,7 @@ class _Speaker:
 
     def unknown(self, fault: Fault) -> Iterator[Diagnostic]:
         known = _known(fault.schema)
-        missing = set(_missing(fault))
+        missing = _missing(fault)
         here = self.noun(fault.path)
         for key in _unknown(fault):
             meant = _nearest(key, known, prefer=missing)
@@ -181,65 +107,87 @@ class _Speaker:
             elif place := self.belongs(fault.path, key):
                 help = f"`{key}` belongs to {place}"
             elif len(known) > 12:
-                help = "remove it; keys of your own start with `x-`" if "patternProperties" in fault.schema else "remove it"
+                own = "patternProperties" in fault.schema
+                help = "remove it; keys of your own start with `x-`" if own else "remove it"
             else:
                 help = "known keys: " + ", ".join(known)
-            yield self.at(fault.path + (key,), "TOC201", f"`{key}` is not a key of {here}", help, key=True)
+            yield self.at((*fault.path, key), "TOC201", f"`{key}` is not a key of {here}", help, key=True)
 
     def missing(self, fault: Fault) -> Iterator[Diagnostic]:
         here = self.noun(fault.path)
-        mistaken = {_nearest(key, _known(fault.schema), prefer=set(_missing(fault))) for key in _unknown(fault)}
+        mistaken = {_nearest(key, _known(fault.schema), prefer=_missing(fault)) for key in _unknown(fault)}
         absent = [key for key in _missing(fault) if key not in mistaken]
         if self.is_rule(fault.path) and "alert" in absent:
-            yield self.at(fault.path, "TOC202", "a rule needs `alert` or `record`", "start it with `- alert: Name` or `- record: name`", key=True)
+            yield self.at(
+                fault.path,
+                "TOC202",
+                "a rule needs `alert` or `record`",
+                "start it with `- alert: Name` or `- record: name`",
+                key=True,
+            )
             return
         for key in absent:
-            yield self.at(fault.path, "TOC202", f"{here} has no `{key}`", self.write(fault.schema, key), key=True)
+            yield self.at(
+                fault.path, "TOC202", f"{here} has no `{key}`", self.write(fault.schema, key), key=True
+            )
 
     def wrong_type(self, fault: Fault, allowed: tuple[str, ...]) -> Diagnostic:
-        value, schema, name = fault.value, fault.schema, self.name(fault.path)
+        value, name = fault.value, self.name(fault.path)
         wanted = " or ".join(dict.fromkeys(_TYPES[each] for each in allowed))
-        shape = _SHAPES.get(str(schema.get("pattern", "")))
+        shape = SHAPES.get(str(fault.schema.get("pattern", "")))
         if value is None:
-            help = f"write {wanted}, for example {shape.example}" if shape else f"write {wanted}, or remove the key"
-            return self.at(fault.path, "TOC203", f"{name} is empty", help)
-        if shape is not None and shape.what == "a duration":
-            wanted = "text: a duration"
-        help = ""
+            help = f"for example {shape.example}" if shape else "or remove the key"
+            return self.at(fault.path, "TOC203", f"{name} is empty", f"write {wanted}, {help}")
         if "string" in allowed and isinstance(value, int | float):
             text = self.written(fault.path)
-            help = f'write "{text}m" or "{text}s"' if wanted.endswith("a duration") else f'write "{text}"'
-        elif "array" in allowed and not isinstance(value, Mapping | list):
-            help = f"write [{_shown(value)}]"
-        elif "object" in allowed and isinstance(value, list):
-            help = "write keys, not a list: remove the dashes"
-        elif "boolean" in allowed and isinstance(value, str):
-            meant = {"yes": "true", "on": "true", "y": "true", "true": "true", "no": "false", "off": "false", "n": "false", "false": "false"}.get(value.lower())
-            help = f"write {meant}" if meant else "write true or false"
-        elif {"number", "integer"} & set(allowed) and isinstance(value, str):
-            help = f"write {value.strip()} without quotes" if re.fullmatch(r"\s*-?[0-9]+(\.[0-9]+)?\s*", value) else "write a number"
+            if shape is not None and shape.is_duration:
+                wanted = f"text: {shape.what}"
+                help = f'write "{text}m" or "{text}s"'
+            else:
+                help = f'write "{text}"'
+        else:
+            help = _as_type(allowed, value)
         return self.at(fault.path, "TOC203", f"{name} must be {wanted}, not {_shown(value)}", help)
 
     def constant(self, fault: Fault) -> Diagnostic:
         wanted = _shown(fault.schema.get("const"))
         if fault.path == ("version",):
             newer = isinstance(fault.value, int) and fault.value > 1
-            message = f"version {_shown(fault.value)} of this format is unknown; this tocsin reads version {wanted}"
-            return self.at(fault.path, "TOC206", message, "update tocsin" if newer else f"write `version: {wanted}`")
-        return self.at(fault.path, "TOC204", f"{self.name(fault.path)} must be {wanted}, not {_shown(fault.value)}", f"write {wanted}")
+            message = (
+                f"version {_shown(fault.value)} of this format is unknown; this tocsin reads version {wanted}"
+            )
+            return self.at(
+                fault.path, "TOC206", message, "update tocsin" if newer else f"write `version: {wanted}`"
+            )
+        return self.at(
+            fault.path,
+            "TOC204",
+            f"{self.name(fault.path)} must be {wanted}, not {_shown(fault.value)}",
+            f"write {wanted}",
+        )
 
     def not_one_of(self, fault: Fault) -> Diagnostic:
         allowed = [str(each) for each in _list(fault.schema.get("enum"))]
         if fault.value is None:
-            return self.at(fault.path, "TOC203", f"{self.name(fault.path)} is empty", f"write one of {', '.join(allowed)}")
+            return self.at(
+                fault.path,
+                "TOC203",
+                f"{self.name(fault.path)} is empty",
+                f"write one of {', '.join(allowed)}",
+            )
         meant = _nearest(str(fault.value), allowed)
         message = f"{self.name(fault.path)} cannot be {_shown(fault.value)}"
-        return self.at(fault.path, "TOC204", message, (f"did you mean {meant}? " if meant else "") + f"one of {', '.join(allowed)}")
+        return self.at(
+            fault.path,
+            "TOC204",
+            message,
+            (f"did you mean {meant}? " if meant else "") + f"one of {', '.join(allowed)}",
+        )
 
     def bad_shape(self, fault: Fault) -> Diagnostic:
         shape = _shape(fault.schema)
         text = str(fault.value)
-        code = "TOC205" if shape.what == "a duration" else "TOC204"
+        code = "TOC205" if shape.is_duration else "TOC204"
         message = f"`{_cut(text)}` is not {shape.what}" if text else f"{self.name(fault.path)} is empty"
         return self.at(fault.path, code, message, _instead(shape, text, fault.schema))
 
@@ -247,27 +195,48 @@ class _Speaker:
         names = fault.schema
         text = str(fault.value)
         shape = _shape(names)
-        code = "TOC205" if shape.what == "a duration" else "TOC204"
+        code = "TOC205" if shape.is_duration else "TOC204"
         what = shape.what
         if what.startswith("a label name") and fault.path and fault.path[-1] == "annotations":
             what = what.replace("a label name", "an annotation name")
         if what.startswith("a key") and fault.path:
-            what = {"levels": "a level's key", "overrides": "an override's key", "environments": "an environment's name"}.get(str(fault.path[-1]), "a key") + what[5:]
-        return self.at(fault.path + (text,), code, f"`{_cut(text)}` is not {what}", _instead(shape, text, names), key=True)
+            what = {
+                "levels": "a level's key",
+                "overrides": "an override's key",
+                "environments": "an environment's name",
+            }.get(str(fault.path[-1]), "a key") + what[5:]
+        return self.at(
+            (*fault.path, text),
+            code,
+            f"`{_cut(text)}` is not {what}",
+            _instead(shape, text, names),
+            key=True,
+        )
 
     def none_of(self, fault: Fault) -> Iterator[Diagnostic]:
         required = [_words(_mapping(each).get("required")) for each in _list(fault.schema.get(fault.keyword))]
         if all(required):
             choice = " or ".join(f"`{each[0]}`" for each in required)
-            yield self.at(fault.path, "TOC202", f"{self.noun(fault.path)} needs {choice}", f"add {choice}", key=True)
+            yield self.at(
+                fault.path, "TOC202", f"{self.noun(fault.path)} needs {choice}", f"add {choice}", key=True
+            )
             return
-        fitting = [branch for branch in fault.branches if not any(each.path == fault.path and each.keyword == "type" for each in branch)]
+        fitting = [
+            branch
+            for branch in fault.branches
+            if not any(each.path == fault.path and each.keyword == "type" for each in branch)
+        ]
         if fitting:
-            # The value has the type of one alternative: what is wrong inside that one is what the author wants to hear.
+            # The value has the type of one alternative: what is wrong inside that one is what the author
+            # wants to hear.
             for each in fitting[0]:
                 yield from self.say(each)
             return
-        types = tuple(word for each in _list(fault.schema.get(fault.keyword)) for word in _words(_mapping(each).get("type")))
+        types = tuple(
+            word
+            for each in _list(fault.schema.get(fault.keyword))
+            for word in _words(_mapping(each).get("type"))
+        )
         yield self.wrong_type(fault, types)
 
     def out_of_bounds(self, fault: Fault) -> Diagnostic:
@@ -276,11 +245,14 @@ class _Speaker:
         match fault.keyword:
             case "minLength" | "minItems" | "minProperties" if not value:
                 message = f"{name} is empty"
-                shape = _SHAPES.get(str(fault.schema.get("pattern", "")))
-                code = "TOC205" if shape and shape.what == "a duration" else code
+                shape = SHAPES.get(str(fault.schema.get("pattern", "")))
+                code = "TOC205" if shape and shape.is_duration else code
                 help = f"write {shape.example}" if shape else "write something here, or remove the key"
             case "minimum" | "maximum":
-                message, help = f"{name} must be at {'least' if fault.keyword == 'minimum' else 'most'} {bound}, not {_shown(value)}", f"write {bound}"
+                message, help = (
+                    f"{name} must be at {'least' if fault.keyword == 'minimum' else 'most'} {bound}, not {_shown(value)}",
+                    f"write {bound}",
+                )
             case "uniqueItems":
                 items = _list(value)
                 twice = next((each for index, each in enumerate(items) if each in items[:index]), None)
@@ -298,13 +270,19 @@ class _Speaker:
     # --- places and names
 
     def at(self, path: Path, code: str, message: str, help: str, *, key: bool = False) -> Diagnostic:
-        span: Span = self.origin.key(*path) if key and path and isinstance(path[-1], str) else self.origin.value(*path)
+        span: Span = (
+            self.origin.key(*path) if key and path and isinstance(path[-1], str) else self.origin.value(*path)
+        )
         return diagnostic(code, span, message, help=help, subject=self.subject(path))
 
     def node(self, path: Path) -> object:
         node: object = self.origin.node
         for step in path:
-            node = node[step] if isinstance(node, list) and isinstance(step, int) else _mapping(node).get(str(step))
+            node = (
+                node[step]
+                if isinstance(node, list) and isinstance(step, int)
+                else _mapping(node).get(str(step))
+            )
         return node
 
     def written(self, path: Path) -> str:
@@ -319,8 +297,19 @@ class _Speaker:
                 words.append(step)
                 continue
             node = _mapping(self.node(path[: index + 1]))
-            named = next((str(node[key]) for key in ("id", "record", "alert", "name") if isinstance(node.get(key), str)), str(step))
-            words[-1:] = [named] if words[-1:] and words[-1] in ("groups", "rules", "tests", "evaluators") else [*words[-1:], named]
+            named = next(
+                (
+                    str(node[key])
+                    for key in ("id", "record", "alert", "name")
+                    if isinstance(node.get(key), str)
+                ),
+                str(step),
+            )
+            words[-1:] = (
+                [named]
+                if words[-1:] and words[-1] in ("groups", "rules", "tests", "evaluators")
+                else [*words[-1:], named]
+            )
         return ".".join(words)
 
     def is_rule(self, path: Path) -> bool:
@@ -349,11 +338,7 @@ class _Speaker:
         """The thing around, or inside, `path` that has a key of this name."""
         if self.kind != "rules":
             return ""
-        homes = {"interval": "the group", "query_offset": "the group", "limit": "the group (or, as a parameter, to `params` or a level)", "service": "the file",
-                 "version": "the file", "groups": "the file", "tests": "the file", "alert": "a rule", "record": "a rule", "levels": "an alert",
-                 "overrides": "an alert", "identity": "an alert", "sop_ref": "an alert", "keep_firing_for": "an alert or a level", "for": "an alert or a level",
-                 "severity": "an alert or a level", "summary": "an alert or a level", "description": "an alert or a level"}  # fmt: skip
-        return homes.get(key, "")
+        return _HOMES.get(key, "")
 
     def write(self, schema: Mapping[str, object], key: str) -> str:
         """What to type for a missing key."""
@@ -363,12 +348,25 @@ class _Speaker:
         if "enum" in described:
             return f"write `{key}:` and one of {', '.join(map(str, _list(described['enum'])))}"
         about = str(described.get("description", "")).split(". ")[0].rstrip(".")
-        shape = _SHAPES.get(str(described.get("pattern", "")))
+        shape = SHAPES.get(str(described.get("pattern", "")))
         if shape and re.fullmatch(r"\S+", shape.example):
             return f"write `{key}: {shape.example}`" + (f": {about[:1].lower()}{about[1:]}" if about else "")
         return f"add `{key}:`" + (f": {about[:1].lower()}{about[1:]}" if about else "")
 
 
+_GRADED = "an alert or a level"
+_HOMES = {
+    "interval": "the group", "query_offset": "the group", "service": "the file", "version": "the file",
+    "limit": "the group (or, as a parameter, to `params` or a level)", "groups": "the file", "tests": "the file",
+    "alert": "a rule", "record": "a rule", "levels": "an alert", "overrides": "an alert", "identity": "an alert",
+    "sop_ref": "an alert", "keep_firing_for": _GRADED, "for": _GRADED, "severity": _GRADED, "summary": _GRADED,
+    "description": _GRADED,
+}  # fmt: skip
+"""Where a key of a rule file belongs that was written elsewhere."""
+_TRUTHS = {
+    **dict.fromkeys(("yes", "on", "y", "true"), "true"),
+    **dict.fromkeys(("no", "off", "n", "false"), "false"),
+}
 _NOUNS = {
     ("rules", "groups"): "a group", ("rules", "tests"): "a test", ("rules", "levels"): "a level", ("rules", "overrides"): "an override",
     ("project", "severities"): "a severity", ("project", "teams"): "a team", ("project", "environments"): "an environment",
@@ -376,15 +374,38 @@ _NOUNS = {
 }  # fmt: skip
 
 
-def _instead(shape: _Shape, text: str, schema: Mapping[str, object]) -> str:
+def _as_type(allowed: tuple[str, ...], value: object) -> str:
+    """What to type so that `value` gets an allowed type; empty where that needs more than a sentence."""
+    if "array" in allowed and not isinstance(value, Mapping | list):
+        return f"write [{value}]"
+    if "object" in allowed:
+        return (
+            "write keys, not a list: remove the dashes"
+            if isinstance(value, list)
+            else "write `key: value` below it"
+        )
+    if isinstance(value, str) and "boolean" in allowed:
+        return f"write {_TRUTHS.get(value.lower(), 'true or false')}"
+    if isinstance(value, str) and {"number", "integer"} & set(allowed):
+        number = re.fullmatch(r"\s*(-?[0-9]+(?:\.[0-9]+)?)\s*", value)
+        return f"write {number[1]} without quotes" if number else "write a number"
+    if "integer" in allowed and isinstance(value, float):
+        return f"write {round(value)}"
+    return ""
+
+
+def _instead(shape: Shape, text: str, schema: Mapping[str, object]) -> str:
     fixed = shape.fix(text)
     if fixed and fixed != text and re.search(str(schema.get("pattern", "")), fixed):
         return f"did you mean {fixed}?"
     return f"write, for example, {shape.example}"
 
 
-def _shape(schema: Mapping[str, object]) -> _Shape:
-    return _SHAPES.get(str(schema.get("pattern", "")), _Shape("allowed here", str(schema.get("description", "another value"))))
+def _shape(schema: Mapping[str, object]) -> Shape:
+    return SHAPES.get(
+        str(schema.get("pattern", "")),
+        Shape("allowed here", str(schema.get("description", "another value"))),
+    )
 
 
 def _known(schema: Mapping[str, object]) -> tuple[str, ...]:
@@ -396,7 +417,11 @@ def _unknown(fault: Fault) -> tuple[str, ...]:
         return ()
     free = [re.compile(each) for each in _mapping(fault.schema.get("patternProperties"))]
     known = _mapping(fault.schema.get("properties"))
-    return tuple(key for key in _mapping(fault.value) if key not in known and not any(each.search(key) for each in free))
+    return tuple(
+        key
+        for key in _mapping(fault.value)
+        if key not in known and not any(each.search(key) for each in free)
+    )
 
 
 def _missing(fault: Fault) -> tuple[str, ...]:
