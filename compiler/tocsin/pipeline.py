@@ -1,12 +1,13 @@
 """The story: sources in, a compilation out. Read this first; everything below it is one verb of it.
 
-    SourceFile* -> load -> RuleFile*, Sop*, Incident*        one service folder at a time
-                -> link -> records and SOPs everybody may name
-                -> resolve -> Resolved                       one service and environment at a time
-                -> check, emit -> Diagnostic*, Artifact*
+    SourceFile* -> load    -> RuleFile*, Sop*, Incident*         one service folder, one page at a time
+                -> link    -> Shared: records and SOPs everybody may name
+                -> compile -> Resolved, findings                 one service at a time, for every environment
+                -> conclude -> findings across services, ignores and severities applied
 
 Pure: no clock (`today` comes in), no disk, no Git. A service is the unit because a mistake in one must not stop the others: with errors it is
-`frozen`, its old output stays, and everyone else's change goes out.
+`frozen`, its old output stays, and everyone else's change goes out. What crosses services is small (`ServiceFacts`, `SopFacts`, `RecordFacts`),
+so that services can be compiled in two processes, and remembered between runs.
 """
 
 from __future__ import annotations
@@ -15,18 +16,31 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 
-from tocsin.check import AlertFacts, CatalogView, ServiceFacts, ServiceView, SopIndex, run_catalog, run_service
+from tocsin import emit
+from tocsin.check import (
+    AlertFacts,
+    CatalogView,
+    IncidentFacts,
+    PageView,
+    ServiceFacts,
+    ServiceView,
+    SopFacts,
+    SopIndex,
+    run_catalog,
+    run_page,
+    run_service,
+)
 from tocsin.diag import Diagnostic, Severity, SourceFile, ordered, with_severity
 from tocsin.diag.ignores import Ignore, apply, read_ignores
 from tocsin.ir.compiled import Resolved
-from tocsin.ir.project import Environment, Ledger, Project
-from tocsin.ir.rule import AlertSource, RuleFile
+from tocsin.ir.project import Ledger, Project
+from tocsin.ir.rule import RuleFile
 from tocsin.ir.sop import Incident, Sop
 from tocsin.load.rules import load_rules
 from tocsin.load.sops import load_incident, load_sop
 from tocsin.project import read_ledger, read_project
-from tocsin.resolve import RecordFacts, Records, alert_uses, record_facts, records_of, resolve_service
-from tocsin.resolve.params import uses
+from tocsin.resolve import RecordFacts, Records, file_uses, record_facts, records_of, resolve_service
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sources:
@@ -40,6 +54,20 @@ class Sources:
     promtool: tuple[SourceFile, ...] = ()
     diagnostics: tuple[Diagnostic, ...] = ()
 
+    @property
+    def paths(self) -> frozenset[str]:
+        """Every path a relative link may lead to."""
+        return frozenset(each.path for each in (*self.rules, *self.sops, *self.incidents))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What holds for the whole run."""
+
+    project: Project
+    ledger: Ledger
+    today: date
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadedService:
@@ -50,6 +78,57 @@ class LoadedService:
     ignores: tuple[Ignore, ...]
     diagnostics: tuple[Diagnostic, ...]
 
+    @property
+    def broken(self) -> bool:
+        """Whether a file did not load: what it would have said is unknown, so nobody is blamed for its absence."""
+        return any(each.severity is Severity.error for each in self.diagnostics)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exports:
+    """One service as the others need it before they can be compiled: environment -> its recording rules."""
+
+    service: str
+    records: Mapping[str, tuple[RecordFacts, ...]]
+    broken: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shared:
+    """What every service may name: environment -> all recording rules, and the SOPs."""
+
+    records: Mapping[str, Records]
+    sops: SopIndex
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceReport:
+    """What remains of a service when it is checked."""
+
+    facts: ServiceFacts
+    broken: bool
+    ignores: tuple[Ignore, ...]
+    diagnostics: tuple[Diagnostic, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageReport:
+    """What remains of a SOP or incident when it is checked."""
+
+    sop: SopFacts | None
+    incident: IncidentFacts | None
+    ignores: tuple[Ignore, ...]
+    diagnostics: tuple[Diagnostic, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """One SOP or incident, loaded and checked by itself."""
+
+    sop: Sop | None
+    incident: Incident | None
+    report: PageReport
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompiledService:
@@ -57,62 +136,39 @@ class CompiledService:
 
     loaded: LoadedService
     resolved: tuple[Resolved, ...]
-    facts: ServiceFacts
-    diagnostics: tuple[Diagnostic, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Prose:
-    """SOPs and incidents, loaded."""
-
-    sops: tuple[Sop, ...]
-    incidents: tuple[Incident, ...]
-    ignores: tuple[Ignore, ...]
-    diagnostics: tuple[Diagnostic, ...]
+    report: ServiceReport
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Compilation:
-    """What the repository compiles to. `project` is None where tocsin.yaml itself cannot be used: then there is nothing else."""
+    """What the repository compiles to. `settings` is None where tocsin.yaml itself cannot be used: then there is nothing else."""
 
-    project: Project | None
-    ledger: Ledger
+    settings: Settings | None
     services: tuple[CompiledService, ...]
-    prose: Prose
+    pages: tuple[Page, ...]
     frozen: frozenset[str]
     diagnostics: tuple[Diagnostic, ...]
 
 
 def compile_sources(sources: Sources, today: date) -> Compilation:
     """The whole story, in one process."""
-    project, ledger, found = read_settings(sources)
+    settings, found = read_settings(sources, today)
     loaded = [load_service(service, files) for service, files in by_service(sources.rules).items()]
-    prose = load_prose(sources.sops, sources.incidents)
-    if project is None:
-        everything = (*found, *prose.diagnostics, *(each for service in loaded for each in service.diagnostics))
-        return Compilation(project=None, ledger=ledger, services=(), prose=prose, frozen=frozenset(), diagnostics=ordered(everything))
-    records = link_records(project, (service_records(each, project) for each in loaded))
-    index = SopIndex.of(prose.sops)
-    services = tuple(compile_service(each, project, ledger, records, index, today) for each in loaded)
-    across = check_catalog(project, [each.facts for each in services], prose, broken_services(loaded), sources, today)
-    ignores = [*(each for service in loaded for each in service.ignores), *prose.ignores]
-    everything = (*found, *prose.diagnostics, *across, *(each for service in services for each in service.diagnostics))
-    diagnostics = settle(everything, ignores, project, today)
-    return Compilation(
-        project=project,
-        ledger=ledger,
-        services=services,
-        prose=prose,
-        frozen=frozen_services(diagnostics, sources),
-        diagnostics=diagnostics,
-    )
+    if settings is None:
+        return Compilation(settings=None, services=(), pages=(), frozen=frozenset(), diagnostics=unsettled(found, loaded, sources))
+    pages = tuple(load_page(file, settings) for file in (*sources.sops, *sources.incidents))
+    shared = link([export(each, settings.project) for each in loaded], [each.report for each in pages], settings.project)
+    services = tuple(compile_service(each, settings, shared) for each in loaded)
+    diagnostics = conclude(settings, found, [each.report for each in services], [each.report for each in pages], sources.paths)
+    return Compilation(settings=settings, services=services, pages=pages, frozen=frozen_services(diagnostics), diagnostics=diagnostics)
 
 
-def read_settings(sources: Sources) -> tuple[Project | None, Ledger, tuple[Diagnostic, ...]]:
+def read_settings(sources: Sources, today: date) -> tuple[Settings | None, tuple[Diagnostic, ...]]:
     """tocsin.yaml and the ledger; with them, what reading the tree showed."""
     project, found = read_project(sources.project)
     ledger, more = read_ledger(sources.ledger)
-    return project, ledger, (*sources.diagnostics, *found, *more)
+    settings = Settings(project=project, ledger=ledger, today=today) if project is not None else None
+    return settings, (*sources.diagnostics, *found, *more)
 
 
 def by_service(files: Iterable[SourceFile]) -> dict[str, tuple[SourceFile, ...]]:
@@ -143,126 +199,120 @@ def load_service(service: str, files: Iterable[SourceFile]) -> LoadedService:
     return LoadedService(service=service, files=tuple(loaded), ignores=tuple(ignores), diagnostics=tuple(found))
 
 
-def load_prose(sops: Iterable[SourceFile], incidents: Iterable[SourceFile]) -> Prose:
-    """Every SOP and incident."""
-    found: list[Diagnostic] = []
-    ignores: list[Ignore] = []
-    loaded_sops: list[Sop] = []
-    loaded_incidents: list[Incident] = []
-    for file in sops:
-        ignores.extend(read_ignores(file))
-        sop, problems = load_sop(file)
-        found.extend(problems)
-        if sop is not None:
-            loaded_sops.append(sop)
-    for file in incidents:
-        ignores.extend(read_ignores(file))
-        incident, problems = load_incident(file)
-        found.extend(problems)
-        if incident is not None:
-            loaded_incidents.append(incident)
-    return Prose(sops=tuple(loaded_sops), incidents=tuple(loaded_incidents), ignores=tuple(ignores), diagnostics=tuple(found))
+def load_page(file: SourceFile, settings: Settings) -> Page:
+    """One SOP or incident, with what is wrong in it."""
+    sop: Sop | None = None
+    incident: Incident | None = None
+    if file.path.startswith("incidents/"):
+        incident, found = load_incident(file)
+    else:
+        sop, found = load_sop(file)
+    checked = run_page(PageView(sop=sop, incident=incident, project=settings.project, today=settings.today))
+    report = PageReport(
+        sop=SopFacts.of(sop) if sop is not None else None,
+        incident=IncidentFacts.of(incident) if incident is not None else None,
+        ignores=read_ignores(file),
+        diagnostics=(*found, *checked),
+    )
+    return Page(sop=sop, incident=incident, report=report)
 
 
-def service_records(loaded: LoadedService, project: Project) -> dict[str, tuple[RecordFacts, ...]]:
-    """Environment -> the recording rules of one service, as the others need to know them."""
-    return {env.name: record_facts(loaded.files, project, env) for env in project.environments}
+def export(loaded: LoadedService, project: Project) -> Exports:
+    """What the other services need of this one."""
+    records = {env.name: record_facts(loaded.files, project, env) for env in project.environments}
+    return Exports(service=loaded.service, records=records, broken=loaded.broken)
 
 
-def link_records(project: Project, every: Iterable[Mapping[str, tuple[RecordFacts, ...]]]) -> Mapping[str, Records]:
-    """Environment -> the recording rules of all services."""
+def link(exports: Iterable[Exports], pages: Iterable[PageReport], project: Project) -> Shared:
+    """Everything that may be named across services."""
     together: dict[str, list[RecordFacts]] = {env.name: [] for env in project.environments}
-    for each in every:
-        for env, facts in each.items():
+    for each in sorted(exports, key=lambda each: each.service):
+        for env, facts in each.records.items():
             together[env].extend(facts)
-    return {env: records_of(facts) for env, facts in together.items()}
+    sops = SopIndex.of(each.sop for each in pages if each.sop is not None)
+    return Shared(records={env: records_of(facts) for env, facts in together.items()}, sops=sops)
 
 
-def compile_service(
-    loaded: LoadedService, project: Project, ledger: Ledger, records: Mapping[str, Records], index: SopIndex, today: date
-) -> CompiledService:
+def compile_service(loaded: LoadedService, settings: Settings, shared: Shared) -> CompiledService:
     """One service for every environment, with all that is wrong in it."""
+    project = settings.project
     found = list(loaded.diagnostics)
     resolved: list[Resolved] = []
     for env in project.environments:
-        compiled, problems = resolve_service(loaded.service, loaded.files, project, env, ledger, records[env.name])
+        compiled, problems = resolve_service(loaded.service, loaded.files, project, env, settings.ledger, shared.records[env.name])
         resolved.append(compiled)
         found.extend(problems)
+        found.extend(emit.unsupported(compiled, project, env))
     view = ServiceView(
-        service=loaded.service, files=loaded.files, resolved=tuple(resolved), records=records, project=project, sops=index, today=today
+        service=loaded.service,
+        files=loaded.files,
+        resolved=tuple(resolved),
+        records=shared.records,
+        project=project,
+        sops=shared.sops,
+        today=settings.today,
     )
     found.extend(run_service(view))
-    return CompiledService(loaded=loaded, resolved=tuple(resolved), facts=_facts(view), diagnostics=tuple(found))
+    report = ServiceReport(facts=_facts(view), broken=loaded.broken, ignores=loaded.ignores, diagnostics=ordered(found))
+    return CompiledService(loaded=loaded, resolved=tuple(resolved), report=report)
 
 
-def check_catalog(
-    project: Project, services: Iterable[ServiceFacts], prose: Prose, broken: frozenset[str], sources: Sources, today: date
+def conclude(
+    settings: Settings, found: Iterable[Diagnostic], services: Iterable[ServiceReport], pages: Iterable[PageReport], paths: frozenset[str]
 ) -> tuple[Diagnostic, ...]:
-    """What shows only when all services are seen together."""
+    """Every finding there is: those across services added, silenced ones gone, severities as the project says, sorted."""
+    services, pages = list(services), list(pages)
+    sops = tuple(each.sop for each in pages if each.sop is not None)
     view = CatalogView(
-        services=tuple(services),
-        sops=prose.sops,
-        index=SopIndex.of(prose.sops),
-        incidents=prose.incidents,
-        project=project,
-        frozen=broken,
-        today=today,
-        site_files=frozenset(each.path for each in (*sources.rules, *sources.sops, *sources.incidents)),
+        services=tuple(each.facts for each in services),
+        sops=sops,
+        index=SopIndex.of(sops),
+        incidents=tuple(each.incident for each in pages if each.incident is not None),
+        project=settings.project,
+        frozen=frozenset(each.facts.service for each in services if each.broken),
+        today=settings.today,
+        site_files=paths,
     )
-    return tuple(run_catalog(view))
+    reports: list[ServiceReport | PageReport] = [*services, *pages]
+    everything = [*found, *(each for report in reports for each in report.diagnostics), *run_catalog(view)]
+    ignores = [each for report in reports for each in report.ignores]
+    return settle(everything, ignores, settings)
 
 
-def broken_services(loaded: Iterable[LoadedService]) -> frozenset[str]:
-    """Services of which a file did not load: what they would have said is unknown, so nobody is blamed for its absence."""
-    return frozenset(each.service for each in loaded if any(found.severity is Severity.error for found in each.diagnostics))
+def settle(found: Iterable[Diagnostic], ignores: Iterable[Ignore], settings: Settings) -> tuple[Diagnostic, ...]:
+    """The findings that remain when ignores and the project's severities are applied."""
+    checks = settings.project.checks
+    kept = (each for each in apply(ordered(found), tuple(ignores), settings.today))
+    wanted = ((each, checks.get(each.code, each.severity)) for each in kept)
+    return ordered(each if severity is each.severity else with_severity(each, severity) for each, severity in wanted if severity is not None)
 
 
-def settle(found: Iterable[Diagnostic], ignores: Iterable[Ignore], project: Project, today: date) -> tuple[Diagnostic, ...]:
-    """The findings that remain: silenced ones gone, severities as the project says, sorted."""
-    settled: list[Diagnostic] = []
-    for each in apply(ordered(found), tuple(ignores), today):
-        wanted = project.checks.get(each.code, each.severity)
-        if wanted is not None:
-            settled.append(each if wanted is each.severity else with_severity(each, wanted))
-    return ordered(settled)
+def unsettled(found: Iterable[Diagnostic], loaded: Iterable[LoadedService], sources: Sources) -> tuple[Diagnostic, ...]:
+    """What can be said without a usable tocsin.yaml: the shape of every file."""
+    said = [*found, *(each for service in loaded for each in service.diagnostics)]
+    for file in sources.sops:
+        said.extend(load_sop(file)[1])
+    for file in sources.incidents:
+        said.extend(load_incident(file)[1])
+    return ordered(said)
 
 
-def frozen_services(found: Iterable[Diagnostic], sources: Sources) -> frozenset[str]:
-    """Services with an error in one of their files."""
-    folders = {service_of(each.path) for each in sources.rules}
-    wrong = {service_of(each.span.file) for each in found if each.severity is Severity.error and each.span.file.startswith("rules/")}
-    return frozenset(folders | wrong) & frozenset(wrong)
+def frozen_services(found: Iterable[Diagnostic]) -> frozenset[str]:
+    """Services with an error in one of their files: they stay as they are live, and are never read as deleted."""
+    return frozenset(service_of(each.span.file) for each in found if each.severity is Severity.error and each.span.file.startswith("rules/"))
 
 
 def _facts(view: ServiceView) -> ServiceFacts:
-    alerts = [rule for _, rule in view.alerts]
-    used = {name for rule in alerts for name in alert_uses(rule)}
-    for file in view.files:
-        for group in file.groups:
-            used |= uses(group.interval or "") | uses(group.query_offset or "")
-            used = used.union(*(uses(each) for each in group.labels.values()))
-            for rule in group.rules:
-                if not isinstance(rule, AlertSource):
-                    used = used.union(uses(rule.expr), *(uses(each) for each in rule.labels.values()))
     return ServiceFacts(
         service=view.service,
         alerts=tuple(
-            AlertFacts(
-                id=rule.id,
-                name=rule.name,
-                service=view.service,
-                at=rule.origin.value("id"),
-                sop_ref=rule.sop_ref,
-                sop_at=rule.origin.value("sop_ref") if rule.sop_ref is not None else None,
-                urgencies=tuple(sorted({level.severity or rule.severity or "" for level in rule.levels} or {rule.severity or ""})),
-            )
-            for rule in alerts
+            AlertFacts(id=rule.id, name=rule.name, service=view.service, at=rule.origin.value("id"), sop_ref=rule.sop_ref)
+            for _, rule in view.alerts
         ),
-        uids=tuple((alert.uid, f"{alert.key.env}/{alert.key.text}{'+mirror' if alert.mirror else ''}", alert.origin.value("id")) for each in view.resolved for alert in each.alerts),
-        params=frozenset(used),
+        uids=tuple(
+            (alert.uid, f"{alert.key.env}/{alert.key.text}{'+mirror' if alert.mirror else ''}", alert.origin.value("id"))
+            for each in view.resolved
+            for alert in each.alerts
+        ),
+        params=frozenset(name for file in view.files for name in file_uses(file)),
     )
-
-
-def environment_of(project: Project, resolved: Resolved) -> Environment:
-    """The environment a service was compiled for."""
-    return next(each for each in project.environments if each.name == resolved.env)

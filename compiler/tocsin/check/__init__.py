@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from tocsin.check import catalog, identity, labels, links, policy, sops, timing
-from tocsin.check.view import AlertFacts, CatalogView, ServiceFacts, ServiceView, SopIndex
+from tocsin.check import catalog, identity, labels, links, pages, policy, sops, timing
+from tocsin.check.view import AlertFacts, CatalogView, IncidentFacts, PageView, ServiceFacts, ServiceView, SopFacts, SopIndex
 from tocsin.diag import Diagnostic
 
 SERVICE_CHECKS: tuple[Callable[[ServiceView], Iterator[Diagnostic]], ...] = (
@@ -44,12 +44,18 @@ CATALOG_CHECKS: tuple[Callable[[CatalogView], Iterator[Diagnostic]], ...] = (
     sops.duplicates,
     sops.translations,
     sops.references,
-    sops.owners_and_words,
-    sops.required_sections,
-    sops.reviews,
-    sops.texts,
-    sops.links,
     sops.incidents,
+    sops.links,
+)
+
+PAGE_CHECKS: tuple[Callable[[PageView], Iterator[Diagnostic]], ...] = (
+    pages.owner_and_severity,
+    pages.language,
+    pages.required_sections,
+    pages.review,
+    pages.fences,
+    pages.log_patterns,
+    pages.incident_times,
 )
 
 
@@ -59,10 +65,31 @@ def run_service(view: ServiceView) -> Iterator[Diagnostic]:
         yield from each(view)
 
 
+def run_page(view: PageView) -> Iterator[Diagnostic]:
+    """Every finding of one SOP or incident by itself."""
+    for each in PAGE_CHECKS:
+        yield from each(view)
+
+
 def run_catalog(view: CatalogView) -> Iterator[Diagnostic]:
     """Every finding that crosses services."""
     for each in CATALOG_CHECKS:
         yield from each(view)
 
 
-__all__ = ["CATALOG_CHECKS", "SERVICE_CHECKS", "AlertFacts", "CatalogView", "ServiceFacts", "ServiceView", "SopIndex", "run_catalog", "run_service"]
+__all__ = [
+    "CATALOG_CHECKS",
+    "PAGE_CHECKS",
+    "SERVICE_CHECKS",
+    "AlertFacts",
+    "CatalogView",
+    "IncidentFacts",
+    "PageView",
+    "ServiceFacts",
+    "ServiceView",
+    "SopFacts",
+    "SopIndex",
+    "run_catalog",
+    "run_page",
+    "run_service",
+]

@@ -8,16 +8,9 @@ from tocsin.check.view import ServiceView
 from tocsin.diag import Diagnostic, Span, diagnostic
 from tocsin.diag.nearest import did_you_mean
 from tocsin.ir.compiled import CompiledAlert
-from tocsin.promql import Expr, Labels, labels_out, parse
-from tocsin.resolve import Records
+from tocsin.promql import Labels
 from tocsin.resolve.params import authored_offset
 from tocsin.template import TemplateProblem, check, facts
-
-
-def flow(alert: CompiledAlert, records: Records) -> Labels | None:
-    """The labels the alert's expression can produce; None where it does not parse, which is a finding already."""
-    expr = parse(alert.expr)
-    return labels_out(expr, records.labels) if isinstance(expr, Expr) else None
 
 
 def text_place(alert: CompiledAlert, kind: str, name: str, offset: int | None) -> Span:
@@ -73,7 +66,7 @@ def template_labels(view: ServiceView) -> Iterator[Diagnostic]:
             if isinstance(read, TemplateProblem) or not read.labels:
                 continue
             if out is None:
-                out = flow(alert, view.records[alert.key.env])
+                out = view.records[alert.key.env].flow(alert.expr)
                 if out is None:
                     break
             for label, offset in read.labels:
@@ -89,7 +82,7 @@ def identity_labels(view: ServiceView) -> Iterator[Diagnostic]:
     for alert in view.compiled:
         if not alert.identity:
             continue
-        out = flow(alert, view.records[alert.key.env])
+        out = view.records[alert.key.env].flow(alert.expr)
         if out is None:
             continue
         for index, label in enumerate(alert.identity):
@@ -111,7 +104,7 @@ def injected_labels(view: ServiceView) -> Iterator[Diagnostic]:
             # A label that neither the text nor a record the text reads mentions cannot be named by the expression.
             if name not in alert.expr and not view.records[alert.key.env].by_name:
                 continue
-            out = flow(alert, view.records[alert.key.env])
+            out = view.records[alert.key.env].flow(alert.expr)
             if out is not None and out.names(name):
                 message = f"the project injects `{name}`, but the expression produces a label of that name"
                 help = "take it out of `labels.inject`, or out of the expression"

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tocsin.check.view import ServiceView
+from tocsin.check.view import ServiceView, SopFacts
 from tocsin.diag import Diagnostic, diagnostic
 from tocsin.diag.nearest import did_you_mean
 from tocsin.ir.rule import AlertSource
-from tocsin.ir.sop import Sop
 
 
 def sop_references(view: ServiceView) -> Iterator[Diagnostic]:
@@ -29,7 +28,7 @@ def sop_references(view: ServiceView) -> Iterator[Diagnostic]:
             help = f"point to `{sop.replaced_by}`" if sop.replaced_by else "point to the SOP that took over"
             yield diagnostic("TOC605", span, f"`{id}` is {sop.status}", help=help, subject=subject)
         if sop.stub:
-            yield diagnostic("TOC611", span, f"`{id}` is a stub: it does not answer the alert yet", help=f"write {sop.file.path} and remove `stub: true`", subject=subject)
+            yield diagnostic("TOC611", span, f"`{id}` is a stub: it does not answer the alert yet", help=f"write {sop.path} and remove `stub: true`", subject=subject)
 
 
 def _missing_help(id: str, view: ServiceView) -> str:
@@ -52,14 +51,14 @@ def sop_sections(view: ServiceView) -> Iterator[Diagnostic]:
             for section in severity.sop_sections:
                 if section not in sop.anchors:
                     yield _no_section(sop, section, f"{severity.name} demands one", alert)
-            if "flow" in severity.requires and not any(fence.language == "mermaid" for fence in sop.body.fences):
+            if "flow" in severity.requires and not sop.has_flow:
                 message = f"`{sop.id}` has no Mermaid decision flow, and {severity.name} demands one (`{alert.name}` leads here)"
-                yield diagnostic("TOC614", sop.origin.key("id"), message, help="add a ```mermaid block", subject=f"{sop.id}/flow")
+                yield diagnostic("TOC614", sop.at, message, help="add a ```mermaid block", subject=f"{sop.id}/flow")
 
 
-def _no_section(sop: Sop, section: str, why: str, alert: AlertSource) -> Diagnostic:
+def _no_section(sop: SopFacts, section: str, why: str, alert: AlertSource) -> Diagnostic:
     message = f"`{sop.id}` has no section `{section}`, and {why} (`{alert.name}` leads here)"
-    return diagnostic("TOC609", sop.origin.key("id"), message, help=f"add a heading `## {section.capitalize()}`", subject=f"{sop.id}/{section}")
+    return diagnostic("TOC609", sop.at, message, help=f"add a heading `## {section.capitalize()}`", subject=f"{sop.id}/{section}")
 
 
 def no_site_url(view: ServiceView) -> Iterator[Diagnostic]:

@@ -9,8 +9,7 @@ from tocsin.diag import Diagnostic, Span, diagnostic
 from tocsin.diag.nearest import did_you_mean, nearest
 from tocsin.ir.project import SeverityPolicy
 from tocsin.ir.rule import AlertSource
-from tocsin.resolve import alert_uses, override_findings
-from tocsin.resolve.params import uses
+from tocsin.resolve import file_uses, override_findings, rule_uses
 
 
 def _severities(view: ServiceView, alert: AlertSource) -> list[SeverityPolicy]:
@@ -90,14 +89,11 @@ def overrides(view: ServiceView) -> Iterator[Diagnostic]:
 def unused_parameters(view: ServiceView) -> Iterator[Diagnostic]:
     """TOC405: a parameter of a level, an alert or a file that nothing uses."""
     for file in view.files:
-        used_in_file: set[str] = set()
         for group in file.groups:
-            used_in_file |= uses(group.interval or "") | uses(group.query_offset or "")
-            for value in group.labels.values():
-                used_in_file |= uses(value)
             for rule in group.rules:
-                used = alert_uses(rule) if isinstance(rule, AlertSource) else uses(rule.expr).union(*(uses(each) for each in rule.labels.values()))
-                used_in_file |= used
+                if not rule.params and not (isinstance(rule, AlertSource) and rule.levels):
+                    continue
+                used = rule_uses(rule)
                 for name in rule.params:
                     if name not in used:
                         yield _unused(name, rule.origin.key("params", name), rule.id)
@@ -107,7 +103,7 @@ def unused_parameters(view: ServiceView) -> Iterator[Diagnostic]:
                             if name not in used:
                                 yield _unused(name, rule.origin.key("levels", level.key, name), rule.id)
         for name in file.params:
-            if name not in used_in_file:
+            if name not in file_uses(file):
                 yield _unused(name, file.origin.key("params", name), file.file.path)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 
@@ -10,27 +10,99 @@ from tocsin.diag import Span
 from tocsin.ir.compiled import CompiledAlert, Resolved
 from tocsin.ir.project import Project
 from tocsin.ir.rule import AlertSource, RuleFile
-from tocsin.ir.sop import Incident, Sop
+from tocsin.ir.sop import Incident, Link, Sop
 from tocsin.resolve import Records
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SopIndex:
-    """The SOPs by id: the one that is no translation, and the languages there are."""
+class Reference:
+    """A name one page gives to another thing, and where."""
 
-    originals: Mapping[str, Sop]
-    languages: Mapping[str, frozenset[str]]
+    name: str
+    at: Span
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SopFacts:
+    """One SOP as alerts and other pages need to know it; small, because it crosses processes and is cached."""
+
+    id: str
+    at: Span
+    path: str
+    language: str
+    translation_of: str | None
+    translation_at: Span
+    status: str
+    replaced_by: Reference | None
+    manual: bool
+    stub: bool
+    anchors: frozenset[str]
+    has_flow: bool
+    incidents: tuple[Reference, ...]
+    links: tuple[Link, ...]
 
     @staticmethod
-    def of(sops: tuple[Sop, ...]) -> SopIndex:
-        """The index; of two originals with one id the first counts."""
-        originals: dict[str, Sop] = {}
-        languages: dict[str, set[str]] = {}
+    def of(sop: Sop) -> SopFacts:
+        """The facts of one loaded SOP."""
+        origin = sop.origin
+        return SopFacts(
+            id=sop.id,
+            at=origin.value("id"),
+            path=sop.file.path,
+            language=sop.language,
+            translation_of=sop.translation_of,
+            translation_at=origin.value("translation_of" if origin.wrote("translation_of") else "id"),
+            status=sop.status,
+            replaced_by=Reference(name=sop.replaced_by, at=origin.value("replaced_by")) if sop.replaced_by is not None else None,
+            manual=sop.manual,
+            stub=sop.stub,
+            anchors=sop.anchors,
+            has_flow=any(fence.language == "mermaid" for fence in sop.body.fences),
+            incidents=tuple(Reference(name=name, at=origin.value("incidents", index)) for index, name in enumerate(sop.incidents)),
+            links=sop.body.links,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IncidentFacts:
+    """One incident as the catalog checks need to know it."""
+
+    id: str
+    path: str
+    alerts: tuple[Reference, ...]
+    sops: tuple[Reference, ...]
+    anchors: frozenset[str]
+    links: tuple[Link, ...]
+
+    @staticmethod
+    def of(incident: Incident) -> IncidentFacts:
+        """The facts of one loaded incident."""
+        origin = incident.origin
+        named = [("alerts", incident.alerts), ("missed", incident.missed)]
+        return IncidentFacts(
+            id=incident.id,
+            path=incident.file.path,
+            alerts=tuple(Reference(name=name, at=origin.value(field, index)) for field, names in named for index, name in enumerate(names)),
+            sops=tuple(Reference(name=name, at=origin.value("sops", index)) for index, name in enumerate(incident.sops)),
+            anchors=frozenset(each.anchor for each in incident.body.sections),
+            links=incident.body.links,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SopIndex:
+    """The SOPs by id, without translations; of two originals with one id the first counts."""
+
+    originals: Mapping[str, SopFacts]
+
+    @staticmethod
+    def of(sops: Iterable[SopFacts]) -> SopIndex:
+        """The index of all SOPs."""
+        originals: dict[str, SopFacts] = {}
         for sop in sops:
-            languages.setdefault(sop.id, set()).add(sop.language)
             if sop.translation_of is None:
                 originals.setdefault(sop.id, sop)
-        return SopIndex(originals=originals, languages={id: frozenset(each) for id, each in languages.items()})
+        return SopIndex(originals=originals)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,9 +144,6 @@ class AlertFacts:
     service: str
     at: Span
     sop_ref: str | None
-    sop_at: Span | None
-    urgencies: tuple[str, ...]
-    """The severities it reaches in any environment."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,13 +159,23 @@ class ServiceFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PageView:
+    """One SOP or incident by itself."""
+
+    sop: Sop | None
+    incident: Incident | None
+    project: Project
+    today: date
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CatalogView:
     """Everything that crosses services."""
 
     services: tuple[ServiceFacts, ...]
-    sops: tuple[Sop, ...]
+    sops: tuple[SopFacts, ...]
     index: SopIndex
-    incidents: tuple[Incident, ...]
+    incidents: tuple[IncidentFacts, ...]
     project: Project
     frozen: frozenset[str]
     today: date

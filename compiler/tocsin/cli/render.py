@@ -31,9 +31,9 @@ def render_command(rule: str, env_name: str | None, origins: bool, format_: str,
     top = repository(root)
     with no_collector():
         compilation = compile_sources(read_sources(top), day(today))
-    project = compilation.project
-    if project is None:
+    if compilation.settings is None:
         raise UsageError("tocsin.yaml cannot be used", help="`tocsin check` says why")
+    project = compilation.settings.project
     if env_name is not None and project.environment(env_name) is None:
         raise UsageError(f"there is no environment `{env_name}`", help=did_you_mean(env_name, [each.name for each in project.environments]))
     shown = [(file, each) for file, each in _rules(compilation) if each.key.id == rule and env_name in (None, each.key.env)]
@@ -59,7 +59,7 @@ def _rules(compilation: Compilation) -> list[tuple[RuleFile, CompiledRule]]:
 
 
 def _why_none(compilation: Compilation, rule: str) -> str:
-    authored = [alert.id for service in compilation.services for alert in service.facts.alerts]
+    authored = [alert.id for service in compilation.services for alert in service.report.facts.alerts]
     if rule in authored:
         return "it is authored, but does not compile here: `tocsin check` says why"
     return did_you_mean(rule, sorted({each.key.id for _, each in _rules(compilation)} | set(authored)))

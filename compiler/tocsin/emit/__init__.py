@@ -1,7 +1,43 @@
 """Compiled rules become files: one module per target, each pure.
 
-A target has `emit(resolved, project, environment) -> Iterator[Artifact]` and `unsupported(resolved, project,
-environment) -> Iterator[Diagnostic]`, one service and one environment at a time, so that services can be
-compiled in parallel and cached. What it cannot express it refuses in `unsupported`; it never leaves anything
-out.
+A target has `emit(resolved, project, environment) -> Iterator[Artifact]` and `unsupported(resolved, project, environment) -> Iterator[Diagnostic]`,
+one service and one environment at a time, so that services can be compiled in parallel and cached. What it cannot express it refuses in
+`unsupported`; it never leaves anything out.
 """
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Protocol
+
+from tocsin.diag import Diagnostic
+from tocsin.emit import grafana, inhibit, kubernetes, prometheus
+from tocsin.ir.artifact import Artifact
+from tocsin.ir.compiled import Resolved
+from tocsin.ir.project import Environment, Project
+
+
+class Emitter(Protocol):
+    """What a target is: a module with these two functions."""
+
+    def emit(self, resolved: Resolved, project: Project, environment: Environment, /) -> Iterator[Artifact]:
+        """The files of one service in one environment."""
+
+    def unsupported(self, resolved: Resolved, project: Project, environment: Environment, /) -> Iterator[Diagnostic]:
+        """What the target cannot express, before anything is written."""
+
+
+EMITTERS: Mapping[str, Emitter] = {"prometheus": prometheus, "kubernetes": kubernetes, "grafana": grafana}
+
+
+def emit_service(resolved: Resolved, project: Project, environment: Environment) -> Iterator[Artifact]:
+    """Every target's files of one service."""
+    for emitter in EMITTERS.values():
+        yield from emitter.emit(resolved, project, environment)
+
+
+def unsupported(resolved: Resolved, project: Project, environment: Environment) -> Iterator[Diagnostic]:
+    """What any target of one service cannot express."""
+    for emitter in EMITTERS.values():
+        yield from emitter.unsupported(resolved, project, environment)
+    yield from inhibit.unsupported(resolved, project, environment)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from tocsin.diag import Diagnostic, diagnostic
 from tocsin.diag.nearest import did_you_mean, nearest
 from tocsin.ir.project import Project
-from tocsin.ir.rule import AlertSource, LevelSource, ParamValue
+from tocsin.ir.rule import AlertSource, LevelSource, ParamValue, RecordSource, RuleFile
 from tocsin.resolve.params import parameter_text, uses
 from tocsin.resolve.settings import SETTABLE
 
@@ -70,3 +70,19 @@ def alert_uses(alert: AlertSource) -> frozenset[str]:
     for level in alert.levels:
         texts += [level.expr or "", level.for_ or "", level.keep_firing_for or "", *level.labels.values(), *level.annotations.values()]
     return frozenset[str]().union(*(uses(text) for text in texts if "${" in text))
+
+
+def rule_uses(rule: AlertSource | RecordSource) -> frozenset[str]:
+    """Every parameter one rule names."""
+    if isinstance(rule, AlertSource):
+        return alert_uses(rule)
+    return uses(rule.expr).union(*(uses(each) for each in rule.labels.values()))
+
+
+def file_uses(file: RuleFile) -> frozenset[str]:
+    """Every parameter one rule file names, in its groups and rules."""
+    found: set[str] = set()
+    for group in file.groups:
+        found |= uses(group.interval or "") | uses(group.query_offset or "")
+        found = found.union(*(uses(each) for each in group.labels.values()), *(rule_uses(rule) for rule in group.rules))
+    return frozenset(found)

@@ -37,6 +37,7 @@ class Records:
     by_name: Mapping[str, tuple[RecordFacts, ...]]
     _digests: dict[str, tuple[str, ...]] = field(default_factory=dict)
     _labels: dict[str, Labels | None] = field(default_factory=dict)
+    _flows: dict[str, Labels | None] = field(default_factory=dict)
 
     def digests(self, expr: Expr) -> tuple[str, ...]:
         """The digests of the records `expr` reads."""
@@ -47,6 +48,13 @@ class Records:
     def digest(self, facts: RecordFacts) -> str:
         """The digest of one record."""
         return self._one(facts, frozenset())
+
+    def flow(self, text: str) -> Labels | None:
+        """The labels the expression `text` can produce; None where it does not parse."""
+        if text not in self._flows:
+            expr = parse(text)
+            self._flows[text] = labels_out(expr, self.labels) if isinstance(expr, Expr) else None
+        return self._flows[text]
 
     def labels(self, name: str) -> Labels | None:
         """The labels series of that name carry; None where no rule of this repository writes it, or where it feeds itself."""
