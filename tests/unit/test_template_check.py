@@ -14,15 +14,18 @@ from tocsin.template.parser import parse
 from tocsin.template.plain import PLAIN, parts
 from tocsin.template.tree import Template
 
-PIECES = ["{{", "}}", "{{-", " -}}", " ", "$labels.a", "$value", "| humanize", '"x', '"', "printf", "08", "7",
-          "{", "}", "text", "if ", "end", "(", ")", "$labels.1", "$labels", "\n", "é", ".", "=", "$", "html", "html5",
-          "`"]  # fmt: skip
+PIECES = [
+    "{{", "}}", "{{-", " -}}", " ", "$labels.a", "$value", "| humanize", '"x', '"', "printf", "08", "7",
+    "{", "}", "text", "if ", "end", "(", ")", "$labels.1", "$labels", "\n", "é", ".", "=", "$", "html",
+    "html5", "`",
+]  # fmt: skip
 PLAIN_PIECES = [
     "{{ $labels.a }}",
     "{{ $labels }}",
     "{{ $value }}",
     '{{ $value | printf "%f" | title }}',
     "$labels.b }",
+    " ",
 ]
 
 

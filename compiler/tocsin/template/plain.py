@@ -21,11 +21,11 @@ _CALLS = sorted(
 
 _S = r"[ \t\r\n]"
 # No braces in strings, so that in a text that matches PLAIN the first `}}` after a `{{` closes it.
-_ARGUMENT = r'(?:\$labels(?:\.[A-Za-z_][A-Za-z0-9_]*+)?+|\$value|"[^"\\\n{}]*+"|(?:0|[1-9][0-9]{0,8}))'
-_CALL = rf"(?:{'|'.join(_CALLS)})(?:{_S}++{_ARGUMENT})*+"
-_ACTION = rf"(?:-{_S})?{_S}*+(?:{_CALL}|{_ARGUMENT})(?:{_S}*+\|{_S}*+{_CALL})*+(?:{_S}++-|{_S}*+)\}}\}}"
+_ARGUMENT = r'(?:\$labels(?>(?:\.[A-Za-z_][A-Za-z0-9_]*+)?)|\$value|"[^"\\\n{}]*+"|(?:0|[1-9][0-9]{0,8}))'
+_CALL = rf"(?:{'|'.join(_CALLS)})(?>(?:{_S}++{_ARGUMENT})*)"
+_ACTION = rf"(?:-{_S})?{_S}*+(?:{_CALL}|{_ARGUMENT})(?>(?:{_S}*+\|{_S}*+{_CALL})*)(?:{_S}++-|{_S}*+)\}}\}}"
 
-PLAIN = re.compile(rf"[^{{]*+(?:\{{(?!\{{)[^{{]*+|\{{\{{{_ACTION}[^{{]*+)*+", re.ASCII)
+PLAIN = re.compile(rf"[^{{]*+(?>(?:\{{(?!\{{)[^{{]*+|\{{\{{{_ACTION}[^{{]*+)*)", re.ASCII)
 _PART = re.compile(
     r'\$labels\.(?P<label>\w+)|(?P<value>\$value)|(?P<call>[a-zA-Z]\w*)|(?P<labels>\$labels)|"[^"]*"',
     re.ASCII,
