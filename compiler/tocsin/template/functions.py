@@ -58,8 +58,8 @@ ELSE_WITH_SINCE: Version = (1, 23)
 PAREN_LIMIT_SINCE: Version = (1, 25)
 PAREN_LIMIT = 10_000
 
-# The Go release behind the Prometheus project's own binaries, from the release that moved to it (.promu.yml); only
-# the steps that change a verdict.
+# The Go release behind the Prometheus project's own binaries (.promu.yml), from the release that moved to it;
+# only the steps that change a verdict.
 _OFFICIAL_GO = (((3, 7), (1, 25)), ((2, 55), (1, 23)), ((0, 0), (1, 19)))
 
 
