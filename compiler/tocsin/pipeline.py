@@ -12,7 +12,7 @@ so that services can be compiled in two processes, and remembered between runs.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 
@@ -32,6 +32,7 @@ from tocsin.check import (
 )
 from tocsin.diag import Diagnostic, Severity, SourceFile, ordered, with_severity
 from tocsin.diag.ignores import Ignore, apply, read_ignores
+from tocsin.ir.artifact import Artifact
 from tocsin.ir.compiled import Resolved
 from tocsin.ir.project import Ledger, Project
 from tocsin.ir.rule import RuleFile
@@ -300,6 +301,19 @@ def unsettled(found: Iterable[Diagnostic], loaded: Iterable[LoadedService], sour
 def frozen_services(found: Iterable[Diagnostic]) -> frozenset[str]:
     """Services with an error in one of their files: they stay as they are live, and are never read as deleted."""
     return frozenset(service_of(each.span.file) for each in found if each.severity is Severity.error and each.span.file.startswith("rules/"))
+
+
+def artifacts(compilation: Compilation, *, keep_going: bool = False) -> Iterator[Artifact]:
+    """Every file of the output folder, in no order. With `keep_going` frozen services are left out: their old files stay."""
+    if compilation.settings is None:
+        return
+    project = compilation.settings.project
+    services = [each for each in compilation.services if not (keep_going and each.report.facts.service in compilation.frozen)]
+    for env in project.environments:
+        resolved = [each for service in services for each in service.resolved if each.env == env.name]
+        for each in resolved:
+            yield from emit.emit_service(each, project, env)
+        yield from emit.emit_together(resolved, project, env)
 
 
 def _facts(view: ServiceView) -> ServiceFacts:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -10,19 +10,19 @@ import click
 from tocsin.cli.findings import exit_code, finding_options, report_of, show
 from tocsin.cli.workspace import day, no_collector, read_sources, repository, root_argument, today_option
 from tocsin.diag import Diagnostic, Severity
-from tocsin.disk.write import Changes, compare, write
-from tocsin.emit.together import emit_all
+from tocsin.diag.nearest import did_you_mean
+from tocsin.disk.write import Changes, compare, write, write_file
+from tocsin.emit.inhibit import inhibit_rules
+from tocsin.emit.merge import merge_inhibit
 from tocsin.errors import MachineError, UsageError
-from tocsin.ir.artifact import Artifact
-from tocsin.pipeline import Compilation, Sources, compile_sources
-from tocsin.report import Report
+from tocsin.pipeline import Compilation, artifacts, compile_sources, service_of
 
 
 @click.command("build")
 @root_argument
-@click.option("--out", type=click.Path(path_type=Path), help="The output folder; default: dist/ in the repository.")
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="The output folder; default: dist/ in the repository.")
 @click.option("--check", "check_only", is_flag=True, help="Write nothing; end with 1 where the output folder differs.")
-@click.option("--keep-going", is_flag=True, help="Compile the services without errors; the others keep their old output and are listed as frozen.")
+@click.option("--keep-going", is_flag=True, help="Compile the services without errors; the others keep their old output, listed as frozen.")
 @click.option("--no-site", is_flag=True, help="Leave the runbook site out.")
 @click.option("--alertmanager-config", type=click.Path(path_type=Path, dir_okay=False), help="Your Alertmanager configuration, to join the inhibition rules to.")
 @click.option("--into", type=click.Path(path_type=Path, dir_okay=False), help="Where the joined Alertmanager configuration goes.")
@@ -53,20 +53,70 @@ def build_command(
     with no_collector():
         sources = read_sources(top)
         compilation = compile_sources(sources, day(today))
-        report = _report(compilation, sources, fail_on, min_severity)
-        stops = _stops(compilation.diagnostics, keep_going)
-        if compilation.settings is None or stops:
+        project_fail_on = compilation.settings.project.fail_on if compilation.settings is not None else None
+        report = report_of(compilation.diagnostics, sources, fail_on=fail_on, min_severity=min_severity, project_fail_on=project_fail_on)
+        if compilation.settings is None or _stops(compilation.diagnostics, keep_going):
             show(report, format_)
             click.echo("nothing was written", err=True)
             return 1
-        artifacts = tuple(emit_all(compilation, sources, keep_going=keep_going))
+        made = tuple(artifacts(compilation, keep_going=keep_going))
         target = out if out is not None else top / "dist"
-        keep = _keep(compilation, keep_going)
-        changes = compare(artifacts, target, keep=keep) if check_only else write(artifacts, target, root=top, keep=keep)
-        if alertmanager_config is not None and into is not None:
+        keep = _keep(compilation.frozen if keep_going else frozenset())
+        changes = compare(made, target, keep=keep) if check_only else write(made, target, root=top, keep=keep)
+        if alertmanager_config is not None and into is not None and not check_only:
             _join(compilation, alertmanager_config, into, env_name)
     show(report, format_)
-    _tell(changes, target, check_only, compilation, keep_going)
-    if check_only and not changes.nothing:
-        return 1
-    return exit_code(report)
+    _tell(changes, target, check_only=check_only, frozen=compilation.frozen if keep_going else frozenset())
+    return 1 if check_only and not changes.nothing else exit_code(report)
+
+
+def _stops(found: tuple[Diagnostic, ...], keep_going: bool) -> bool:
+    """Whether an error forbids writing: any, or with --keep-going any that belongs to no single service."""
+    errors = [each for each in found if each.severity is Severity.error]
+    return any(not keep_going or not service_of(each.span.file) or not each.span.file.startswith("rules/") for each in errors)
+
+
+def _keep(frozen: frozenset[str]) -> Callable[[str], bool]:
+    """Which old files stay although nothing makes them now: those of frozen services."""
+
+    def keep(path: str) -> bool:
+        name = path.rpartition("/")[2]
+        return any(name.startswith((f"{service}.", f"alert-template-{service}-")) for service in frozen)
+
+    return keep
+
+
+def _join(compilation: Compilation, config: Path, into: Path, env_name: str | None) -> None:
+    assert compilation.settings is not None
+    names = [each.name for each in compilation.settings.project.environments]
+    if env_name is None and len(names) > 1:
+        raise UsageError("there are several environments", help=f"add --env: {', '.join(names)}")
+    env = env_name or names[0]
+    if env not in names:
+        raise UsageError(f"there is no environment `{env}`", help=did_you_mean(env, names))
+    try:
+        text = config.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise MachineError(f"{config} cannot be read: {error}") from None
+    rules = inhibit_rules(each for service in compilation.services for each in service.resolved if each.env == env)
+    write_file(into, merge_inhibit(text, rules, name=str(config)))
+    click.echo(f"{len(rules)} inhibition rules of {env} joined into {into}", err=True)
+
+
+def _tell(changes: Changes, target: Path, *, check_only: bool, frozen: frozenset[str]) -> None:
+    for service in sorted(frozen):
+        click.echo(f"frozen: {service} has errors and keeps its old output", err=True)
+    rows = (("+", changes.added), ("~", changes.changed), ("-", changes.removed))
+    listed = [f"  {sign} {path}" for sign, paths in rows for path in paths]
+    for row in listed[:40]:
+        click.echo(row, err=True)
+    if len(listed) > 40:
+        click.echo(f"  ... and {len(listed) - 40} more", err=True)
+    total = len(changes.added) + len(changes.changed) + len(changes.same)
+    if changes.nothing:
+        click.echo(f"{target} is up to date: {total} files", err=True)
+    elif check_only:
+        click.echo(f"{target} differs from the sources: run `tocsin build`", err=True)
+    else:
+        counts = f"{len(changes.added)} new, {len(changes.changed)} changed, {len(changes.removed)} removed, {len(changes.same)} unchanged"
+        click.echo(f"{target}: {counts}", err=True)

@@ -92,6 +92,15 @@ def write(
     return changes
 
 
+def write_file(path: Path, text: str) -> None:
+    """One file outside the output folder, whole or not at all. MachineError where the disk refuses."""
+    try:
+        _replace(path, text.encode("utf-8"))
+    except OSError as error:
+        message = f"cannot write {error.filename or path}: {os.strerror(error.errno or 0).lower()}"
+        raise MachineError(message) from error
+
+
 def compare(artifacts: Iterable[Output], out: Path, *, keep: Callable[[str], bool] = _none) -> Changes:
     """What `write` would change in `out`; touches nothing."""
     try:

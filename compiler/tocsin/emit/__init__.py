@@ -7,7 +7,7 @@ one service and one environment at a time, so that services can be compiled in p
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Protocol
 
 from tocsin.diag import Diagnostic
@@ -41,3 +41,15 @@ def unsupported(resolved: Resolved, project: Project, environment: Environment) 
     for emitter in EMITTERS.values():
         yield from emitter.unsupported(resolved, project, environment)
     yield from inhibit.unsupported(resolved, project, environment)
+
+
+def emit_together(every: Iterable[Resolved], project: Project, environment: Environment) -> Iterator[Artifact]:
+    """The files of an environment that need all its services."""
+    yield from inhibit.emit_together(every, project, environment)
+
+
+def unsupported_together(every: Iterable[Resolved], project: Project, environment: Environment) -> Iterator[Diagnostic]:
+    """What only all services of an environment together are too much for."""
+    every = tuple(every)
+    yield from prometheus.too_many_groups(every, project, environment)
+    yield from grafana.unsupported_together(every, project, environment)
