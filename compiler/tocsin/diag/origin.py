@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tocsin.diag.span import Span, lines_of, scalar_place
+from tocsin.diag.span import Span, collection_end, lines_of, scalar_place
 
 COLUMN_BITS = 22
 _COLUMNS = (1 << COLUMN_BITS) - 1
@@ -135,7 +135,9 @@ class Origin:
         line, column = place_of(mark)
         if not is_key and isinstance(node, Map | Seq):
             # A mapping or list may run over many lines; its first line is what a reader wants marked.
-            return Span.of_line(self.file, self.text, line, column)
+            return Span(
+                self.file, line + 1, column + 1, line + 1, collection_end(self.text, line, column) + 1
+            )
         return self._scalar(mark, key=is_key, parent=parent)
 
     def _scalar(self, mark: int, *, key: bool, parent: int) -> Span:

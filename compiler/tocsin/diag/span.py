@@ -69,6 +69,7 @@ _SINGLE = re.compile(r"'(?:[^']|'')*'(?!')", re.DOTALL)
 _PLAIN_END = re.compile(r"[ \t\r]+#|[ \t\r]*\Z")
 _FLOW_END = re.compile(r"[ \t\r]*[,\[\]{}]|[ \t\r]*:(?=[ \t\r,\[\]{}]|\Z)|[ \t\r]+#|[ \t\r]*\Z")
 _KEY_END = re.compile(r"[ \t]*:(?=[ \t\r]|\Z)|[ \t\r]+#|[ \t\r]*\Z")
+_BRACKETS = re.compile(r""""(?:[^"\\]|\\.)*"|(?<=[\s,\[{])'(?:[^']|'')*'|[\[\]{}]""")
 _INDICATOR = re.compile(r"[|>][-+]?([1-9])?")
 
 
@@ -93,6 +94,20 @@ def scalar_place(
     if lead in ("|", ">") and not key and not flow:
         return _block(lines, line, column, -1 if parent is None else parent)
     return _plain(lines, line, column, key=key, flow=flow, parent=parent)
+
+
+def collection_end(text: str, line: int, column: int) -> int:
+    """Where on its first line a collection ends (all from 0): after its bracket, where it is written in flow style and
+    closed on that line; else with the line.
+    """
+    here = lines_of(text)[line]
+    if here[column : column + 1] in ("[", "{"):
+        depth = 0
+        for match in _BRACKETS.finditer(here, column):
+            depth += (match.group() in ("[", "{")) - (match.group() in ("]", "}"))
+            if depth == 0:
+                return match.end()
+    return max(len(here.rstrip()), column)
 
 
 def _past_properties(

@@ -80,13 +80,15 @@ def with_rust(schema: Mapping[str, object]) -> Validator:
         if isinstance(kind, jsonschema_rs.ValidationErrorKind.PropertyNames):
             inner = kind.error
             keyword = str(inner.schema_path[-1])
-            return Fault(path, keyword, _at(schema, where[:-1]), inner.instance, named=True)
+            return Fault(path, keyword, _opened(schema, _at(schema, where[:-1])), inner.instance, named=True)
         branches: tuple[tuple[Fault, ...], ...] = ()
         if isinstance(
             kind, jsonschema_rs.ValidationErrorKind.OneOfNotValid | jsonschema_rs.ValidationErrorKind.AnyOf
         ):
             branches = tuple(tuple(fault(each) for each in branch) for branch in kind.context)
-        return Fault(path, kind.name, _at(schema, where[:-1]), error.instance, branches=branches)
+        return Fault(
+            path, kind.name, _opened(schema, _at(schema, where[:-1])), error.instance, branches=branches
+        )
 
     return ask
 
@@ -110,7 +112,12 @@ def with_python(schema: Mapping[str, object]) -> Validator:
             contexts.setdefault(each.schema_path[0], []).append(fault(each))
         branches = tuple(tuple(contexts[index]) for index in sorted(contexts, key=str))
         return Fault(
-            path, str(error.validator), _mapping(error.schema), error.instance, named=named, branches=branches
+            path,
+            str(error.validator),
+            _opened(schema, _mapping(error.schema)),
+            error.instance,
+            named=named,
+            branches=branches,
         )
 
     return ask
@@ -121,6 +128,21 @@ def _at(schema: Mapping[str, object], where: list[str | int]) -> Mapping[str, ob
     for step in where:
         node = node[int(step)] if isinstance(node, list) else _mapping(node).get(str(step))
     return _mapping(node)
+
+
+def _opened(schema: Mapping[str, object], node: Mapping[str, object]) -> Mapping[str, object]:
+    """`node` with the references of its properties looked up: what is missing can then be described."""
+    properties = _mapping(node.get("properties"))
+    opened = {key: _referred(schema, _mapping(each)) for key, each in properties.items()}
+    return {**node, "properties": opened} if opened else node
+
+
+def _referred(schema: Mapping[str, object], node: Mapping[str, object]) -> Mapping[str, object]:
+    reference = node.get("$ref")
+    if not isinstance(reference, str):
+        return node
+    steps: list[str | int] = [*reference.removeprefix("#/").split("/")]
+    return {**_at(schema, steps), **node}
 
 
 def _mapping(node: object) -> Mapping[str, object]:
