@@ -51,5 +51,5 @@ def emit_together(every: Iterable[Resolved], project: Project, environment: Envi
 def unsupported_together(every: Iterable[Resolved], project: Project, environment: Environment) -> Iterator[Diagnostic]:
     """What only all services of an environment together are too much for."""
     every = tuple(every)
-    yield from prometheus.too_many_groups(every, project, environment)
+    yield from prometheus.unsupported_together(every, project, environment)
     yield from grafana.unsupported_together(every, project, environment)
