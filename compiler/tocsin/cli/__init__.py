@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "init": ("tocsin.cli.init:init_command", "Make a repository tocsin can work in."),
+    "new": ("tocsin.cli.new:new_command", "Add one rule, SOP or incident."),
     "check": ("tocsin.cli.check:check_command", "Say everything that is wrong with the sources."),
     "build": ("tocsin.cli.build:build_command", "Compile everything to dist/."),
     "render": ("tocsin.cli.render:render_command", "Print one compiled rule, with the origin of every value."),
