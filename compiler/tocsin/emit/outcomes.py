@@ -194,14 +194,15 @@ def _actually(
         return "it fires" if counts == [1] and not expected else f"it fires for {counts[0]:g} series"
     # A level that fires as expected beside one that is missing: `only` says it is the other one that matters.
     only = "only " if set(answer) < set(expected) else ""
-    return f"{only}{_levels(answer, '')} {'fires' if len(answer) == 1 else 'fire'}"
+    if len(answer) == 1:
+        return f"{only}`{levels[0]}` fires" + (f" for {counts[0]:g} series" if counts != [1] else "")
+    return f"{only}{_levels(answer, '')} fire"
 
 
 def _labels(question: Question, answer: Sequence[tuple[Labels, float | Labels]]) -> str:
     word = f"`{question.subject}`" if question.subject else "it"
-    if question.text.startswith("count("):
-        asked = question.text.split(" # ")[0].replace("bool ", "")
-        return f"at {question.at} {word} does not fire with the labels it should have: {asked} does not hold"
+    if question.asked:
+        return f"at {question.at} expected {word} with {series_text(question.asked)}, which does not fire"
     right, real = Counter(dict(_whole(question.expected))), Counter(dict(_whole(answer)))
     missing, extra = right - real, real - right
     said = f"at {question.at} expected {word} with {_sets(missing)}" if missing else f"at {question.at}"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from tocsin.diag import Span
@@ -42,6 +42,8 @@ class Question:
     span: Span
     subject: str
     expected: tuple[tuple[Labels, float | Labels], ...] = ()
+    asked: Labels = ()
+    """The labels an inexact question is about."""
 
 
 def labels_of(labels: Mapping[str, str]) -> Labels:
@@ -88,7 +90,10 @@ def node_of(question: Question) -> dict[str, Node]:
         ]
         return {"eval_time": question.time, "alertname": question.text, "exp_alerts": alerts}
     samples: list[Node] = [
-        {"labels": series_text(labels), "value": value}
+        {
+            "labels": series_text(labels),
+            "value": int(value) if abs(value) < 1e15 and value.is_integer() else value,
+        }
         for labels, value in question.expected
         if isinstance(value, float)
     ]
@@ -167,7 +172,7 @@ def _labelled(moment: _Moment, rules: str, level: str, expected: Sequence[Expect
         # The count itself is not known, so the comparison is the answer; what is asked for stands in the
         # expression.
         expr = f"count({_alerts(rules, labels)}) >= bool {least}"
-        yield moment.question("labels", expr, level, [((), 1.0)])
+        yield replace(moment.question("labels", expr, level, [((), 1.0)]), asked=labels)
 
 
 def _annotated(

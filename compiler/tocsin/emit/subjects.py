@@ -178,12 +178,20 @@ def _annotations(test: TestSource, time: str, expected: Sequence[Expected]) -> I
             yield diagnostic("TOC803", test.origin.key("firing", time), message, help=help, subject=test.name)
 
 
+def values_of(test: TestSource, series: str) -> str:
+    """The values of a series as written: YAML takes `0x10` for sixteen, and promtool for eleven zeros."""
+    origin = test.origin
+    written = origin.wrote("series", series) and not isinstance(origin.node["series"][series], str)  # type: ignore[index]
+    return origin.value("series", series).slice(origin.text) if written else test.series[series]
+
+
 def _notation(test: TestSource) -> Iterator[Diagnostic]:
     step = parse_duration(test.step)
     if not step:
         message = f"`{test.step}` is no duration between two samples"
         yield diagnostic("TOC803", test.origin.value("step"), message, help="write `1m`", subject=test.name)
-    for series, values in test.series.items():
+    for series in test.series:
+        values = values_of(test, series)
         wrong = wrong_series(series)
         if wrong is not None:
             yield diagnostic(

@@ -30,7 +30,7 @@ from tocsin.emit.rendering import (
     rendered_groups,
     tested_rules,
 )
-from tocsin.emit.subjects import Subjects, problems
+from tocsin.emit.subjects import Subjects, problems, values_of
 from tocsin.emit.yamltext import Node, dump
 from tocsin.ir.artifact import Artifact
 from tocsin.ir.compiled import CompiledGroup, Resolved
@@ -203,7 +203,7 @@ def _test_node(test: TestSource, asked: Sequence[Question]) -> Node:
     node: dict[str, Node] = {
         "name": test.name,
         "interval": test.step,
-        "input_series": [{"series": series, "values": values} for series, values in test.series.items()],
+        "input_series": [{"series": series, "values": values_of(test, series)} for series in test.series],
     }
     alerts = [node_of(each) for each in asked if each.kind == "annotations"]
     exprs = [node_of(each) for each in asked if each.kind != "annotations"]
