@@ -32,6 +32,7 @@ from tocsin.check import (
 )
 from tocsin.diag import Diagnostic, Severity, SourceFile, ordered, with_severity
 from tocsin.diag.ignores import Ignore, apply, read_ignores
+from tocsin.emit.tests import TestPlan, plan_tests
 from tocsin.ir.artifact import Artifact
 from tocsin.ir.compiled import Resolved
 from tocsin.ir.project import Ledger, Project
@@ -41,6 +42,9 @@ from tocsin.load.rules import load_rules
 from tocsin.load.sops import load_incident, load_sop
 from tocsin.project import read_ledger, read_project
 from tocsin.resolve import RecordFacts, Records, file_uses, record_facts, records_of, resolve_service
+
+
+KEPT_TESTS = ".promtool.yaml"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +80,8 @@ class LoadedService:
 
     service: str
     files: tuple[RuleFile, ...]
+    kept: tuple[SourceFile, ...]
+    """promtool test files a team keeps as they are."""
     ignores: tuple[Ignore, ...]
     diagnostics: tuple[Diagnostic, ...]
 
@@ -137,6 +143,8 @@ class CompiledService:
 
     loaded: LoadedService
     resolved: tuple[Resolved, ...]
+    plans: tuple[TestPlan, ...]
+    """Its unit tests in each environment; nothing where it has none."""
     report: ServiceReport
 
 
@@ -154,12 +162,13 @@ class Compilation:
 def compile_sources(sources: Sources, today: date) -> Compilation:
     """The whole story, in one process."""
     settings, found = read_settings(sources, today)
-    loaded = [load_service(service, files) for service, files in by_service(sources.rules).items()]
+    loaded = [load_service(service, files) for service, files in by_service(sources).items()]
     if settings is None:
         return Compilation(settings=None, services=(), pages=(), frozen=frozenset(), diagnostics=unsettled(found, loaded, sources))
     pages = tuple(load_page(file, settings) for file in (*sources.sops, *sources.incidents))
     shared = link([export(each, settings.project) for each in loaded], [each.report for each in pages], settings.project)
     services = tuple(compile_service(each, settings, shared) for each in loaded)
+    found = (*found, *together(services, settings.project))
     diagnostics = conclude(settings, found, [each.report for each in services], [each.report for each in pages], sources.paths)
     return Compilation(settings=settings, services=services, pages=pages, frozen=frozen_services(diagnostics), diagnostics=diagnostics)
 
@@ -172,10 +181,10 @@ def read_settings(sources: Sources, today: date) -> tuple[Settings | None, tuple
     return settings, (*sources.diagnostics, *found, *more)
 
 
-def by_service(files: Iterable[SourceFile]) -> dict[str, tuple[SourceFile, ...]]:
-    """The rule files of each service folder, both in the order of their paths."""
+def by_service(sources: Sources) -> dict[str, tuple[SourceFile, ...]]:
+    """The files of each service folder: its rules, then the promtool tests it keeps, each in the order of their paths."""
     folders: dict[str, list[SourceFile]] = {}
-    for file in files:
+    for file in (*sources.rules, *sources.promtool):
         folders.setdefault(service_of(file.path), []).append(file)
     return {service: tuple(folders[service]) for service in sorted(folders)}
 
@@ -191,13 +200,17 @@ def load_service(service: str, files: Iterable[SourceFile]) -> LoadedService:
     loaded: list[RuleFile] = []
     found: list[Diagnostic] = []
     ignores: list[Ignore] = []
+    kept: list[SourceFile] = []
     for file in files:
+        if file.path.endswith(KEPT_TESTS):
+            kept.append(file)
+            continue
         ignores.extend(read_ignores(file))
         lowered, problems = load_rules(file, service)
         found.extend(problems)
         if lowered is not None:
             loaded.append(lowered)
-    return LoadedService(service=service, files=tuple(loaded), ignores=tuple(ignores), diagnostics=tuple(found))
+    return LoadedService(service=service, files=tuple(loaded), kept=tuple(kept), ignores=tuple(ignores), diagnostics=tuple(found))
 
 
 def load_page(file: SourceFile, settings: Settings) -> Page:
@@ -239,11 +252,17 @@ def compile_service(loaded: LoadedService, settings: Settings, shared: Shared) -
     project = settings.project
     found = list(loaded.diagnostics)
     resolved: list[Resolved] = []
+    plans: list[TestPlan] = []
+    tested = bool(loaded.kept) or any(file.tests for file in loaded.files)
     for env in project.environments:
         compiled, problems = resolve_service(loaded.service, loaded.files, project, env, settings.ledger, shared.records[env.name])
         resolved.append(compiled)
         found.extend(problems)
         found.extend(emit.unsupported(compiled, project, env))
+        if tested:
+            plan, problems = plan_tests(loaded.files, compiled, project, env, loaded.kept)
+            plans.append(plan)
+            found.extend(problems)
     view = ServiceView(
         service=loaded.service,
         files=loaded.files,
@@ -255,7 +274,7 @@ def compile_service(loaded: LoadedService, settings: Settings, shared: Shared) -
     )
     found.extend(run_service(view))
     report = ServiceReport(facts=_facts(view), broken=loaded.broken, ignores=loaded.ignores, diagnostics=ordered(found))
-    return CompiledService(loaded=loaded, resolved=tuple(resolved), report=report)
+    return CompiledService(loaded=loaded, resolved=tuple(resolved), plans=tuple(plans), report=report)
 
 
 def conclude(
@@ -314,6 +333,26 @@ def artifacts(compilation: Compilation, *, keep_going: bool = False) -> Iterator
         for each in resolved:
             yield from emit.emit_service(each, project, env)
         yield from emit.emit_together(resolved, project, env)
+    for service in services:
+        for plan in service.plans:
+            yield from plan.artifacts
+
+
+def needs_everything(project: Project) -> bool:
+    """Whether some finding needs all services compiled in one place: a limit they share, or a folder."""
+    return any(
+        evaluator.groups_per_tenant is not None or (evaluator.kind == "grafana" and "{service}" not in env.folder)
+        for env in project.environments
+        for evaluator in env.evaluators
+    )
+
+
+def together(services: Iterable[CompiledService], project: Project) -> Iterator[Diagnostic]:
+    """What only all services together are too much for; without services, what tocsin.yaml alone shows of it."""
+    services = list(services)
+    for env in project.environments:
+        resolved = [each for service in services for each in service.resolved if each.env == env.name]
+        yield from emit.unsupported_together(resolved, project, env)
 
 
 def _facts(view: ServiceView) -> ServiceFacts:

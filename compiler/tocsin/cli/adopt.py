@@ -17,12 +17,13 @@ from tocsin.cli.findings import exit_code, finding_options, report_of, show
 from tocsin.cli.workspace import day, no_collector, read_sources, today_option
 from tocsin.diag import Diagnostic, SourceFile, Span, diagnostic
 from tocsin.disk.files import decode
+from tocsin.disk.write import LISTING
 from tocsin.errors import UsageError
 from tocsin.pipeline import Sources
 
 ENDINGS = (".yaml", ".yml", ".json", ".rules", ".rule", ".alerts", ".alert")
 """What is opened when a folder is named; a file that is named itself is opened whatever it is called."""
-SKIPPED = frozenset({"node_modules", "vendor", "__pycache__", "dist"})
+SKIPPED = frozenset({"node_modules", "__pycache__"})
 LARGEST = 20_000_000
 """A dump of a whole cluster's rules is larger than a source may be."""
 LONGEST_LINE = 1_000_000
@@ -172,6 +173,9 @@ def _foreign(paths: tuple[Path, ...], root: Path) -> tuple[list[SourceFile], lis
 def _walk(folder: Path) -> Iterator[Path]:
     """Every file below `folder` that may hold rules, in order; no hidden folder, no link."""
     for top, folders, names in os.walk(folder, followlinks=False):
+        if (Path(top) / LISTING).is_file():
+            folders[:] = []
+            continue  # what tocsin itself compiled
         folders[:] = sorted(each for each in folders if not each.startswith(".") and each not in SKIPPED)
         for name in sorted(names):
             path = Path(top) / name

@@ -29,13 +29,16 @@ from tocsin.pipeline import (
     Sources,
     by_service,
     compile_service,
+    compile_sources,
     conclude,
     export,
     frozen_services,
     link,
     load_page,
     load_service,
+    needs_everything,
     read_settings,
+    together,
     unsettled,
 )
 
@@ -88,11 +91,14 @@ def check(sources: Sources, today: date, cache: Cache, root: Path) -> Checked:
     """The findings of the whole repository: `pipeline.compile_sources(...).diagnostics`, sooner."""
     settings, found = read_settings(sources, today)
     if settings is None:
-        loaded = [load_service(service, files) for service, files in by_service(sources.rules).items()]
+        loaded = [load_service(service, files) for service, files in by_service(sources).items()]
         diagnostics = unsettled(found, loaded, sources)
         return Checked(diagnostics=diagnostics, frozen=frozenset(), fail_on=None)
+    if needs_everything(settings.project):
+        whole = compile_sources(sources, today)
+        return Checked(diagnostics=whole.diagnostics, frozen=whole.frozen, fail_on=settings.project.fail_on)
     memory, ground = _remember(cache, root), _ground(sources, today)
-    services = by_service(sources.rules)
+    services = by_service(sources)
     keys = {service: _key(ground, files) for service, files in services.items()}
     page_keys = {file.path: _key(ground, (file,)) for file in (*sources.sops, *sources.incidents)}
     new = [service for service in services if memory.exports.get(service, ("",))[0] != keys[service]]
@@ -116,6 +122,7 @@ def check(sources: Sources, today: date, cache: Cache, root: Path) -> Checked:
     memory.services = {service: memory.services[service] for service in services}
     if new or new_pages or stale:
         cache.put(_name(root), pickle.dumps(memory, protocol=pickle.HIGHEST_PROTOCOL))
+    found = (*found, *together((), settings.project))
     diagnostics = conclude(settings, found, [each for _, each in memory.services.values()], reports, sources.paths)
     return Checked(diagnostics=diagnostics, frozen=frozen_services(diagnostics), fail_on=settings.project.fail_on)
 
