@@ -10,7 +10,7 @@ SHELL := /bin/bash
 BIN := .venv/bin
 CODE := compiler tests $(wildcard demo)
 
-.PHONY: demo test check fmt bench corpora venv real
+.PHONY: demo test check fmt bench corpora venv real judges
 .DEFAULT_GOAL := help
 
 .PHONY: help
@@ -23,10 +23,13 @@ venv:
 real: venv
 	@$(BIN)/python -m tests.real.components fetch
 
+judges: venv
+	@PATH="$(CURDIR)/$(BIN):$$PATH" bash tests/judges/install.sh
+
 demo: real
 	@PATH="$(CURDIR)/$(BIN):$$PATH" bash demo/run.sh
 
-test: real
+test: real judges
 	@$(BIN)/python -m pytest $(ARGS)
 
 check: venv
