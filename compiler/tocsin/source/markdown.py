@@ -64,7 +64,9 @@ SECTION_IDS: tuple[str, ...] = tuple(_HEADINGS)
 """The ids that never change, in the order a responder wants the sections: the same in every language."""
 _FIXED = {heading: anchor for anchor, headings in _HEADINGS.items() for heading in headings}
 _NUMBERING = re.compile(r"(?:[0-9]+(?:\.[0-9]+)*[.)、:]?\s+|[0-9]+[、.]\s*|[一二三四五六七八九十]+[、.]\s*)")
-_EXPLICIT = re.compile(r"[ ]+\{:?[ ]*(#[^}\n]*|[^}\n]*[ ]#[^}\n]*)\}[ ]*\Z")
+_ATTRIBUTES = re.compile(
+    r"[ ]+\{:?[ ]*((?:[#.][^\s{}]+|[\w-]+=[^\s{}]+)(?:[ ]+(?:[#.][^\s{}]+|[\w-]+=[^\s{}]+))*)[ ]*\}[ ]*\Z"
+)
 _KIND = re.compile(r"<!--\s*tocsin:\s*(read|change|destructive)\b[^>]*-->\s*\Z")
 _COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
 _HTML_TARGET = re.compile(
@@ -151,7 +153,8 @@ def slug(text: str) -> str:
     themselves, in small letters.
     """
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode("ascii")
-    return _dashed(plain) or _dashed(unicodedata.normalize("NFKC", text))
+    anchor = _dashed(plain)
+    return anchor if any(map(str.isalnum, anchor)) else _dashed(unicodedata.normalize("NFKC", text))
 
 
 def _dashed(text: str) -> str:
@@ -248,7 +251,7 @@ class _Reader:
 
     def heading(self, content: str, level: int, line: int) -> None:
         explicit = ""
-        if match := _EXPLICIT.search(content):
+        if match := _ATTRIBUTES.search(content):
             explicit = next((each[1:] for each in match[1].split() if each.startswith("#")), "")
             content = content[: match.start()]
         text = _plain(content) if _MARKED_UP.search(content) else " ".join(content.split())
@@ -265,11 +268,12 @@ class _Reader:
             language = next(
                 (each.lstrip(".") for each in language.strip("{}").split() if each.startswith(".")), ""
             )
-        content_at = self.line(first + 1)
-        last = self.line(first + count)
-        indent = len(content_at) - len(content_at.lstrip())
+        # The content keeps the tail of each line and loses what belongs to the list or quote around it.
+        written, raw = token.content.partition("\n")[0], self.line(first + 1)
+        column = len(raw) - len(written) + 1 if count and raw.endswith(written) else 1
         start, stop = self.first_line + first + 1, self.first_line + first + max(count, 1)
-        span = Span(self.path, start, indent + 1 if count else 1, stop, len(last) + 1 if count else 1)
+        end = len(self.line(first + count)) + 1 if count else column
+        span = Span(self.path, start, column, stop, end)
         self.fences.append(Fence(language=language, text=token.content, span=span, kind=kind))
 
     def inline(self, md: MarkdownIt, content: str, where: Sequence[int]) -> None:
