@@ -6,7 +6,6 @@ A test that asks for a real program fails when it is missing; `tests/real/compon
 from __future__ import annotations
 
 import ipaddress
-import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -14,9 +13,6 @@ from pathlib import Path
 
 import pytest
 from tests.real import components, servers
-
-# The SARIF validator is a .NET program, which stops on a machine without ICU's libraries unless told so.
-os.environ["DOTNET_SYSTEM_GLOBALIZATION_INVARIANT"] = "1"
 
 _LOCAL_NAMES = {"", "localhost"}
 
