@@ -13,8 +13,9 @@ from tocsin.adopt import Adoption, Options, adopt, asks_for_labels, survey
 from tocsin.adopt.naming import kebab
 from tocsin.adopt.owners import PLACES
 from tocsin.cli.authoring import SCHEMAS, schemas, write_sources
-from tocsin.cli.findings import exit_code, finding_options, report_of, show
-from tocsin.cli.workspace import day, no_collector, read_sources, today_option
+from tocsin.cli.findings import exit_code, report_of, show
+from tocsin.cli.options import day, finding_options, today_option
+from tocsin.cli.workspace import no_collector, read_sources
 from tocsin.diag import Diagnostic, SourceFile, Span, diagnostic
 from tocsin.disk.files import decode
 from tocsin.disk.write import LISTING

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import click
 
-from tocsin.cli.findings import exit_code, finding_options, report_of, show
-from tocsin.cli.workspace import day, no_collector, read_sources, repository, root_argument, today_option
+from tocsin.cli.findings import exit_code, report_of, show
+from tocsin.cli.options import day, finding_options, repository, root_argument, today_option
+from tocsin.cli.workspace import no_collector, read_sources
 from tocsin.diag import Diagnostic, Severity
 from tocsin.diag.nearest import did_you_mean
 from tocsin.disk.write import Changes, compare, write, write_file

@@ -6,11 +6,9 @@ from pathlib import Path
 
 import click
 
-from tocsin import __version__
-from tocsin.cli import fleet
-from tocsin.cli.findings import exit_code, finding_options, report_of, show
-from tocsin.cli.workspace import day, no_collector, read_sources, repository, root_argument, today_option
-from tocsin.disk.cache import open_cache
+from tocsin.cli.known import question, tool_cache
+from tocsin.cli.options import day, finding_options, repository, root_argument, today_option
+from tocsin.cli.terminal import coloured, echo
 
 
 @click.command("check")
@@ -22,10 +20,20 @@ def check_command(root: Path, format_: str, fail_on: str | None, min_severity: s
 
     Ends with 1 where a finding is as bad as --fail-on.
     """
-    top = repository(root)
-    with no_collector():
-        sources = read_sources(top)
-        checked = fleet.check(sources, day(today), open_cache(__version__), top)
-        report = report_of(checked.diagnostics, sources, fail_on=fail_on, min_severity=min_severity, project_fail_on=checked.fail_on)
-        show(report, format_)
-    return exit_code(report)
+    top, date = repository(root), day(today)
+    asked = question(top, ("check", date.isoformat(), format_, fail_on or "", min_severity, str(coloured())))
+    known = asked.answer()
+    if known is None:
+        # Imported only where something is to be computed: see `known`.
+        from tocsin.cli.findings import exit_code, report_of, text_of
+        from tocsin.cli.fleet import check
+        from tocsin.cli.workspace import no_collector, read_sources
+
+        with no_collector():
+            sources = read_sources(top)
+            checked = check(sources, date, tool_cache(), top)
+            report = report_of(checked.diagnostics, sources, fail_on=fail_on, min_severity=min_severity, project_fail_on=checked.fail_on)
+            known = text_of(report, format_), exit_code(report)
+        asked.keep(*known)
+    echo(known[0])
+    return known[1]

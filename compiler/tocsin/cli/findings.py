@@ -2,32 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import sys
-from collections.abc import Callable, Iterable
-from typing import TypeVar
-
-import click
+from collections.abc import Iterable
 
 from tocsin import __version__
+from tocsin.cli.terminal import coloured, echo
 from tocsin.diag import Diagnostic, Severity, SourceFile
 from tocsin.pipeline import Sources
 from tocsin.report import REPORTERS, Report, as_text
-
-_F = TypeVar("_F", bound=Callable[..., object])
-_SEVERITIES = [each.name for each in sorted(Severity)]
-
-
-def finding_options(command: _F) -> _F:
-    """`--format`, `--fail-on` and `--min-severity`, the same on every command that reports findings."""
-    for option in (
-        click.option("--min-severity", type=click.Choice(_SEVERITIES), default="note", help="Hide findings below this; they still count."),
-        click.option("--fail-on", type=click.Choice(_SEVERITIES), help="End with 1 from this severity on; default: the project's `fail_on`."),
-        click.option("--format", "format_", type=click.Choice(list(REPORTERS)), default="text", show_default=True),
-    ):
-        command = option(command)
-    return command
-
 
 def report_of(
     found: Iterable[Diagnostic], sources: Sources, *, fail_on: str | None, min_severity: str = "note", project_fail_on: Severity | None = None
@@ -50,14 +31,14 @@ def files_of(sources: Sources) -> tuple[SourceFile, ...]:
     return (*single, *sources.rules, *sources.sops, *sources.incidents)
 
 
-def show(report: Report, format_: str, *, err: bool = False) -> None:
+def show(report: Report, format_: str) -> None:
     """Prints a report."""
-    stream = sys.stderr if err else sys.stdout
-    if format_ == "text":
-        colour = stream.isatty() and not os.environ.get("NO_COLOR")
-        click.echo(as_text.render(report, colour=colour), nl=False, file=stream, color=colour)
-    else:
-        click.echo(REPORTERS[format_](report), nl=False, file=stream)
+    echo(text_of(report, format_))
+
+
+def text_of(report: Report, format_: str) -> str:
+    """A report in the format asked for; with colours where a person reads."""
+    return as_text.render(report, colour=coloured()) if format_ == "text" else REPORTERS[format_](report)
 
 
 def exit_code(report: Report) -> int:

@@ -10,7 +10,8 @@ import click
 
 from tocsin.adopt.naming import kebab
 from tocsin.cli.authoring import write_sources
-from tocsin.cli.workspace import day, read_sources, repository, today_option
+from tocsin.cli.options import day, repository, today_option
+from tocsin.cli.workspace import read_sources
 from tocsin.diag.nearest import did_you_mean
 from tocsin.errors import UsageError
 from tocsin.ir.artifact import Artifact

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import click
 
-from tocsin.cli.workspace import day, no_collector, read_sources, repository, today_option
+from tocsin.cli.options import day, repository, today_option
+from tocsin.cli.workspace import no_collector, read_sources
 from tocsin.diag.nearest import did_you_mean
 from tocsin.emit.prometheus import rule_node
 from tocsin.emit.yamltext import dump
