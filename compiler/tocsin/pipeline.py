@@ -32,6 +32,7 @@ from tocsin.check import (
 )
 from tocsin.diag import Diagnostic, Severity, SourceFile, ordered, with_severity
 from tocsin.diag.ignores import Ignore, apply, read_ignores
+from tocsin.emit.catalog import Contents
 from tocsin.emit.tests import TestPlan, plan_tests
 from tocsin.ir.artifact import Artifact
 from tocsin.ir.compiled import Resolved
@@ -336,6 +337,14 @@ def artifacts(compilation: Compilation, *, keep_going: bool = False) -> Iterator
     for service in services:
         for plan in service.plans:
             yield from plan.artifacts
+    contents = Contents(
+        files=[file for service in services for file in service.loaded.files],
+        every=[each for service in services for each in service.resolved],
+        sops=[page.sop for page in compilation.pages if page.sop is not None],
+        incidents=[page.incident for page in compilation.pages if page.incident is not None],
+        frozen=compilation.frozen if keep_going else frozenset(),
+    )
+    yield from emit.emit_repository(contents, project)
 
 
 def needs_everything(project: Project) -> bool:

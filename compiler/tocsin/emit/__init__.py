@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Protocol
 
 from tocsin.diag import Diagnostic
-from tocsin.emit import grafana, inhibit, kubernetes, prometheus
+from tocsin.emit import catalog, grafana, inhibit, kubernetes, manifest, prometheus
 from tocsin.ir.artifact import Artifact
 from tocsin.ir.compiled import Resolved
 from tocsin.ir.project import Environment, Project
@@ -53,3 +53,9 @@ def unsupported_together(every: Iterable[Resolved], project: Project, environmen
     every = tuple(every)
     yield from prometheus.unsupported_together(every, project, environment)
     yield from grafana.unsupported_together(every, project, environment)
+
+
+def emit_repository(contents: catalog.Contents, project: Project) -> Iterator[Artifact]:
+    """The files about everything: catalog.json and manifest.json."""
+    yield from catalog.emit(contents, project)
+    yield from manifest.emit(contents.every, project, contents.frozen)
