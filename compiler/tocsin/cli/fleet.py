@@ -83,7 +83,10 @@ class _Share:
         """Compiles the services of this share that are among `names`."""
         files = dict(self.services)
         return [
-            compile_service(self.loaded.get(name) or load_service(name, files[name]), settings, shared).report for name in names if name in files
+            # Taken out of `loaded`, so that a service's rules are let go of when its report is made.
+            compile_service(self.loaded.pop(name, None) or load_service(name, files[name]), settings, shared).report
+            for name in names
+            if name in files
         ]
 
 

@@ -34,4 +34,4 @@ def _parsed(text: str, version: Version | None, go: Version | None, alert: str) 
     return result if isinstance(result, TemplateProblem) else None
 
 
-_checked = lru_cache(maxsize=65536)(_parsed)
+_checked = lru_cache(maxsize=4096)(_parsed)

@@ -70,7 +70,7 @@ def _name_at(read: Read) -> int:
     return read.end - len(read.name) if read.field else read.start
 
 
-_remembered = lru_cache(maxsize=65536)(_facts)
+_remembered = lru_cache(maxsize=4096)(_facts)
 
 
 def _plain(text: str) -> Facts:

@@ -144,7 +144,7 @@ def _spliced(text: str, edits: list[tuple[int, int, str]]) -> str:
     return "".join(parts) + text[at:]
 
 
-_remembered = lru_cache(maxsize=65536)(_rewritten)
+_remembered = lru_cache(maxsize=4096)(_rewritten)
 
 
 def escape_file(text: str) -> str:
