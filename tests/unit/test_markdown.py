@@ -14,7 +14,8 @@ from markdown_it import MarkdownIt
 
 from tocsin.diag import Diagnostic, SourceFile
 from tocsin.ir.sop import Body, Link
-from tocsin.source.markdown import SECTION_IDS, Pieces, read_body, slug, split
+from tocsin.source.headings import SECTION_IDS, slug
+from tocsin.source.markdown import Pieces, read_body, split
 
 REPOSITORY = Path(__file__).parents[2]
 

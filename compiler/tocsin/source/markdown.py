@@ -12,7 +12,6 @@ markdown-it costs 40 ms to import and is imported where it is used: a command th
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -21,7 +20,8 @@ from typing import TYPE_CHECKING
 from tocsin.diag.diagnostic import Diagnostic, diagnostic
 from tocsin.diag.source_file import SourceFile
 from tocsin.diag.span import Span
-from tocsin.ir.sop import Body, Fence, Link, Section
+from tocsin.ir.sop import Body, Fence, Link
+from tocsin.source.headings import Heading, anchored, without_attributes
 from tocsin.source.tree import Document, read_document
 
 if TYPE_CHECKING:
@@ -29,51 +29,12 @@ if TYPE_CHECKING:
     from markdown_it.rules_inline import StateInline
     from markdown_it.token import Token
 
-_HEADINGS: dict[str, tuple[str, ...]] = {
-    "impact": ("impact", "影响", "影响范围"),
-    "confirm": ("confirm", "meaning", "what this means", "含义", "规则描述", "确认"),
-    "symptoms": ("symptoms", "when to use this", "现象", "故障现象", "症状"),
-    "mitigate": (
-        "mitigate",
-        "mitigation",
-        "quick fix",
-        "stop the bleeding",
-        "resolution",
-        "缓解",
-        "应急处理",
-        "处理方法",
-        "修复",
-    ),
-    "verify": ("verify", "verification", "how to tell it worked", "验证", "恢复验证"),
-    "rollback": ("rollback", "undo", "回滚", "撤销"),
-    "diagnose": (
-        "diagnose",
-        "diagnosis",
-        "investigation",
-        "troubleshooting",
-        "排查",
-        "诊断",
-        "问题定位",
-        "根因",
-    ),
-    "escalate": ("escalate", "escalation", "contacts", "升级", "联系人"),
-    "background": ("background", "full context", "references", "背景", "参考"),
-    "history": ("history", "past incidents", "复盘", "历史"),
-}
-SECTION_IDS: tuple[str, ...] = tuple(_HEADINGS)
-"""The ids that never change, in the order a responder wants the sections: the same in every language."""
-_FIXED = {heading: anchor for anchor, headings in _HEADINGS.items() for heading in headings}
-_NUMBERING = re.compile(r"(?:[0-9]+(?:\.[0-9]+)*[.)、:]?\s+|[0-9]+[、.]\s*|[一二三四五六七八九十]+[、.]\s*)")
-_ATTRIBUTES = re.compile(
-    r"[ ]+\{:?[ ]*((?:[#.][^\s{}]+|[\w-]+=[^\s{}]+)(?:[ ]+(?:[#.][^\s{}]+|[\w-]+=[^\s{}]+))*)[ ]*\}[ ]*\Z"
-)
 _KIND = re.compile(r"<!--\s*tocsin:\s*(read|change|destructive)\b[^>]*-->\s*\Z")
 _COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
 _HTML_TARGET = re.compile(
     r"""<[A-Za-z][^<>]*?\s(?:href|src)\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'<>=`]+))""", re.DOTALL
 )
 _MARKED_UP = re.compile(r"[\\`*_\[\]<>&!]")
-_COUNTED = re.compile(r"(.*)_([0-9]+)\Z", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,61 +103,10 @@ def read_body(file: SourceFile, text: str, first_line: int) -> Body:
     return Body(
         text=text,
         first_line=first_line,
-        sections=_anchored(reader.headings),
+        sections=anchored(reader.headings),
         fences=tuple(reader.fences),
         links=tuple(sorted(reader.links, key=lambda each: each.span)),
     )
-
-
-def slug(text: str) -> str:
-    """The anchor MkDocs makes of a heading. Where that would be a bare number (a Chinese heading) the words
-    themselves, in small letters.
-    """
-    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode("ascii")
-    anchor = _dashed(plain)
-    return anchor if any(map(str.isalnum, anchor)) else _dashed(unicodedata.normalize("NFKC", text))
-
-
-def _dashed(text: str) -> str:
-    return re.sub(r"[-\s]+", "-", re.sub(r"[^\w\s-]", "", text).strip().lower())
-
-
-@dataclass(frozen=True, slots=True)
-class _Heading:
-    text: str
-    level: int
-    span: Span
-    explicit: str
-
-
-def _anchored(headings: Sequence[_Heading]) -> tuple[Section, ...]:
-    """Each heading with its anchor: explicit ids and fixed ids first, as they must not move; then slugs,
-    counted where they repeat.
-    """
-    anchors = [each.explicit for each in headings]
-    used = {each for each in anchors if each}
-    known = [False] * len(headings)
-    for index, each in enumerate(headings):
-        fixed = _FIXED.get(_NUMBERING.sub("", each.text, count=1).strip().rstrip(":：").casefold())
-        if not anchors[index] and fixed and fixed not in used:
-            anchors[index] = fixed
-            used.add(fixed)
-        known[index] = anchors[index] in _HEADINGS
-    for index, each in enumerate(headings):
-        if not anchors[index]:
-            anchors[index] = _unused(slug(each.text), used)
-            used.add(anchors[index])
-    return tuple(
-        Section(anchor=anchor, heading=each.text, level=each.level, span=each.span, known=fixed)
-        for each, anchor, fixed in zip(headings, anchors, known, strict=True)
-    )
-
-
-def _unused(anchor: str, used: set[str]) -> str:
-    while not anchor or anchor in used:
-        counted = _COUNTED.match(anchor)
-        anchor = f"{counted[1]}_{int(counted[2]) + 1}" if counted else f"{anchor}_1"
-    return anchor
 
 
 @dataclass(slots=True)
@@ -217,7 +127,7 @@ class _Reader:
         self.text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "\ufffd")
         self.lines = self.text.split("\n")
         self.first_line = first_line
-        self.headings: list[_Heading] = []
+        self.headings: list[Heading] = []
         self.fences: list[Fence] = []
         self.links: list[Link] = []
         self.sight = _Sight()
@@ -250,13 +160,10 @@ class _Reader:
             kind = ""
 
     def heading(self, content: str, level: int, line: int) -> None:
-        explicit = ""
-        if match := _ATTRIBUTES.search(content):
-            explicit = next((each[1:] for each in match[1].split() if each.startswith("#")), "")
-            content = content[: match.start()]
+        content, explicit = without_attributes(content)
         text = _plain(content) if _MARKED_UP.search(content) else " ".join(content.split())
         self.headings.append(
-            _Heading(text, level, self.span(content, 0, len(content), (line, line + 1)), explicit)
+            Heading(text, level, self.span(content, 0, len(content), (line, line + 1)), explicit)
         )
 
     def fence(self, token: Token, kind: str) -> None:
