@@ -1,0 +1,109 @@
+"""One canary record as a value. `schemas/canary-record.schema.json` describes its text.
+
+Two closed lists are easily confused: a gate ends ok, warn, fail, insufficient or vacuous; a record, and
+each stage, ends with a verdict.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Final, Literal, TypeAlias, get_args
+
+from tocsin.ir.compiled import RuleKey
+
+Verdict = Literal["pass", "quiet", "fail", "not-needed", "not-backtestable"]
+GateVerdict = Literal["ok", "warn", "fail", "insufficient", "vacuous"]
+VERDICTS: Final[tuple[Verdict, ...]] = get_args(Verdict)
+GATE_VERDICTS: Final[tuple[GateVerdict, ...]] = get_args(GateVerdict)
+Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateLimits:
+    """What one gate was told to allow. `at_most` loosens as its numbers grow, `at_least` as they shrink."""
+
+    critical: bool
+    at_most: Mapping[str, float] = field(default_factory=dict)
+    at_least: Mapping[str, float] = field(default_factory=dict)
+
+    def looser_than(self, other: GateLimits) -> bool:
+        """Whether something passes here that would not pass `other`."""
+        return (
+            (other.critical and not self.critical)
+            or any(self.at_most.get(name, float("inf")) > limit for name, limit in other.at_most.items())
+            or any(self.at_least.get(name, float("-inf")) < limit for name, limit in other.at_least.items())
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateResult:
+    """How one gate ended, with the two numbers it compared where it has them."""
+
+    id: str
+    verdict: GateVerdict
+    old: float | None = None
+    new: float | None = None
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """One stage: 0 the replay of history, 1 the deployment to a scope, 2 the comparison there, 3 the watch
+    after promotion."""
+
+    number: int
+    verdict: Verdict
+    gates: tuple[GateResult, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiver:
+    """Somebody's decision to accept one failed gate, through the day it ends."""
+
+    gate: str
+    by: str
+    reason: str
+    expires: date
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """What was judged, by which policy, how it ended, and who vouches for it.
+
+    Digests are the semantic digests of `ir.digest`; "" is a rule that does not exist (an added one before,
+    a removed one after). `old_object` is the live rule as it was, where it could not be decoded and must be
+    compared byte for byte. `document` is the whole text as data, for reports and re-judging; `payload` is
+    what the signature covers.
+    """
+
+    id: str
+    created: date
+    expires: date
+    tool: str
+    key: RuleKey
+    old_digest: str
+    new_digest: str
+    verdict: Verdict
+    policy: Mapping[str, GateLimits]
+    stages: tuple[Stage, ...]
+    waivers: tuple[Waiver, ...] = ()
+    old_object: Json = None
+    signature: str = ""
+    payload: bytes = field(default=b"", repr=False)
+    document: Mapping[str, Json] = field(default_factory=dict, repr=False)
+
+    def stage(self, number: int) -> Stage | None:
+        """The stage of that number, if it was run."""
+        return next((each for each in self.stages if each.number == number), None)
+
+    @property
+    def failed(self) -> tuple[str, ...]:
+        """Critical gates that failed in any stage, waived ones among them."""
+        return tuple(
+            gate.id
+            for stage in self.stages
+            for gate in stage.gates
+            if gate.verdict == "fail" and gate.id in self.policy and self.policy[gate.id].critical
+        )
