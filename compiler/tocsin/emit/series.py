@@ -14,7 +14,7 @@ _ESCAPE = r"\\(?:[abfnrtv\\\"']|[0-7]{3}|x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-
 _VALUE_OF = rf"\"(?:[^\"\\\n]|{_ESCAPE})*\"|'(?:[^'\\\n]|{_ESCAPE})*'|`[^`]*`"
 _LABEL = rf"\s*[a-zA-Z_][a-zA-Z0-9_]*\s*=\s*(?:{_VALUE_OF})\s*"
 _SERIES = re.compile(
-    rf"\s*(?P<name>[a-zA-Z_:][a-zA-Z0-9_:]*)?\s*(?P<labels>\{{(?:{_LABEL}(?:,{_LABEL})*,?)?\s*\}})?\s*\Z"
+    rf"\s*(?P<name>[a-zA-Z_:][a-zA-Z0-9_:]*)?(?P<labels>\{{(?:{_LABEL}(?:,{_LABEL})*,?)?\s*\}})?\s*\Z"
 )
 _PAIR = re.compile(rf"([a-zA-Z_][a-zA-Z0-9_]*)\s*=\s*({_VALUE_OF})")
 _NAME = re.compile(rf"[{{,]\s*__name__\s*=\s*({_VALUE_OF})")
