@@ -268,6 +268,7 @@ def compile_service(loaded: LoadedService, settings: Settings, shared: Shared) -
         service=loaded.service,
         files=loaded.files,
         resolved=tuple(resolved),
+        broken=loaded.broken,
         records=shared.records,
         project=project,
         sops=shared.sops,

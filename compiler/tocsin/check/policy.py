@@ -20,7 +20,7 @@ def _severities(view: ServiceView, alert: AlertSource) -> list[SeverityPolicy]:
 
 def missing_severity(view: ServiceView) -> Iterator[Diagnostic]:
     """TOC506: an alert, or a level of one, without a severity."""
-    if view.project.unranked:
+    if view.project.unranked or view.broken:
         return
     for _, alert in view.alerts:
         names = [each.name for each in view.project.severities]
@@ -41,13 +41,13 @@ def owners(view: ServiceView) -> Iterator[Diagnostic]:
     for file, alert in view.alerts:
         if alert.owner is not None and alert.owner != file.owner and alert.owner not in teams:
             yield diagnostic("TOC508", alert.origin.value("owner"), f"`{alert.owner}` is no team of tocsin.yaml", help=did_you_mean(alert.owner, teams), subject=f"{alert.id}/owner")
-        if alert.owner is None and any("owner" in each.requires for each in _severities(view, alert)):
+        if alert.owner is None and not view.broken and any("owner" in each.requires for each in _severities(view, alert)):
             yield diagnostic("TOC507", alert.origin.value("alert"), f"`{alert.name}` has no owner", help="write `owner:` at the top of the file", subject=alert.id)
 
 
 def required_words(view: ServiceView) -> Iterator[Diagnostic]:
     """TOC509, TOC512, TOC603: a summary, an identity or a SOP that the severity demands and the alert lacks."""
-    for _, alert in view.alerts:
+    for _, alert in () if view.broken else view.alerts:
         for severity in _severities(view, alert)[:1]:
             if "summary" in severity.requires and alert.summary is None and "summary" not in alert.annotations:
                 message = f"`{alert.name}` has no summary, and {severity.name} demands one"
@@ -62,6 +62,8 @@ def required_words(view: ServiceView) -> Iterator[Diagnostic]:
 
 def required_tests(view: ServiceView) -> Iterator[Diagnostic]:
     """TOC511: a level whose severity demands a test that makes it fire."""
+    if view.broken:
+        return
     tested: set[tuple[str, str]] = set()
     for file in view.files:
         ids = [rule.id for group in file.groups for rule in group.rules if isinstance(rule, AlertSource)]

@@ -112,6 +112,8 @@ class ServiceView:
     service: str
     files: tuple[RuleFile, ...]
     resolved: tuple[Resolved, ...]
+    broken: bool
+    """Whether something of it did not load: then what seems to be missing may be there, misspelt."""
     records: Mapping[str, Records]
     project: Project
     sops: SopIndex

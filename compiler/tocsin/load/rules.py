@@ -1,7 +1,7 @@
 """Lowering of rule files: a conforming document in, `RuleFile` out.
 
-A rule whose shape the schema refused is left out here (its finding is already made), so that the rest of its file is still checked in the same
-run. Nothing past this module sees a mapping from YAML.
+What the schema refused is left out here (its finding is already made): a field counts as not said, a rule without name, id or expression as not
+written, so that everything else is still checked in the same run. Nothing past this module sees a mapping from YAML.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def _file(origin: Origin, file: SourceFile, folder: str) -> RuleFile:
         file=file,
         service=service,
         owner=owner,
-        params=_params(data),
+        params=_scalars(data, "params"),
         groups=groups,
         tests=_each(data, "tests", lambda node: _test(_origin(origin, node))),
         origin=origin,
@@ -94,14 +94,12 @@ def _each(data: Map, key: str, lower: Callable[[Map], _T]) -> tuple[_T, ...]:
 def _group(origin: Origin, service: str, owner: str | None) -> GroupSource:
     data = origin.node
     limit = data.get("limit", 0)
-    if not isinstance(limit, int):
-        raise _Misshapen
     return GroupSource(
         name=_needed(data, "name"),
         rules=_each(data, "rules", lambda node: _record(_origin(origin, node), service) if "record" in node else _alert(_origin(origin, node), service, owner)),
         origin=origin,
         interval=_optional(data, "interval", str),
-        limit=limit,
+        limit=limit if isinstance(limit, int) else 0,
         query_offset=_optional(data, "query_offset", str),
         labels=_strings(data, "labels"),
     )
@@ -117,7 +115,7 @@ def _record(origin: Origin, service: str) -> RecordSource:
         service=service,
         origin=origin,
         labels=_strings(data, "labels"),
-        params=_params(data),
+        params=_scalars(data, "params"),
     )
 
 
@@ -146,7 +144,7 @@ def _alert(origin: Origin, service: str, owner: str | None) -> AlertSource:
         description=_optional(data, "description", str),
         labels=_strings(data, "labels"),
         annotations=_strings(data, "annotations"),
-        params=_params(data),
+        params=_scalars(data, "params"),
         levels=_levels(data),
         overrides=_overrides(data),
         routes_to={"": routes} if isinstance(routes, str) else _strings(data, "routes_to"),
@@ -161,16 +159,12 @@ def _alert(origin: Origin, service: str, owner: str | None) -> AlertSource:
 
 def _levels(data: Map) -> tuple[LevelSource, ...]:
     levels = data.get("levels")
-    if levels is None:
-        return ()
     if not isinstance(levels, Map):
-        raise _Misshapen
-    return tuple(_level(key, value) for key, value in levels.items())
+        return ()
+    return tuple(_level(key, value) for key, value in levels.items() if isinstance(value, Map))
 
 
-def _level(key: str, data: object) -> LevelSource:
-    if not isinstance(data, Map):
-        raise _Misshapen
+def _level(key: str, data: Map) -> LevelSource:
     said = {name: text for name in ("summary", "description") if (text := _optional(data, name, str)) is not None}
     return LevelSource(
         key=key,
@@ -182,32 +176,25 @@ def _level(key: str, data: object) -> LevelSource:
         enabled=data.get("enabled") is not False,
         labels=_strings(data, "labels"),
         annotations={**_strings(data, "annotations"), **said},
-        params={name: _scalar(value) for name, value in data.items() if name not in LEVEL_KEYS},
+        params={name: value for name, value in data.items() if name not in LEVEL_KEYS and isinstance(value, str | int | float)},
     )
 
 
 def _overrides(data: Map) -> tuple[OverrideSource, ...]:
     overrides = data.get("overrides")
-    if overrides is None:
-        return ()
     if not isinstance(overrides, Map):
-        raise _Misshapen
-    return tuple(_override(key, value) for key, value in overrides.items())
+        return ()
+    return tuple(_override(key, value) for key, value in overrides.items() if isinstance(value, Map) and isinstance(value.get("set"), Map))
 
 
-def _override(key: str, data: object) -> OverrideSource:
-    if not isinstance(data, Map):
-        raise _Misshapen
+def _override(key: str, data: Map) -> OverrideSource:
     where = tuple(_strings(data, "where").items())
     env = data.get("env")
-    values = data.get("set")
-    if not isinstance(values, Map):
-        raise _Misshapen
     return OverrideSource(
         key=key,
         environments=(env,) if isinstance(env, str) else _list(data, "env"),
         where=where[0] if where else None,
-        set={path: _scalar(value) for path, value in values.items()},
+        set=_scalars(data, "set"),
     )
 
 
@@ -264,45 +251,26 @@ def _needed(data: Map, key: str) -> str:
 
 def _optional(data: Map, key: str, kind: type[_T]) -> _T | None:
     value = data.get(key)
-    if value is None or isinstance(value, kind):
-        return value
-    raise _Misshapen
+    return value if isinstance(value, kind) else None
 
 
 def _strings(data: Map, key: str) -> Mapping[str, str]:
     value = data.get(key)
-    if value is None:
-        return _EMPTY
     if not isinstance(value, Map):
-        raise _Misshapen
-    for each in value.values():
-        if not isinstance(each, str):
-            raise _Misshapen
-    return value  # type: ignore[return-value]  # every value was just seen to be text
+        return _EMPTY
+    return {name: each for name, each in value.items() if isinstance(each, str)}
 
 
 def _list(data: Map, key: str) -> tuple[str, ...]:
     value = data.get(key)
-    if value is None:
-        return ()
-    if not isinstance(value, Seq) or not all(isinstance(each, str) for each in value):
-        raise _Misshapen
-    return tuple(str(each) for each in value)
+    return tuple(each for each in value if isinstance(each, str)) if isinstance(value, Seq) else ()
 
 
-def _scalar(value: object) -> ParamValue:
-    if isinstance(value, str | int | float | bool):
-        return value
-    raise _Misshapen
-
-
-def _params(data: Map) -> Mapping[str, ParamValue]:
-    value = data.get("params")
-    if value is None:
-        return _EMPTY
+def _scalars(data: Map, key: str) -> Mapping[str, ParamValue]:
+    value = data.get(key)
     if not isinstance(value, Map):
-        raise _Misshapen
-    return {name: _scalar(each) for name, each in value.items()}
+        return _EMPTY
+    return {name: each for name, each in value.items() if isinstance(each, str | int | float)}
 
 
 def _own_words(file: RuleFile, folder: str) -> list[Diagnostic]:

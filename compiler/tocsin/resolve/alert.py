@@ -180,7 +180,8 @@ class _Reader:
             return ZERO
         filled = self.text(text, *self._path(field))
         duration = parse_duration(filled)
-        if duration is None and "${" not in filled:
+        # A duration written out in the alert is the schema's to judge; what a parameter or an override made of it is ours.
+        if duration is None and ("${" in text or field in self.settings.set_by) and "${" not in filled:
             self.found.append(
                 diagnostic(
                     "TOC205",
@@ -212,10 +213,16 @@ def unknown_parameter(name: str, span: Span, known: Mapping[str, ParamValue], su
 
 
 def _parse(text: str, settings: Settings, alert: AlertSource, path: tuple[str, ...], found: list[Diagnostic]) -> Expr | None:
+    params, unknown = settings.params, unknown_uses(settings.expr, settings.params)
+    if unknown:
+        # The rest of the expression is judged in the same run, as if the parameter were a number.
+        params = {**params, **dict.fromkeys((each.name for each in unknown), 1)}
+        text = fill(settings.expr, params)
     parsed = parse(text)
     if isinstance(parsed, PromqlProblem):
-        if not unknown_uses(settings.expr, settings.params):
-            found.append(promql_finding(parsed, alert.origin.inside(authored_offset(settings.expr, settings.params, parsed.offset), *path), alert.id))
+        found.append(promql_finding(parsed, alert.origin.inside(authored_offset(settings.expr, params, parsed.offset), *path), alert.id))
+        return None
+    if unknown:
         return None
     if parsed.kind not in ("vector", "scalar"):
         article = "a range vector" if parsed.kind == "matrix" else "a string"

@@ -163,7 +163,8 @@ def _duration(group: GroupSource, field: str, text: str | None, params: Mapping[
         return None
     filled = _text(group, text, params, found, field)
     duration = parse_duration(filled)
-    if duration is None and "${" not in filled:
+    # A duration written out is the schema's to judge; one that a parameter made is ours.
+    if duration is None and "${" in text and "${" not in filled:
         found.append(diagnostic("TOC205", group.origin.value(field), f"`{field}` is `{filled}` here, which is no duration", help="write `30s`, `1m`, `5m`", subject=group.name))
     return duration
 

@@ -1,0 +1,37 @@
+"""A bar for long work, on stderr, only where a person watches, and only once it has taken a second."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+_T = TypeVar("_T")
+_PATIENCE = 1.0
+
+
+def watched(items: Iterable[_T], total: int, what: str) -> Iterator[_T]:
+    """The items as they come; a bar appears after a second when stderr is a terminal, and goes away at the end."""
+    if not sys.stderr.isatty():
+        yield from items
+        return
+    start = time.monotonic()
+    done = 0
+    pending = iter(items)
+    for item in pending:
+        done += 1
+        yield item
+        if time.monotonic() - start > _PATIENCE:
+            break
+    else:
+        return
+    # rich costs 35 ms to import: only work that is slow anyway pays for it.
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(file=sys.stderr), transient=True) as progress:
+        task = progress.add_task(what, total=total, completed=done)
+        for item in pending:
+            progress.advance(task)
+            yield item
