@@ -1,9 +1,10 @@
 """One text for every way to write the same expression: what digests are made of.
 
-White space, comments, superfluous parentheses, quoting, the case of keywords, the order of matchers and of label
-lists, `by` before or after, and the spelling of numbers and durations are gone. Everything else stays: the order of
-operands, the step of a subquery, each label and each number. The text is PromQL with all parentheses written, so
-that it can be parsed again and canonicalised to itself; it is for hashing, never for a rule file.
+White space, comments, superfluous parentheses, quoting, the case of keywords, the order of matchers and of
+label lists, `by` before or after, and the spelling of numbers and durations are gone. Everything else stays:
+the order of operands, the step of a subquery, each label and each number. The text is PromQL with all
+parentheses written, so that it can be parsed again and canonicalised to itself; it is for hashing, never for
+a rule file.
 """
 
 from __future__ import annotations

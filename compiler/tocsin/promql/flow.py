@@ -1,9 +1,10 @@
 """Which selectors to narrow so that the whole expression is narrowed: the law behind `inject`.
 
-For a label L and any condition on it, `narrowing` finds selectors S such that putting the condition on S gives just
-the results of the unchanged expression that satisfy the condition. A result without L counts as having L empty, as
-matchers do. Each operator has its own argument, given beside it; where there is none, the answer is a sentence that
-says why, and nothing is injected. The law holds for expressions that evaluate without an error.
+For a label L and any condition on it, `narrowing` finds selectors S such that putting the condition on S
+gives just the results of the unchanged expression that satisfy the condition. A result without L counts as
+having L empty, as matchers do. Each operator has its own argument, given beside it; where there is none, the
+answer is a sentence that says why, and nothing is injected. The law holds for expressions that evaluate
+without an error.
 
 Filtering commutes with everything that treats each series alone, or treats whole groups of equal L as one.
 """
@@ -64,14 +65,20 @@ def _of_call(call: Call, kids: list[Narrowing], expr: Expr, label: str) -> Narro
             return kids[0]
         case "histogram":
             # Buckets merge over all labels but `le`, so each histogram has one value of any other label.
-            return f"`{call.name}` merges the buckets of all `le`" if label == "le" else kids[series_argument(call)]
+            return (
+                f"`{call.name}` merges the buckets of all `le`"
+                if label == "le"
+                else kids[series_argument(call)]
+            )
         case "replace" | "join":
             target = expr.tree[call.kids[1]]
             if isinstance(target, String) and target.value != label:
                 return kids[0]
             return f"`{call.name}` writes `{label}`"
         case "absent":
-            return f"`{call.name}` answers for series that do not exist, and copies its matchers into its result"
+            return (
+                f"`{call.name}` answers for series that do not exist, and copies its matchers into its result"
+            )
         case "info":
             return f"`{call.name}` may take `{label}` from other series"
         case None:
@@ -88,7 +95,8 @@ def _of_aggregate(node: Aggregate, kids: list[Narrowing], expr: Expr, label: str
         if not isinstance(target, String) or target.value == label:
             return f"`count_values` writes `{label}`"
     if (label in node.labels) == node.without:
-        # Groups mix values of the label: their result (or their best k) depends on series the filter would remove.
+        # Groups mix values of the label: their result (or their best k) depends on series the filter would
+        # remove.
         return f"`{node.op}` puts different values of `{label}` into one group"
     return kids[-1]
 
@@ -100,10 +108,12 @@ def _of_binary(node: Binary, kids: list[Narrowing], kinds: list[Kind], label: st
     matching = node.matching
     compared = matching.compares(label)
     if node.op == "unless":
-        # The left side decides what there is; those it loses only depend on the right side, which stays whole.
+        # The left side decides what there is; those it loses only depend on the right side, which stays
+        # whole.
         return left
     if node.op == "or":
-        # The right side fills in where the left has no match, so a filtered left must not uncover what it hid.
+        # The right side fills in where the left has no match, so a filtered left must not uncover what it
+        # hid.
         if not compared:
             return f"`or` hides results of its right side whatever their `{label}`"
         return _both(left, right)

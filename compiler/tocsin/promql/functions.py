@@ -1,4 +1,5 @@
-"""Every function of Prometheus 3.5 (and what 2.x and the newest add), by what it does to the labels of its series.
+"""Every function of Prometheus 3.5 (and what 2.x and the newest add), by what it does to the labels of its
+series.
 
 From promql/functions.go of Prometheus 3.5; the contract tests hold the table against real servers.
 """
@@ -12,8 +13,9 @@ from tocsin.promql.tree import Call
 
 Effect = Literal["keep", "drop_name", "no_labels", "histogram", "absent", "replace", "join", "info", "date"]
 """keep: all labels stay. drop_name: all but the metric name. no_labels: a scalar, or a vector without labels.
-histogram: buckets merge, so `le` goes too. absent: the labels the selector's equality matchers name. replace and
-join: one label is written. info: labels of other series are added. date: drop_name, or no_labels without argument.
+histogram: buckets merge, so `le` goes too. absent: the labels the selector's equality matchers name.
+replace and join: one label is written. info: labels of other series are added. date: drop_name, or
+no_labels without argument.
 """
 
 _EFFECTS: dict[Effect, tuple[str, ...]] = {
@@ -22,10 +24,13 @@ _EFFECTS: dict[Effect, tuple[str, ...]] = {
         *("sort", "sort_by_label", "sort_by_label_desc", "sort_desc"),
     ),
     "drop_name": (
-        *("abs", "acos", "acosh", "asin", "asinh", "atan", "atanh", "ceil", "clamp", "clamp_max", "clamp_min", "cos"),
-        *("cosh", "deg", "exp", "floor", "ln", "log10", "log2", "rad", "round", "sgn", "sin", "sinh", "sqrt", "tan"),
+        *("abs", "acos", "acosh", "asin", "asinh", "atan"),
+        *("atanh", "ceil", "clamp", "clamp_max", "clamp_min", "cos"),
+        *("cosh", "deg", "exp", "floor", "ln", "log10", "log2"),
+        *("rad", "round", "sgn", "sin", "sinh", "sqrt", "tan"),
         *("tanh", "timestamp"),
-        *("changes", "delta", "deriv", "double_exponential_smoothing", "holt_winters", "idelta", "increase", "irate"),
+        *("changes", "delta", "deriv", "double_exponential_smoothing"),
+        *("holt_winters", "idelta", "increase", "irate"),
         *("predict_linear", "rate", "resets"),
         *("avg_over_time", "count_over_time", "mad_over_time", "max_over_time", "min_over_time"),
         *("present_over_time", "quantile_over_time", "stddev_over_time", "stdvar_over_time", "sum_over_time"),

@@ -1,8 +1,9 @@
 """Adds one matcher to selectors of an expression by writing it into the author's own text.
 
-The tree says which selectors, the scanner says where they stand, and the text between stays as it is, comments and
-all. What was written is then parsed: it must be the old tree with that one matcher more in each chosen selector and
-nothing else changed, or the whole is refused. So a misreading by the scanner can cost a refusal, never a wrong rule.
+The tree says which selectors, the scanner says where they stand, and the text between stays as it is,
+comments and all. What was written is then parsed: it must be the old tree with that one matcher more in each
+chosen selector and nothing else changed, or the whole is refused. So a misreading by the scanner can cost a
+refusal, never a wrong rule.
 """
 
 from __future__ import annotations
@@ -25,9 +26,9 @@ def inject(
 ) -> str | PromqlProblem:
     """`text` with the matcher `label op value` in the chosen selectors, or why it cannot be written there.
 
-    "flowing" chooses the selectors from which `label` reaches the results, such that the new expression gives just
-    those results of the old one that satisfy the matcher; it refuses where no such choice is known. "all" chooses
-    every selector and promises nothing about the results.
+    "flowing" chooses the selectors from which `label` reaches the results, such that the new expression gives
+    just those results of the old one that satisfy the matcher; it refuses where no such choice is known.
+    "all" chooses every selector and promises nothing about the results.
     """
     expr = parse(text)
     if isinstance(expr, PromqlProblem):
@@ -59,7 +60,9 @@ def _spliced(expr: Expr, every: list[int], chosen: frozenset[int], matcher: str)
 
 def _expected(tree: Tree, chosen: frozenset[int], matcher: Matcher) -> Tree:
     return tuple(
-        replace(node, matchers=(*node.matchers, matcher)) if at in chosen and isinstance(node, Selector) else node
+        replace(node, matchers=(*node.matchers, matcher))
+        if at in chosen and isinstance(node, Selector)
+        else node
         for at, node in enumerate(tree)
     )
 
@@ -70,5 +73,7 @@ def _proved(written: str, expected: Tree) -> str | PromqlProblem:
     if isinstance(again, PromqlProblem):
         return again
     if again.tree != expected:
-        return PromqlProblem(message="the matcher cannot be written into the text without changing anything else")
+        return PromqlProblem(
+            message="the matcher cannot be written into the text without changing anything else"
+        )
     return written

@@ -1,15 +1,17 @@
 """Which labels the results of an expression can carry: an upper bound, computed operator by operator.
 
-For every series of every result, each of its labels satisfies `can`. The bound is about label names, not values.
-The metric name counts as the label `__name__`: selectors and filters keep it, arithmetic and most functions drop
-it, and alerts and recording rules drop it after evaluation, which is their caller's business, not this module's.
+For every series of every result, each of its labels satisfies `can`. The bound is about label names, not
+values. The metric name counts as the label `__name__`: selectors and filters keep it, arithmetic and most
+functions drop it, and alerts and recording rules drop it after evaluation, which is their caller's business,
+not this module's.
 
-The rules are those of promql/engine.go of Prometheus 3.5 (resultMetric, aggregation, VectorAnd and its siblings) and
-are held against real servers by tests/contract/test_labels_out.py. Where a label must be equal on both sides to
-match, it can appear only if both sides can carry it; that is what lets `foo / sum by (job) (bar)` be just {job}.
+The rules are those of promql/engine.go of Prometheus 3.5 (resultMetric, aggregation, VectorAnd and its
+siblings) and are held against real servers by tests/contract/test_labels_out.py. Where a label must be equal
+on both sides to match, it can appear only if both sides can carry it; that is what lets `foo / sum by (job)
+(bar)` be just {job}.
 
-One deliberate tightness: `histogram_quantile` is said to drop `le`. Only a native histogram that also carries a
-label of that name, which no client writes, would keep it.
+One deliberate tightness: `histogram_quantile` is said to drop `le`. Only a native histogram that also carries
+a label of that name, which no client writes, would keep it.
 """
 
 from __future__ import annotations
@@ -40,7 +42,9 @@ from tocsin.promql.tree import (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Labels:
-    """`named`: labels known to be able to appear. `open`: any other label may appear too, except those `dropped`."""
+    """`named`: labels known to be able to appear. `open`: any other label may appear too, except those
+    `dropped`.
+    """
 
     named: frozenset[str] = frozenset()
     open: bool = False
@@ -51,7 +55,9 @@ class Labels:
         return label in self.named or (self.open and label not in self.dropped)
 
     def names(self, label: str) -> bool:
-        """Whether something in the expression or its records speaks for `label`, rather than merely not excluding it."""
+        """Whether something in the expression or its records speaks for `label`, rather than merely not
+        excluding it.
+        """
         return label in self.named
 
     def without(self, *labels: str) -> Labels:
@@ -181,7 +187,7 @@ def _text(node: Node) -> str:
 
 
 def _absent(argument: Node, tree: Tree) -> Labels:
-    """The labels that exactly one matcher, an equality, mentions; whatever is no plain selector gives none."""
+    """The labels that one matcher alone mentions, an equality; what is no plain selector has none."""
     if isinstance(argument, Range):
         argument = tree[argument.kids[0]]
     if not isinstance(argument, Selector):

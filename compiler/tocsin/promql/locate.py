@@ -13,7 +13,6 @@ from tocsin.promql.functions import FUNCTIONS
 from tocsin.promql.scan import AGGREGATIONS, Scan
 from tocsin.promql.tree import PromqlProblem
 
-_UNKNOWN = re.compile(r"unknown function with name '(.*)'")
 _IN_CALL = re.compile(r"(?:in call to function|in call to) '(\w+)'")
 _VAGUE = frozenset({"invalid promql query", "invalid syntax"})
 
@@ -22,15 +21,15 @@ def located(scanned: Scan, said: str) -> PromqlProblem:
     """The problem with a refused text: the scanner's where it found one, else what the library `said`."""
     if scanned.problem is not None:
         return scanned.problem
-    unknown = _UNKNOWN.search(said)
-    if unknown:
-        name = unknown[1]
-        close = nearest(name, FUNCTIONS.keys() | AGGREGATIONS)
-        message = f"there is no function `{name}`" + (f"; did you mean `{close}`?" if close else "")
-        return PromqlProblem(message=message, offset=_called(scanned, name))
-    call = _IN_CALL.search(said)
+    known = FUNCTIONS.keys() | AGGREGATIONS
+    for token in scanned.called:
+        if token.text not in known and token.lower not in AGGREGATIONS:
+            close = nearest(token.text, known)
+            hint = f"; did you mean `{close}`?" if close else ""
+            return PromqlProblem(message=f"there is no function `{token.text}`{hint}", offset=token.start)
     if said in _VAGUE:
-        said = "the expression does not follow PromQL's grammar"
+        return PromqlProblem(message="the expression does not follow PromQL's grammar")
+    call = _IN_CALL.search(said)
     return PromqlProblem(message=said, offset=_called(scanned, call[1]) if call else None)
 
 

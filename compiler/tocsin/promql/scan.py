@@ -1,9 +1,9 @@
 """Walks the tokens of an expression as Prometheus' grammar does, to say where things stand in the text.
 
-Any word can be a metric (`sum{a="b"}`, `by`, `offset offset 5m` are selectors), so a token means something only by
-its place: an operand is awaited, or one has just ended. This walk knows those two states and brackets, no types
-and no precedence; whether the whole is valid PromQL is the parser's verdict. It yields the place of every selector
-in the order of the text, and the first token that no valid expression has there.
+Any word can be a metric (`sum{a="b"}`, `by`, `offset offset 5m` are selectors), so a token means something
+only by its place: an operand is awaited, or one has just ended. This walk knows those two states and
+brackets, no types and no precedence; whether the whole is valid PromQL is the parser's verdict. It yields the
+place of every selector in the order of the text, and the first token that no valid expression has there.
 """
 
 from __future__ import annotations
@@ -11,15 +11,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
-from tocsin.promql.lex import Token, bad_escape, tokens
+from tocsin.promql.lex import Token, bad_escape, is_number, tokens
 from tocsin.promql.tree import PromqlProblem
 
 AGGREGATIONS = frozenset({
-    "avg", "bottomk", "count", "count_values", "group", "limit_ratio", "limitk", "max", "min", "quantile", "stddev",
-    "stdvar", "sum", "topk",
+    "avg", "bottomk", "count", "count_values", "group", "limit_ratio", "limitk",
+    "max", "min", "quantile", "stddev", "stdvar", "sum", "topk",
 })  # fmt: skip
 _WORD_OPERATORS = frozenset({"and", "or", "unless", "atan2"})
 _SYMBOL_OPERATORS = frozenset({"==", "!=", "<=", ">=", "<", ">", "+", "-", "*", "/", "%", "^"})
+_MATCH_OPERATORS = frozenset({"=", "!=", "=~", "!~"})
 _NEVER_METRICS = frozenset({"bool", "on", "ignoring", "group_left", "group_right"})
 _NUMBERS = frozenset({"inf", "nan"})
 
@@ -39,12 +40,17 @@ class Spot(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scan:
-    """`ats`: the value of each `@` (`start()`, `end()`, a number), in order. `colons`: label-list words with a colon."""
+    """What the walk met, in the order of the text.
+
+    `ats`: the value of each `@` (`start()`, `end()`, a number). `colons`: words with a colon in lists of
+    labels. `patterns`: the strings that are regular expressions. `called`: the names before a parenthesis.
+    """
 
     spots: tuple[Spot, ...]
     ats: tuple[str, ...]
     colons: tuple[Token, ...]
     called: tuple[Token, ...]
+    patterns: tuple[Token, ...]
     problem: PromqlProblem | None
 
 
@@ -65,6 +71,7 @@ class _Walk:
     ats: list[str] = field(default_factory=list)
     colons: list[Token] = field(default_factory=list)
     called: list[Token] = field(default_factory=list)
+    patterns: list[Token] = field(default_factory=list)
 
     def peek(self) -> str:
         return self.queue[self.at].lower if self.at < len(self.queue) else ""
@@ -89,8 +96,10 @@ class _Walk:
             self.opened.append(token)
             return True
         if token.text in ("+", "-"):
+            if self.at < len(self.queue) and self.queue[self.at].kind == "string":
+                raise _Lost(token, f"`{token.text}` before a string")
             return True
-        if token.text == ")" and self.at > 1 and self.opened and self.queue[self.at - 2].text in ("(", ","):
+        if token.text == ")" and self.at > 1 and self.opened and self.queue[self.at - 2].text == "(":
             self.opened.pop()
             return False
         if token.text == "{":
@@ -123,12 +132,31 @@ class _Walk:
                 return
             self.take()
         opening = last = self.queue[self.at - 1]
-        while (token := self.take()).text != "}":
-            if token.text in ("{", "(", ")", "[", "]"):
-                raise _Lost(token, f"unexpected `{token.text}` among matchers")
-            last = token
+        while self.peek() != "}":
+            last = self.matcher()
+            if self.peek() == ",":
+                last = self.take()
+            elif self.peek() != "}":
+                raise _Lost(self.take(), "`,` or `}` is missing after a matcher")
         form: Literal["only", "next"] = "only" if last is opening or last.text == "," else "next"
-        self.spots.append(Spot(self.queue[begin].start, token.end, last.end, form))
+        self.spots.append(Spot(self.queue[begin].start, self.take().end, last.end, form))
+
+    def matcher(self) -> Token:
+        """Takes `label op "value"`, or a lone string, which is the metric's name; returns its last token."""
+        label = self.take()
+        if label.kind not in ("word", "string") or (label.kind == "word" and ":" in label.text):
+            raise _Lost(label, f"`{label.text}` is not a label name")
+        if label.kind == "string" and self.peek() in (",", "}"):
+            return label
+        op = self.take()
+        if op.text not in _MATCH_OPERATORS:
+            raise _Lost(op, f"a matcher needs one of =, !=, =~ and !~, not `{op.text}`")
+        value = self.take()
+        if value.kind != "string":
+            raise _Lost(value, f"the value of a matcher stands in quotes: `{value.text}`")
+        if op.text.endswith("~"):
+            self.patterns.append(value)
+        return value
 
     def after_operand(self) -> bool:
         """Takes what may follow an operand; returns whether another operand is awaited."""
@@ -142,12 +170,7 @@ class _Walk:
                 raise _Lost(token, "unexpected `,`")
             return True
         elif token.text == "[":
-            self.opened.append(token)
-            while self.peek() != "]":
-                if self.take().text in ("[", "{", "}", ")"):
-                    raise _Lost(token, "`[` is not closed")
-            self.take()
-            self.opened.pop()
+            self.brackets(token)
         elif token.text == "@":
             self.ats.append(self.moment())
         elif token.lower == "offset":
@@ -155,7 +178,7 @@ class _Walk:
                 self.take()
             if (amount := self.take()).kind != "number":
                 raise _Lost(amount, "`offset` needs a duration")
-        elif token.lower in ("by", "without"):
+        elif token.lower in ("by", "without") and self.queue[self.at - 2].text == ")":
             self.label_list()
         elif token.text in _SYMBOL_OPERATORS or token.lower in _WORD_OPERATORS:
             self.modifiers()
@@ -163,6 +186,14 @@ class _Walk:
         else:
             raise _Lost(token, f"unexpected `{token.text}`")
         return False
+
+    def brackets(self, opening: Token) -> None:
+        length = self.take()
+        if length.kind != "number":
+            raise _Lost(length, "a range needs a duration")
+        while (token := self.take()).text != "]":
+            if token.kind not in ("number", "word"):
+                raise _Lost(opening, "`[` is not closed")
 
     def moment(self) -> str:
         sign = self.take().text if self.peek() in ("+", "-") else ""
@@ -192,15 +223,23 @@ class _Walk:
         opening = self.take()
         if opening.text != "(":
             raise _Lost(opening, "a list of labels in parentheses is needed here")
-        while (token := self.take()).text != ")":
-            if token.kind not in ("word", "string") and token.text != ",":
-                raise _Lost(token, f"`{token.text}` is not a label name")
-            if token.kind == "word" and ":" in token.text:
-                self.colons.append(token)
+        while self.peek() != ")":
+            label = self.take()
+            if label.kind not in ("word", "string"):
+                raise _Lost(label, f"`{label.text}` is not a label name")
+            if label.kind == "word" and ":" in label.text:
+                self.colons.append(label)
+            if self.peek() == ",":
+                self.take()
+            elif self.peek() != ")":
+                raise _Lost(self.take(), "`,` or `)` is missing after a label")
+        self.take()
 
 
 def scan(text: str) -> Scan:
-    """Where everything stands in `text`; `problem` is the first place that surely is wrong, if any. Never raises."""
+    """Where everything stands in `text`; `problem` is the first place that surely is wrong, if any. Never
+    raises.
+    """
     queue = tokens(text)
     walk = _Walk(queue)
     problem = lexical_problem(queue)
@@ -208,23 +247,34 @@ def scan(text: str) -> Scan:
         try:
             walk.run()
         except _Lost as lost:
-            problem = PromqlProblem(message=str(lost), offset=lost.token.start if lost.token else len(text.rstrip()))
+            problem = PromqlProblem(
+                message=str(lost), offset=lost.token.start if lost.token else len(text.rstrip())
+            )
     return Scan(
         spots=tuple(walk.spots),
         ats=tuple(walk.ats),
         colons=tuple(walk.colons),
         called=tuple(walk.called),
+        patterns=tuple(walk.patterns),
         problem=problem,
     )
 
 
 def lexical_problem(queue: list[Token]) -> PromqlProblem | None:
-    """The first token that is wrong wherever it stands: an unclosed string, a bad escape, a foreign character."""
+    """The first token that is wrong wherever it stands: an unclosed string, a bad escape, a foreign
+    character.
+    """
     for token in queue:
         if token.kind == "open":
-            return PromqlProblem(message=f"the string opened by {token.text[0]} is not closed", offset=token.start)
+            return PromqlProblem(
+                message=f"the string opened by {token.text[0]} is not closed", offset=token.start
+            )
         if token.kind == "bad":
             return PromqlProblem(message=f"unexpected character `{token.text}`", offset=token.start)
+        if token.kind == "number" and not is_number(token.text):
+            return PromqlProblem(
+                message=f"`{token.text}` is neither a number nor a duration", offset=token.start
+            )
         if token.kind == "string" and (at := bad_escape(token)) is not None:
             return PromqlProblem(message="unknown escape sequence in a string", offset=at)
     return None

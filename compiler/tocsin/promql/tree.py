@@ -4,8 +4,9 @@ Flat, because authors and generators chain hundreds of operators, and neither eq
 out of stack: every analysis is one loop that finds the results of a node's operands at `node.kids`. Selectors
 stand in the order of the text, which is how the injector pairs them with the places the scanner found.
 
-Parentheses leave no trace here (the structure says it all), `foo` and `{__name__="foo"}` are the same selector,
-durations are milliseconds, and numbers compare by their exact text so that NaN equals itself and -0 is not 0.
+Parentheses leave no trace here (the structure says it all), `foo` and `{__name__="foo"}` are the same
+selector, durations are milliseconds, and numbers compare by their exact text so that NaN equals itself and -0
+is not 0.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ class String:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selector:
-    """`matchers` in the author's order, the name among them. `at` is `start()`, `end()` or seconds as text."""
+    """`matchers` in the author's order, with the name. `at` is `start()`, `end()` or seconds as text."""
 
     matchers: tuple[Matcher, ...]
     offset: float = 0
@@ -88,7 +89,9 @@ class Call:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Aggregate:
-    """`op by|without (labels)`: no clause at all is `by ()`. With a parameter there are two kids, the parameter first."""
+    """`op by|without (labels)`: no clause at all is `by ()`. With a parameter there are two kids, the
+    parameter first.
+    """
 
     op: str
     without: bool
@@ -107,7 +110,8 @@ class Negate:
 class Matching:
     """How two vectors pair: `on` says whether `labels` are the ones compared or the ones ignored.
 
-    `many` is the side that keeps its labels under group_left (left) and group_right (right), None without them.
+    `many` is the side that keeps its labels under group_left (left) and group_right (right), None without
+    them.
     """
 
     on: bool
@@ -136,7 +140,8 @@ Tree: TypeAlias = tuple[Node, ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PromqlProblem:
-    """Why a text is not usable PromQL. `offset` counts characters from 0; None where only the whole text can be blamed.
+    """Why a text is not usable PromQL. `offset` counts characters from 0; None where only the whole text can
+    be blamed.
 
     `hostile` means that it was refused for its size or depth before any parser saw it.
     """
@@ -148,7 +153,9 @@ class PromqlProblem:
 
 @dataclass(frozen=True, kw_only=True)
 class Expr:
-    """A parsed expression: the author's text, and its tree, built when first asked for. Equal when the texts are."""
+    """A parsed expression: the author's text, and its tree, built when first asked for. Equal when the texts
+    are.
+    """
 
     text: str
     _build: Callable[[], Tree] = field(compare=False, repr=False)
