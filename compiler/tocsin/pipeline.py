@@ -12,9 +12,10 @@ so that services can be compiled in two processes, and remembered between runs.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import Protocol, TypeVar
 
 from tocsin import emit
 from tocsin.check import (
@@ -45,6 +46,7 @@ from tocsin.project import read_ledger, read_project
 from tocsin.resolve import RecordFacts, Records, file_uses, record_facts, records_of, resolve_service
 
 
+_T = TypeVar("_T")
 KEPT_TESTS = ".promtool.yaml"
 
 
@@ -160,15 +162,27 @@ class Compilation:
     diagnostics: tuple[Diagnostic, ...]
 
 
-def compile_sources(sources: Sources, today: date) -> Compilation:
+class Watch(Protocol):
+    """Passes items on while somebody watches: `cli` draws a bar, everybody else looks away."""
+
+    def __call__(self, items: Sequence[_T], what: str, /) -> Iterable[_T]:
+        """The items, in order."""
+
+
+def unwatched(items: Sequence[_T], what: str) -> Iterable[_T]:
+    """Nobody is watching."""
+    return items
+
+
+def compile_sources(sources: Sources, today: date, watch: Watch = unwatched) -> Compilation:
     """The whole story, in one process."""
     settings, found = read_settings(sources, today)
-    loaded = [load_service(service, files) for service, files in by_service(sources).items()]
+    loaded = [load_service(service, files) for service, files in watch(tuple(by_service(sources).items()), "loading")]
     if settings is None:
         return Compilation(settings=None, services=(), pages=(), frozen=frozenset(), diagnostics=unsettled(found, loaded, sources))
-    pages = tuple(load_page(file, settings) for file in (*sources.sops, *sources.incidents))
+    pages = tuple(load_page(file, settings) for file in watch((*sources.sops, *sources.incidents), "reading SOPs"))
     shared = link([export(each, settings.project) for each in loaded], [each.report for each in pages], settings.project)
-    services = tuple(compile_service(each, settings, shared) for each in loaded)
+    services = tuple(compile_service(each, settings, shared) for each in watch(loaded, "compiling"))
     found = (*found, *together(services, settings.project))
     diagnostics = conclude(settings, found, [each.report for each in services], [each.report for each in pages], sources.paths)
     return Compilation(settings=settings, services=services, pages=pages, frozen=frozen_services(diagnostics), diagnostics=diagnostics)

@@ -9,10 +9,12 @@ import click
 
 from tocsin.cli.findings import exit_code, report_of, show
 from tocsin.cli.options import day, finding_options, repository, root_argument, today_option
+from tocsin.cli.progress import watch
 from tocsin.cli.workspace import no_collector, read_sources
 from tocsin.diag import Diagnostic, Severity
 from tocsin.diag.nearest import did_you_mean
 from tocsin.disk.write import Changes, compare, write, write_file
+from tocsin.emit import grafana
 from tocsin.emit.inhibit import inhibit_rules
 from tocsin.emit.merge import merge_inhibit
 from tocsin.errors import MachineError, UsageError
@@ -53,7 +55,7 @@ def build_command(
     top = repository(root)
     with no_collector():
         sources = read_sources(top)
-        compilation = compile_sources(sources, day(today))
+        compilation = compile_sources(sources, day(today), watch)
         project_fail_on = compilation.settings.project.fail_on if compilation.settings is not None else None
         report = report_of(compilation.diagnostics, sources, fail_on=fail_on, min_severity=min_severity, project_fail_on=project_fail_on)
         if compilation.settings is None or _stops(compilation.diagnostics, keep_going):
@@ -78,10 +80,12 @@ def _stops(found: tuple[Diagnostic, ...], keep_going: bool) -> bool:
 
 
 def _keep(frozen: frozenset[str]) -> Callable[[str], bool]:
-    """Which old files stay although nothing makes them now: those of frozen services."""
+    """Which old files stay although nothing makes them now: those of frozen services, and the generated rules they need."""
 
     def keep(path: str) -> bool:
         name = path.rpartition("/")[2]
+        if frozen and name.startswith(grafana.WATCH_FILE):
+            return True
         return any(name.startswith((f"{service}.", f"alert-template-{service}-")) for service in frozen)
 
     return keep

@@ -27,11 +27,12 @@ def check_command(root: Path, format_: str, fail_on: str | None, min_severity: s
         # Imported only where something is to be computed: see `known`.
         from tocsin.cli.findings import exit_code, report_of, text_of
         from tocsin.cli.fleet import check
+        from tocsin.cli.progress import watch
         from tocsin.cli.workspace import no_collector, read_sources
 
         with no_collector():
             sources = read_sources(top)
-            checked = check(sources, date, tool_cache(), top)
+            checked = check(sources, date, tool_cache(), top, watch)
             report = report_of(checked.diagnostics, sources, fail_on=fail_on, min_severity=min_severity, project_fail_on=checked.fail_on)
             known = text_of(report, format_), exit_code(report)
         asked.keep(*known)

@@ -27,6 +27,7 @@ from tocsin.pipeline import (
     Settings,
     Shared,
     Sources,
+    Watch,
     by_service,
     compile_service,
     compile_sources,
@@ -40,6 +41,7 @@ from tocsin.pipeline import (
     read_settings,
     together,
     unsettled,
+    unwatched,
 )
 
 WORTH_FORKING = 300_000
@@ -72,26 +74,26 @@ class _Share:
     pages: list[SourceFile]
     loaded: dict[str, LoadedService] = field(default_factory=dict)
 
-    def first(self, settings: Settings) -> tuple[list[Exports], list[tuple[str, PageReport]]]:
+    def first(self, settings: Settings, watch: Watch = unwatched) -> tuple[list[Exports], list[tuple[str, PageReport]]]:
         """Loads the services, and checks the pages."""
-        for service, files in self.services:
+        for service, files in watch(self.services, "loading"):
             self.loaded[service] = load_service(service, files)
         exports = [export(each, settings.project) for each in self.loaded.values()]
-        return exports, [(file.path, load_page(file, settings).report) for file in self.pages]
+        return exports, [(file.path, load_page(file, settings).report) for file in watch(self.pages, "reading SOPs")]
 
-    def second(self, settings: Settings, shared: Shared, names: Iterable[str]) -> list[ServiceReport]:
+    def second(self, settings: Settings, shared: Shared, names: Sequence[str], watch: Watch = unwatched) -> list[ServiceReport]:
         """Compiles the services of this share that are among `names`."""
         files = dict(self.services)
-        return [
+        reports: list[ServiceReport] = []
+        for name in watch([each for each in names if each in files], "checking"):
             # Taken out of `loaded`, so that a service's rules are let go of when its report is made.
-            compile_service(self.loaded.pop(name, None) or load_service(name, files[name]), settings, shared).report
-            for name in names
-            if name in files
-        ]
+            loaded = self.loaded.pop(name) if name in self.loaded else load_service(name, files[name])
+            reports.append(compile_service(loaded, settings, shared).report)
+        return reports
 
 
-def check(sources: Sources, today: date, cache: Cache, root: Path) -> Checked:
-    """The findings of the whole repository: `pipeline.compile_sources(...).diagnostics`, sooner."""
+def check(sources: Sources, today: date, cache: Cache, root: Path, watch: Watch = unwatched) -> Checked:
+    """The findings of the whole repository: `pipeline.compile_sources(...).diagnostics`, sooner. `watch` sees this process's share."""
     settings, found = read_settings(sources, today)
     if settings is None:
         loaded = [load_service(service, files) for service, files in by_service(sources).items()]
@@ -106,7 +108,7 @@ def check(sources: Sources, today: date, cache: Cache, root: Path) -> Checked:
     page_keys = {file.path: _key(ground, (file,)) for file in (*sources.sops, *sources.incidents)}
     new = [service for service in services if memory.exports.get(service, ("",))[0] != keys[service]]
     new_pages = [file for file in (*sources.sops, *sources.incidents) if memory.pages.get(file.path, ("",))[0] != page_keys[file.path]]
-    with _Crew([(each, services[each]) for each in services], new, new_pages, settings) as crew:
+    with _Crew([(each, services[each]) for each in services], new, new_pages, settings, watch) as crew:
         exports, pages = crew.first()
         for each in exports:
             memory.exports[each.service] = (keys[each.service], each)
@@ -134,9 +136,15 @@ class _Crew:
     """This process, and a second one where the work is worth it."""
 
     def __init__(
-        self, services: Sequence[tuple[str, tuple[SourceFile, ...]]], new: Sequence[str], pages: Sequence[SourceFile], settings: Settings
+        self,
+        services: Sequence[tuple[str, tuple[SourceFile, ...]]],
+        new: Sequence[str],
+        pages: Sequence[SourceFile],
+        settings: Settings,
+        watch: Watch,
     ) -> None:
         self.settings = settings
+        self.watch = watch
         fresh = set(new)
         work = [each for each in services if each[0] in fresh]
         weight = sum(len(file.text) for _, files in work for file in files) + sum(len(file.text) for file in pages)
@@ -161,7 +169,7 @@ class _Crew:
         """What every new service exports, and every new page."""
         fresh = set(self.fresh)
         share = _Share(services=[each for each in self.mine.services if each[0] in fresh], pages=self.mine.pages)
-        exports, pages = share.first(self.settings)
+        exports, pages = share.first(self.settings, self.watch)
         self.mine.loaded = share.loaded
         if self.second_process is not None:
             more, more_pages = cast("tuple[list[Exports], list[tuple[str, PageReport]]]", self.second_process.pipe.receive())
@@ -173,7 +181,7 @@ class _Crew:
         if self.second_process is not None:
             self.second_process.pipe.send((exports, pages, stale))
         shared = link(exports, pages, self.settings.project)
-        reports = self.mine.second(self.settings, shared, stale)
+        reports = self.mine.second(self.settings, shared, stale, self.watch)
         if self.second_process is not None:
             reports += cast("list[ServiceReport]", self.second_process.pipe.receive())
         return reports

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TypeVar
 
 _T = TypeVar("_T")
 _PATIENCE = 1.0
+
+
+def watch(items: Sequence[_T], what: str) -> Iterator[_T]:
+    """`watched` for items that can be counted: what the pipeline takes."""
+    return watched(items, len(items), what)
 
 
 def watched(items: Iterable[_T], total: int, what: str) -> Iterator[_T]:
