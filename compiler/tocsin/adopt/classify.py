@@ -64,6 +64,11 @@ _GRAPHITE = re.compile(
 )
 _EXPERIMENTAL = re.compile(r"\b(?:anchored|smoothed)\b|\bfill(?:_left|_right)?\s*\(|\[[^\]]*[-+*/^][^\]]*\]")
 
+_VM_TEMPLATE = re.compile(
+    r"\$(?:expr|for|activeAt|alertID|groupID|isPartial|type)\b"
+    r"|\b(?:crlfEscape|htmlEscape|jsonEscape|quotesEscape|queryEscape|formatTime|parseDurationTime)\b"
+)
+
 GROUP_DIALECTS: dict[str, str] = {
     "partial_response_strategy": "Thanos",
     "source_tenants": "Mimir",

@@ -24,7 +24,7 @@ _GENERIC = frozenset(
 )
 """Folder and file words that say what a file is, not whom it serves."""
 _EDGES = frozenset(
-    "rule rules alert alerts alerting alertrule alertrules record records recording prometheusrule prometheusrules mixin custom".split()
+    "rule rules alert alerts alerting alertrule alertrules record records recording prometheusrule prometheusrules mixin mixins lib libs observ custom".split()
 )
 """Words cut off the ends of a name: `kafka-alerting-rules` serves kafka."""
 _WEAK = frozenset({"prometheus", "prom"})
@@ -101,6 +101,8 @@ def _core(name: str) -> str:
     while weak and weak[-1] in _EDGES:
         weak.pop()
     if weak and all(each in _GENERIC or each.isdigit() for each in weak):
+        return ""
+    if len(weak) > 1 and all(each in (_GENERIC | _WEAK) - {"operator"} for each in weak):
         return ""
     return "-".join(weak)
 

@@ -21,6 +21,7 @@ from tocsin.diag.diagnostic import Diagnostic, diagnostic
 from tocsin.diag.origin import Map, Origin, Seq, place_of
 from tocsin.ir.artifact import Artifact
 from tocsin.ir.duration import parse_duration
+from tocsin.promql import Expr, metrics, parse
 
 _FILE_KEYS = frozenset({"rule_files", "evaluation_interval", "group_eval_order", "tests", "fuzzy_compare"})
 _TEST_KEYS = frozenset(
@@ -37,7 +38,6 @@ _TEST_KEYS = frozenset(
 )
 _NATIVE_FILE_KEYS = frozenset({"rule_files", "evaluation_interval", "tests"})
 _NATIVE_TEST_KEYS = frozenset({"interval", "input_series", "name", "alert_rule_test"})
-MINUTE = 60_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +90,7 @@ def adopt_tests(
                 )
             )
         count += 1
-        reason, made = _native(each, tested, sets)
+        reason, made = _native(each, tested)
         if not reason and not missing:
             for path, rows in made.items():
                 native.setdefault(path, []).extend(rows)
@@ -116,6 +116,11 @@ def _rules_of(test: ForeignTest, sets: Sequence[Adopted]) -> tuple[list[Adopted]
     for pattern in patterns if isinstance(patterns, Seq) else []:
         wanted = posixpath.normpath(posixpath.join(folder, str(pattern)))
         matching = [each for each in sets if fnmatchcase(posixpath.normpath(each.rule_set.file.path), wanted)]
+        if not matching:
+            # Some repositories copy rules and tests together before they run them.
+            name = posixpath.basename(str(pattern))
+            namesakes = [each for each in sets if posixpath.basename(each.rule_set.file.path) == name]
+            matching = namesakes if len({each.rule_set.file.path for each in namesakes}) == 1 else []
         if not matching:
             missing.append(str(pattern))
         tested.extend(each for each in matching if each not in tested)
@@ -147,25 +152,23 @@ def _foreign_key(test: ForeignTest) -> Diagnostic | None:
 
 
 def _native(
-    test: ForeignTest, tested: Sequence[Adopted], sets: Sequence[Adopted]
+    test: ForeignTest, tested: Sequence[Adopted]
 ) -> tuple[str, dict[str, list[Mapping[str, object]]]]:
     """The tests in the native form, or why they do not fit it."""
     made: dict[str, list[Mapping[str, object]]] = {}
-    services = {each.place.service for each in tested}
-    if len(services) > 1:
-        return "it tests the rules of several services together", made
     if extra := sorted(test.origin.node.keys() - _NATIVE_FILE_KEYS):
         return f"`{extra[0]}` has no word in the native form", made
-    if parse_duration(text_at(test.origin, "evaluation_interval") or "1m") != MINUTE:
-        return "it evaluates at another interval than every minute", made
+    interval = parse_duration(text_at(test.origin, "evaluation_interval") or "1m")
+    if any(parse_duration(group.interval or "1m") != interval for each in tested for group in each.groups):
+        return "it evaluates at another interval than its groups", made
     alerts = _alerts(tested)
-    everything = _alerts([each for each in sets if each.place.service in services])
+    borrowed = _borrowing(tested)
     rows = test.origin.node.get("tests")
     for row in rows if isinstance(rows, Seq) else []:
         if not isinstance(row, Map):
             return "a test is no mapping", made
         origin = Origin(test.origin.file, test.origin.text, row)
-        reason, each_made = _one(origin, alerts, everything)
+        reason, each_made = _one(origin, alerts, borrowed)
         if reason:
             return reason, made
         for path, test_rows in each_made:
@@ -184,10 +187,35 @@ def _alerts(sets: Sequence[Adopted]) -> dict[str, list[tuple[str, str]]]:
     return found
 
 
+def _borrowing(sets: Sequence[Adopted]) -> frozenset[str]:
+    """Names of alerts that read, directly or through records of their own service, a record of another service of the same test."""
+    homes: dict[str, set[str]] = {}
+    reads: dict[tuple[str, str], set[str]] = {}
+    for each in sets:
+        for rule in (rule for group in each.groups for rule in group.rules):
+            parsed = parse(rule.expr)
+            names = set(metrics(parsed)) if isinstance(parsed, Expr) else set()
+            if rule.kind == "record":
+                homes.setdefault(rule.name, set()).add(each.place.service)
+                reads.setdefault((each.place.service, rule.name), set()).update(names)
+            else:
+                reads.setdefault((each.place.service, f"alert {rule.name}"), set()).update(names)
+    found: set[str] = set()
+    for (service, name), first in reads.items():
+        waiting, seen = list(first), set(first)
+        while name.startswith("alert ") and waiting:
+            metric = waiting.pop()
+            if homes.get(metric, {service}) != {service}:
+                found.add(name.removeprefix("alert "))
+                break
+            more = reads.get((service, metric), set()) - seen
+            seen |= more
+            waiting.extend(more)
+    return frozenset(found)
+
+
 def _one(
-    origin: Origin,
-    alerts: Mapping[str, list[tuple[str, str]]],
-    everything: Mapping[str, list[tuple[str, str]]],
+    origin: Origin, alerts: Mapping[str, list[tuple[str, str]]], borrowed: frozenset[str]
 ) -> tuple[str, list[tuple[str, dict[str, object]]]]:
     """One promtool test as one native test for each alert it asks about."""
     if extra := sorted(origin.node.keys() - _NATIVE_TEST_KEYS):
@@ -202,8 +230,10 @@ def _one(
             text_at(origin, "alert_rule_test", index, "alertname") or "",
             text_at(origin, "alert_rule_test", index, "eval_time") or "",
         )
-        if len(alerts.get(name, ())) != 1 or len(everything.get(name, ())) != 1:
+        if len(alerts.get(name, ())) != 1:
             return f"`{name}` is not the name of exactly one rule", []
+        if name in borrowed:
+            return f"`{name}` reads records of another service", []
         if parse_duration(time) is None or time in firing.setdefault(name, {}):
             return f"`{name}` is asked about twice at {time}", []
         expected = _expected(origin, index, row)

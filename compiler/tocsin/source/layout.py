@@ -128,6 +128,8 @@ class _Writer:
         self.comments = comments
         self.air = air
         self.flow = flow
+        self.open_end = False
+        """The last value ends with empty lines that are its own: another one would become part of it."""
 
     def mapping(self, data: Mapping[str, object], path: Path, indent: int) -> Iterator[str]:
         for index, (key, value) in enumerate(data.items()):
@@ -153,7 +155,7 @@ class _Writer:
                 yield from self.entry(" " * indent + "-", value, here, indent)
 
     def above(self, path: Path, indent: int, *, first: bool) -> Iterator[str]:
-        if not first and self.air(path):
+        if not first and self.air(path) and not self.open_end:
             yield ""
         yield from (" " * indent + line for line in self.comment(path).before)
 
@@ -162,6 +164,7 @@ class _Writer:
 
     def entry(self, lead: str, value: object, path: Path, indent: int) -> Iterator[str]:
         """A key or a dash with its value: on the same line where it fits, below it otherwise."""
+        self.open_end = isinstance(value, str) and value.endswith("\n\n")
         beside = self.comment(path).beside
         suffix = f"  {beside}" if beside else ""
         if isinstance(value, Mapping | list | tuple) and self.flow(path):
