@@ -245,6 +245,11 @@ def test_links_are_found_where_they_stand() -> None:
     ]
 
 
+def test_equal_cells_have_places_of_their_own() -> None:
+    text = "| a | b |\n|---|---|\n| [x](y) | [x](y) |\n"
+    assert [each.span.place for each in body(text).links] == ["x.md:3:7", "x.md:3:16"]
+
+
 def everything(text: str) -> tuple[list[str], list[str], list[tuple[int, str]]]:
     """Links, fences and headings as markdown-it itself says, with all of its rules."""
     md = MarkdownIt("commonmark").enable("table")

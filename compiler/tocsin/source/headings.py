@@ -83,6 +83,7 @@ def anchored(headings: Sequence[Heading]) -> tuple[Section, ...]:
     anchors = [each.explicit for each in headings]
     used = {each for each in anchors if each}
     known = [False] * len(headings)
+    latest: dict[str, str] = {}
     for index, each in enumerate(headings):
         fixed = _FIXED.get(_NUMBERING.sub("", each.text, count=1).strip().rstrip(":：").casefold())
         if not anchors[index] and fixed and fixed not in used:
@@ -91,7 +92,9 @@ def anchored(headings: Sequence[Heading]) -> tuple[Section, ...]:
         known[index] = anchors[index] in _HEADINGS
     for index, each in enumerate(headings):
         if not anchors[index]:
-            anchors[index] = _unused(slug(each.text), used)
+            wanted = slug(each.text)
+            # Starting where the last of the same name ended: what was taken stays taken.
+            anchors[index] = latest[wanted] = _unused(latest.get(wanted, wanted), used)
             used.add(anchors[index])
     return tuple(
         Section(anchor=anchor, heading=each.text, level=each.level, span=each.span, known=fixed)

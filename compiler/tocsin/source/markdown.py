@@ -12,6 +12,7 @@ markdown-it costs 40 ms to import and is imported where it is used: a command th
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -133,6 +134,7 @@ class _Reader:
         self.sight = _Sight()
         self.env: dict[str, object] = {"sight": self.sight}
         self.cursor = (-1, 0)
+        """The line, and the column in it, up to which blocks were found."""
 
     def read(self) -> None:
         md = _links_only()
@@ -144,6 +146,7 @@ class _Reader:
                 where = token.map or row
                 if heading:
                     self.heading(token.content, heading, where[0])
+                    self.cursor = (-1, 0)
                 if "[" in token.content or "<" in token.content:
                     self.inline(md, token.content, where)
                 heading = 0
@@ -163,7 +166,7 @@ class _Reader:
         content, explicit = without_attributes(content)
         text = _plain(content) if _MARKED_UP.search(content) else " ".join(content.split())
         self.headings.append(
-            Heading(text, level, self.span(content, 0, len(content), (line, line + 1)), explicit)
+            Heading(text, level, _Block(self, content, line).span(0, len(content)), explicit)
         )
 
     def fence(self, token: Token, kind: str) -> None:
@@ -187,38 +190,49 @@ class _Reader:
         self.sight.source = content
         self.sight.seen = []
         md.inline.parse(content, md, self.env, [])
-        for start, end, target in self.sight.seen:
-            self.links.append(Link(target=target, span=self.span(content, start, end, where)))
+        self.link(content, self.sight.seen, where[0])
 
     def html(self, content: str, where: Sequence[int]) -> None:
-        for start, end, target in _html_targets(
-            _COMMENT.sub(lambda each: re.sub(r"[^\n]", " ", each[0]), content)
-        ):
-            self.links.append(Link(target=target, span=self.span(content, start, end, where)))
+        shown = _COMMENT.sub(lambda each: re.sub(r"[^\n]", " ", each[0]), content)
+        self.link(content, list(_html_targets(shown)), where[0])
+
+    def link(self, content: str, seen: Sequence[tuple[int, int, str]], top: int) -> None:
+        if seen:
+            block = _Block(self, content, top)
+            self.links.extend(Link(target=target, span=block.span(start, end)) for start, end, target in seen)
 
     def line(self, index: int) -> str:
         return self.lines[index] if index < len(self.lines) else ""
 
-    def span(self, content: str, start: int, end: int, where: Sequence[int]) -> Span:
-        """The place of `content[start:end]`, a piece of the block that stands in the lines `where`."""
-        first, last = self.place(content, start, where[0]), self.place(content, end, where[0])
-        if first is None or last is None:
-            row = where[0] + content.count("\n", 0, start)
-            return Span.of_line(self.path, self.text, row, 0) if self.first_line == 1 else self.whole(row)
-        return Span(self.path, first[0], first[1], last[0], last[1])
 
-    def whole(self, row: int) -> Span:
-        return Span(self.path, self.first_line + row, 1, self.first_line + row, len(self.line(row)) + 1)
+class _Block:
+    """The content of one block and where its rows stand in the file: offsets in, spans out."""
 
-    def place(self, content: str, offset: int, top: int) -> tuple[int, int] | None:
-        row = content.count("\n", 0, offset)
-        begin = content.rfind("\n", 0, offset) + 1
-        stop = content.find("\n", begin)
-        written = content[begin : stop if stop >= 0 else len(content)]
-        column = self.line(top + row).find(written)
-        if column < 0:
-            return None
-        return self.first_line + top + row, column + offset - begin + 1
+    def __init__(self, reader: _Reader, content: str, top: int) -> None:
+        self.reader = reader
+        self.begins: list[int] = []
+        self.columns: list[int] = []
+        self.first = reader.first_line + top
+        begin = 0
+        for index, written in enumerate(content.split("\n")):
+            # Cells of one table row are blocks of one line: each is looked for after the one before.
+            line, after = reader.cursor
+            start = after if line == top + index else 0
+            column = reader.line(top + index).find(written, start)
+            self.begins.append(begin)
+            self.columns.append(column)
+            if column >= 0:
+                reader.cursor = (top + index, column + len(written))
+            begin += len(written) + 1
+
+    def span(self, start: int, end: int) -> Span:
+        """The place of `content[start:end]`; the whole line where markdown-it changed it (an escaped bar)."""
+        row, last = bisect_right(self.begins, start) - 1, bisect_right(self.begins, end) - 1
+        path, line = self.reader.path, self.first + row
+        if self.columns[row] < 0 or self.columns[last] < 0:
+            return Span(path, line, 1, line, len(self.reader.line(line - self.reader.first_line)) + 1)
+        col = self.columns[row] + start - self.begins[row] + 1
+        return Span(path, line, col, self.first + last, self.columns[last] + end - self.begins[last] + 1)
 
 
 def _html_targets(content: str) -> Iterator[tuple[int, int, str]]:
