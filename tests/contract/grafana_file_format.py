@@ -82,7 +82,8 @@ def _document(document: Any, version: Version) -> Iterator[str]:
             uids.append(rule["uid"])
             titles.append((folder, expanded(rule["title"]).casefold()))
     yield from _twice("uid", uids)
-    yield from _twice("title", titles)
+    if version < (12, 0, 0):
+        yield from _twice("title", titles)
     yield from _twice("group", names)
 
 

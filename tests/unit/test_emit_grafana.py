@@ -63,7 +63,11 @@ def codes(what: Resolved, where: Any = None, **more: Any) -> list[str]:
 def written(what: Resolved, where: Any = None) -> dict[str, Any]:
     """Path -> document."""
     where = where or env(gf(what.groups[0].evaluator.version))
-    return {each.path: json.loads(each.text) for each in grafana.emit(what, project(where), where)}
+    own = grafana.emit(what, project(where), where)
+    return {
+        each.path: json.loads(each.text)
+        for each in (*own, *grafana.emit_together([what], project(where), where))
+    }
 
 
 def only_rule(what: Resolved, where: Any = None) -> Any:
@@ -151,9 +155,13 @@ def test_two_grafanas_have_a_folder_each() -> None:
     both = resolved(group(rule(evaluator=first)), group(rule(evaluator=second, mirror=True, paused=True)))
     assert list(written(both, where)) == [
         "grafana/prod/one/alert-template-kafka-prod.json",
-        "grafana/prod/one/alert-template-evaluation.prom-main-prod.json",
         "grafana/prod/two/alert-template-kafka-prod.json",
+        "grafana/prod/one/alert-template-evaluation.prom-main-prod.json",
     ]
+    assert [each.name for each in grafana.desired_together([both], project(where), where, "one")] == [
+        "evaluation-failing-prom-main"
+    ]
+    assert grafana.desired_together([both], project(where), where, "two") == ()
     assert [each.name for each in grafana.desired(both, project(where), where, "two")] == ["lag"]
 
 
@@ -211,9 +219,9 @@ def test_folder_uids_are_short_stable_and_tell_titles_apart() -> None:
 
 def watch(where: Any, **more: Any) -> Any:
     """The generated rule of the main data source."""
-    what = resolved(group(rule(**more)))
-    files = {each.path: json.loads(each.text) for each in grafana.emit(what, project(where), where)}
-    return files["grafana/prod/alert-template-evaluation.prom-main-prod.json"]["groups"][0]["rules"][0]
+    (only,) = grafana.emit_together([resolved(group(rule(**more)))], project(where), where)
+    assert only.path == "grafana/prod/alert-template-evaluation.prom-main-prod.json"
+    return json.loads(only.text)["groups"][0]["rules"][0]
 
 
 def test_failing_evaluation_alerts_once_per_data_source() -> None:
@@ -229,15 +237,24 @@ def test_failing_evaluation_alerts_once_per_data_source() -> None:
     assert len(made["uid"]) <= 40
 
 
-def test_every_service_of_a_data_source_yields_the_same_watch() -> None:
-    where = env()
-    made = []
-    for service in ("kafka", "node"):
-        what = resolved(group(rule(service=service), service=service), service=service)
-        made.append(
-            [each for each in grafana.emit(what, project(where), where) if "evaluation." in each.path]
-        )
-    assert made[0] == made[1] and len(made[0]) == 1
+def test_services_share_the_watch_of_a_data_source() -> None:
+    main, again = (
+        Datasource(name="main", uid="a", type="prometheus"),
+        Datasource(name="again", uid="a", type="prometheus"),
+    )
+    where = env(datasources=(main, again, OTHER))
+
+    def service(name: str, source: Datasource) -> Resolved:
+        return resolved(group(rule(name, service=name, datasource=source), service=name), service=name)
+
+    every = [service("node", OTHER), service("kafka", again), service("http", main)]
+    made = list(grafana.emit_together(every, project(where), where))
+    assert [each.path.rpartition(".json")[0].rpartition("/")[2] for each in made] == [
+        "alert-template-evaluation.a-prod",
+        "alert-template-evaluation.prom-other-prod",
+    ]
+    assert "EvaluationFailing-main" in made[0].text
+    assert list(grafana.emit_together(reversed(every), project(where), where)) == made
 
 
 def test_the_watch_is_no_more_urgent_than_the_environment_allows() -> None:
@@ -361,6 +378,15 @@ def test_titles_meet_in_a_folder_whatever_their_case() -> None:
     (only,) = found(what)
     assert (only.code, only.subject) == ("TOC704", "b")
     assert only.related[0].message == "`a` has it too"
+
+
+@pytest.mark.parametrize(("version", "refused"), [((11, 6, 0), ["TOC704"]), ((12, 0, 0), [])])
+def test_rules_an_override_made_disjoint_share_their_title_from_12_0_on(
+    version: Version, refused: list[str]
+) -> None:
+    both = [rule(version=version), rule(version=version, override="batch")]
+    assert codes(resolved(group(*both))) == refused
+    assert codes(resolved(group(both[0], rule(version=version, level="page", name="Lag")))) == ["TOC704"]
 
 
 def test_group_names_that_differ_in_case_alone_are_refused() -> None:

@@ -45,7 +45,9 @@ def unsupported(resolved: Resolved, project: Project, environment: Environment) 
 
 def emit_together(every: Iterable[Resolved], project: Project, environment: Environment) -> Iterator[Artifact]:
     """The files of an environment that need all its services."""
+    every = tuple(every)
     yield from inhibit.emit_together(every, project, environment)
+    yield from grafana.emit_together(every, project, environment)
 
 
 def unsupported_together(every: Iterable[Resolved], project: Project, environment: Environment) -> Iterator[Diagnostic]:

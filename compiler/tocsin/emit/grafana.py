@@ -6,16 +6,15 @@ that both say the same. What this Grafana cannot express is refused in `emit.gra
 is written; a rule that was refused there has no form here and is a ValueError.
 
 Every environment also gets one generated rule per data source that fires when evaluation fails
-(`emit.grafana_watch`), because the other rules keep their last state while their queries fail. It depends on
-the environment and the data source alone, so every service that uses the data source yields the same
-artifact, byte for byte: whoever collects artifacts keeps one of each.
+(`emit.grafana_watch`), because the other rules keep their last state while their queries fail. It belongs to
+no service, so it has a file of its own.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from tocsin.emit.grafana_limits import unsupported, unsupported_together
 from tocsin.emit.grafana_split import comparison_of
@@ -29,9 +28,22 @@ from tocsin.wire.grafana import GrafanaGroup, GrafanaRule, file_text, promql_nod
 from tocsin.wire.grafana.shape import CONDITION, QUERY
 from tocsin.wire.versions import supports
 
-__all__ = ["NAME", "desired", "emit", "evaluators_of", "unsupported", "unsupported_together"]
+__all__ = [
+    "NAME",
+    "WATCH_FILE",
+    "desired",
+    "desired_together",
+    "emit",
+    "emit_together",
+    "evaluators_of",
+    "unsupported",
+    "unsupported_together",
+]
 
 NAME = "grafana"
+WATCH_FILE = "alert-template-evaluation."
+"""How the files of generated rules begin. A service's name has no dot, so no service's file begins like
+this."""
 DEFAULT_INTERVAL = Duration(60_000)
 """A group without an interval: what Grafana itself gives one, and Prometheus' own default."""
 WATCH = "tocsin"
@@ -39,72 +51,83 @@ WATCH = "tocsin"
 
 
 def emit(resolved: Resolved, project: Project, env: Environment) -> Iterator[Artifact]:
-    """The provisioning file of this service, and those of the generated rules it depends on, for every
-    Grafana of the environment.
-    """
-    for evaluator in evaluators_of(resolved):
-        folder = f"grafana/{env.name}"
-        if sum(each.kind == "grafana" for each in env.evaluators) > 1:
-            folder = f"{folder}/{evaluator.name}"
-        groups = sorted(_own_groups(resolved, project, env, evaluator), key=lambda group: group.name)
+    """The provisioning file of this service, for every Grafana of the environment that holds rules of it."""
+    for evaluator in evaluators_of([resolved]):
+        groups = desired(resolved, project, env, evaluator.name)
         if groups:
-            text = file_text(to_file(groups, evaluator.version))
-            yield Artifact(path=f"{folder}/alert-template-{resolved.service}-{env.name}.json", text=text)
-        for datasource, group in _watch_groups(resolved, project, env, evaluator):
-            # A service's name has no dot, so this name is nobody's.
-            path = f"{folder}/alert-template-evaluation.{datasource.uid}-{env.name}.json"
+            path = f"{_folder(env, evaluator)}/alert-template-{resolved.service}-{env.name}.json"
+            yield Artifact(path=path, text=file_text(to_file(groups, evaluator.version)))
+
+
+def emit_together(every: Iterable[Resolved], project: Project, env: Environment) -> Iterator[Artifact]:
+    """The provisioning files of the generated rules, one for each data source the services query."""
+    every = tuple(every)
+    for evaluator in evaluators_of(every):
+        for datasource in _queried(every, env, evaluator):
+            path = f"{_folder(env, evaluator)}/{WATCH_FILE}{datasource.uid}-{env.name}.json"
+            group = _watch(datasource, project, env)
             yield Artifact(path=path, text=file_text(to_file([group], evaluator.version)))
 
 
 def desired(
     resolved: Resolved, project: Project, env: Environment, evaluator: str | None = None
 ) -> tuple[GrafanaGroup, ...]:
-    """The groups this service should have in Grafana, by name, then the generated ones it depends on;
-    `evaluator` names one Grafana of several.
-    """
-    found: list[GrafanaGroup] = []
-    for each in evaluators_of(resolved):
-        if evaluator is None or each.name == evaluator:
-            found += sorted(_own_groups(resolved, project, env, each), key=lambda group: group.name)
-            found += (group for _, group in _watch_groups(resolved, project, env, each))
-    return tuple(found)
+    """The groups this service should have in Grafana, by name; `evaluator` names one Grafana of several."""
+    found = [
+        _group(group, project, env)
+        for group in resolved.groups
+        if group.evaluator.kind == "grafana" and evaluator in (None, group.evaluator.name)
+    ]
+    return tuple(sorted((group for group in found if group.rules), key=lambda group: group.name))
 
 
-def evaluators_of(resolved: Resolved) -> tuple[Evaluator, ...]:
-    """The Grafanas that hold rules of this service, in the order of first use."""
+def desired_together(
+    every: Iterable[Resolved], project: Project, env: Environment, evaluator: str
+) -> tuple[GrafanaGroup, ...]:
+    """The groups of generated rules that Grafana should have beside those of the services."""
+    every = tuple(every)
     return tuple(
-        {
-            group.evaluator.name: group.evaluator
-            for group in resolved.groups
-            if group.evaluator.kind == "grafana"
-        }.values()
+        _watch(datasource, project, env)
+        for each in evaluators_of(every)
+        if each.name == evaluator
+        for datasource in _queried(every, env, each)
     )
 
 
-def _own_groups(
-    resolved: Resolved, project: Project, env: Environment, evaluator: Evaluator
-) -> Iterator[GrafanaGroup]:
-    for group in resolved.groups:
-        if group.evaluator.name == evaluator.name:
-            rules = tuple(_rule(rule, group) for rule in group.rules if isinstance(rule, CompiledAlert))
-            interval = group.interval if group.interval is not None else DEFAULT_INTERVAL
-            yield _placed(group.name, resolved.service, interval, rules, project, env)
+def evaluators_of(every: Iterable[Resolved]) -> tuple[Evaluator, ...]:
+    """The Grafanas that hold rules of these services, by name."""
+    groups = (group for resolved in every for group in resolved.groups)
+    found = {group.evaluator.name: group.evaluator for group in groups if group.evaluator.kind == "grafana"}
+    return tuple(found[name] for name in sorted(found))
 
 
-def _watch_groups(
-    resolved: Resolved, project: Project, env: Environment, evaluator: Evaluator
-) -> Iterator[tuple[Datasource, GrafanaGroup]]:
-    """One group for each data source that an unpaused alert of the service queries there."""
+def _folder(env: Environment, evaluator: Evaluator) -> str:
+    several = sum(each.kind == "grafana" for each in env.evaluators) > 1
+    return f"grafana/{env.name}/{evaluator.name}" if several else f"grafana/{env.name}"
+
+
+def _queried(every: Iterable[Resolved], env: Environment, evaluator: Evaluator) -> tuple[Datasource, ...]:
+    """The data sources that an unpaused alert queries there. Two names may share a uid: the first declared
+    stands for both."""
     used = {
         alert.datasource.uid
+        for resolved in every
         for alert in resolved.alerts
         if alert.evaluator.name == evaluator.name and alert.datasource is not None and not alert.paused
     }
-    for uid in sorted(used):
-        # Two logical names may share a uid; the first one declared names the rule for all services alike.
-        datasource = next(each for each in env.datasources if each.uid == uid)
-        name, interval, rule = watch_group(datasource, project, env)
-        yield datasource, _placed(name, WATCH, interval, (rule,), project, env)
+    by_uid = {each.uid: each for each in reversed(env.datasources) if each.uid in used}
+    return tuple(by_uid[uid] for uid in sorted(by_uid))
+
+
+def _watch(datasource: Datasource, project: Project, env: Environment) -> GrafanaGroup:
+    name, interval, rule = watch_group(datasource, project, env)
+    return _placed(name, WATCH, interval, (rule,), project, env)
+
+
+def _group(group: CompiledGroup, project: Project, env: Environment) -> GrafanaGroup:
+    rules = tuple(_rule(rule, group) for rule in group.rules if isinstance(rule, CompiledAlert))
+    interval = group.interval if group.interval is not None else DEFAULT_INTERVAL
+    return _placed(group.name, group.service, interval, rules, project, env)
 
 
 def _placed(

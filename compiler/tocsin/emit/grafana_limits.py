@@ -49,7 +49,7 @@ def unsupported(
             else:
                 yield from rule_limits(rule, group, surface)
     yield from _group_names(usable)
-    yield from _titles(usable, env)
+    yield from _titles(usable, env, surface)
     yield from _differences(usable, surface)
 
 
@@ -136,21 +136,37 @@ def _group_names(groups: list[CompiledGroup]) -> Iterator[Diagnostic]:
             )
 
 
-def _titles(groups: list[CompiledGroup], env: Environment) -> Iterator[Diagnostic]:
-    """Titles within one service; the server refused a second rule of one title until 12.0, and confuses
-    them after."""
+def _titles(groups: list[CompiledGroup], env: Environment, surface: Surface) -> Iterator[Diagnostic]:
+    """Titles within one service.
+
+    An override with `where` leaves rules of one alertname that share no series. From 12.0 on Grafana holds
+    them under one title; any other two rules of one title would only be confused with each other there.
+    """
     reserved = {watch_title(each).casefold() for each in env.datasources}
     first: dict[tuple[str, str], CompiledAlert] = {}
     for alert in _alerts(groups):
         known = first.setdefault((alert.evaluator.name, alert.name.casefold()), alert)
-        if known is not alert:
+        if known is not alert and not _disjoint(alert, known):
             yield _taken(alert, known)
+        elif known is not alert and not supports("grafana", surface, "equal_titles", alert.evaluator.version):
+            version = version_text(alert.evaluator.version)
+            message = (
+                f"the override `{alert.key.override or known.key.override}` makes a second rule titled "
+                f"`{alert.name}`, and Grafana {version} holds one rule of a title in a folder"
+            )
+            help = "use Grafana 12.0 or newer, or evaluate this alert with Prometheus"
+            yield diagnostic("TOC704", title_span(alert), message, help=help, subject=alert.key.text)
         if alert.name.casefold() in reserved:
             message = f"`{alert.name}` is the title of the rule tocsin generates for failing evaluation"
             yield diagnostic("TOC704", title_span(alert), message, subject=alert.key.text)
         if len(alert.name.encode()) > _LONGEST_NAME:
             message = f"a title in Grafana has at most {_LONGEST_NAME} bytes"
             yield diagnostic("TOC704", title_span(alert), message, subject=alert.key.text)
+
+
+def _disjoint(alert: CompiledAlert, known: CompiledAlert) -> bool:
+    """Whether the two are one level of one alert under different overrides."""
+    return alert.key._replace(override="") == known.key._replace(override="")
 
 
 def _shared_titles(groups: list[CompiledGroup]) -> Iterator[Diagnostic]:

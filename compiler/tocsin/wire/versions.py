@@ -75,6 +75,8 @@ TABLE: tuple[Row, ...] = (
     Row("grafana", "file", "missing_series", (12, 1, 2), "missing_series_evals_to_resolve, #109699"),
     Row("grafana", "http", "keep_firing_for", (12, 0, 0), "keep_firing_for, #100750"),
     Row("grafana", "file", "keep_firing_for", (12, 1, 2), "keepFiringFor, #109699; ignored before without a word"),
+    Row("grafana", "http", "equal_titles", (12, 0, 0), "the unique index on titles went with #102067"),
+    Row("grafana", "file", "equal_titles", (12, 0, 0), "the unique index on titles went with #102067"),
     Row("grafana", "http", "inclusive_thresholds", (11, 6, 0), "gte, lte, eq and ne of a threshold node, #99516"),
     Row("grafana", "file", "inclusive_thresholds", (11, 6, 0), "gte, lte, eq and ne of a threshold node, #99516"),
 )
