@@ -149,6 +149,7 @@ OPERATORS = (
     "level * on (site) group_left () limit",
     "level * on (site) group_left (team, zone) limit",
     "limit * on (site) group_right (team) level",
+    "sum by (site) (limit) * on (site) group_right () level",
     "level * ignoring (zone, team) group_left (team) limit",
     "level > on (site) group_left (team) limit",
     "level <= on (site) group_right limit",

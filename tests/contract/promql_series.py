@@ -172,7 +172,7 @@ def _one(
     variant: Variant,
     chance: random.Random,
 ) -> Iterator[str]:
-    """A series that these matchers select, if one was found; a histogram's series comes once for each bucket."""
+    """A series that these matchers select, if one was found; a histogram's comes once for each bucket."""
     labels: dict[str, str] = {}
     for word in (NAME, *words):
         asked = [each for each in matchers if each.label == word]

@@ -11,7 +11,7 @@ Filtering commutes with everything that treats each series alone, or treats whol
 
 from __future__ import annotations
 
-from tocsin.promql.functions import FUNCTIONS, series_argument
+from tocsin.promql.effects import FUNCTIONS, series_argument
 from tocsin.promql.tree import (
     NAME,
     Aggregate,

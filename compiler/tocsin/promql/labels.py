@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tocsin.promql.functions import FUNCTIONS, series_argument
+from tocsin.promql.effects import FUNCTIONS, series_argument
 from tocsin.promql.tree import (
     COMPARISONS,
     NAME,

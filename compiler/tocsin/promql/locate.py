@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from tocsin.diag.nearest import nearest
-from tocsin.promql.functions import FUNCTIONS
+from tocsin.promql.effects import FUNCTIONS
 from tocsin.promql.scan import AGGREGATIONS, Scan
 from tocsin.promql.tree import PromqlProblem
 
