@@ -515,11 +515,12 @@ def test_the_left_side_is_the_authors_text(text: str, query: str, number: float)
 
 @pytest.mark.parametrize("version", [(9, 4, 0), (11, 6, 0), NEWEST])
 @pytest.mark.parametrize("shape", ["promql", "split"])
-def test_a_live_rule_has_the_digest_of_its_source(version: Version, shape: str) -> None:
+@pytest.mark.parametrize("interval", ["30s", None])
+def test_a_live_rule_has_the_digest_of_its_source(version: Version, shape: str, interval: str | None) -> None:
     alert = rule(
         version=version, shape=shape, expr="sum(a)  >  5.0", for_="10m", labels={"x": "{{ $labels.x }}"}
     )
-    made = group(alert, interval="30s", query_offset="1m", labels={"tier": "1"})
+    made = group(alert, interval=interval, query_offset="1m", labels={"tier": "1"})
     where = env(gf(version))
     sent = grafana.desired(resolved(made), project(where), where)[0]
     live = from_http(to_http(sent, version))

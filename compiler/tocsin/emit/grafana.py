@@ -21,6 +21,7 @@ from tocsin.emit.grafana_split import comparison_of
 from tocsin.emit.grafana_watch import watch_group
 from tocsin.ir.artifact import Artifact
 from tocsin.ir.compiled import CompiledAlert, CompiledGroup, Datasource, Evaluator, Resolved, Version
+from tocsin.ir.digest import GRAFANA_INTERVAL
 from tocsin.ir.duration import ZERO, Duration
 from tocsin.ir.project import Environment, Project
 from tocsin.template import TemplateRefusal, to_grafana
@@ -44,8 +45,6 @@ NAME = "grafana"
 WATCH_FILE = "alert-template-evaluation."
 """How the files of generated rules begin. A service's name has no dot, so no service's file begins like
 this."""
-DEFAULT_INTERVAL = Duration(60_000)
-"""A group without an interval: what Grafana itself gives one, and Prometheus' own default."""
 WATCH = "tocsin"
 """The service the generated rules belong to, where a folder or group name needs one."""
 
@@ -126,7 +125,7 @@ def _watch(datasource: Datasource, project: Project, env: Environment) -> Grafan
 
 def _group(group: CompiledGroup, project: Project, env: Environment) -> GrafanaGroup:
     rules = tuple(_rule(rule, group) for rule in group.rules if isinstance(rule, CompiledAlert))
-    interval = group.interval if group.interval is not None else DEFAULT_INTERVAL
+    interval = group.interval if group.interval is not None else GRAFANA_INTERVAL
     return _placed(group.name, group.service, interval, rules, project, env)
 
 

@@ -14,6 +14,8 @@ from tocsin.ir.duration import Duration
 
 _SEPARATOR = "\x1f"
 _LIST = "\x1e"
+GRAFANA_INTERVAL = Duration(60_000)
+"""Of a Grafana group whose source says none: what Grafana itself gives one, and Prometheus' own default."""
 LENGTH = 24
 """Hexadecimal digits kept: 96 bits, far beyond collision among the rules of any team."""
 
@@ -35,6 +37,9 @@ def alert_digest(
 ) -> str:
     """The semantic digest of an alert; `expr` is canonical, `labels` are the emitted ones with the group's, `reads` the digests of its records."""
     states = "OK,KeepLast,1" if evaluator.kind == "grafana" else ""
+    if interval is None and evaluator.kind == "grafana":
+        # A live group always has an interval; this is the one a group without gets.
+        interval = GRAFANA_INTERVAL
     return _hash(
         "alert",
         expr,
