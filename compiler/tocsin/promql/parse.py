@@ -88,7 +88,7 @@ _HOLT_WINTERS = library.Function(
 library.register_extra_functions([_HOLT_WINTERS])
 
 
-@lru_cache(maxsize=20_000)
+@lru_cache(maxsize=1_024)
 def parse(text: str) -> Expr | PromqlProblem:
     """The expression in `text`, or why there is none. Never raises, and no input can end the process."""
     refused = hostile(text)
