@@ -55,7 +55,7 @@ def rendered_groups(resolved: Resolved) -> tuple[CompiledGroup, ...]:
     return tuple(merged.values())
 
 
-def tested_rules(groups: Iterable[CompiledGroup], project: Project, environment: Environment) -> str:
+def plain_rules(groups: Iterable[CompiledGroup], project: Project, environment: Environment) -> str:
     """Every rule, without annotations, each alert with `tocsin_rule`."""
 
     def tested(rule: CompiledRule, group: CompiledGroup) -> CompiledRule:

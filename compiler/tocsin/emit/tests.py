@@ -28,7 +28,7 @@ from tocsin.emit.rendering import (
     copied_group,
     copied_rules,
     rendered_groups,
-    tested_rules,
+    plain_rules,
 )
 from tocsin.emit.subjects import Subjects, problems, values_of
 from tocsin.emit.yamltext import Node, dump
@@ -192,7 +192,7 @@ def _add_tests(
             Artifact(path=path, text=_file_text(plan, interval, nodes, groups, bool(copied), files))
         )
     if usable:
-        text = tested_rules(groups, project, environment)
+        text = plain_rules(groups, project, environment)
         plan.artifacts.append(Artifact(path=f"{plan.here}.rules.yaml", text=text))
     if needed:
         text = copied_rules(groups, needed, project, environment)
