@@ -1,8 +1,10 @@
-"""What each version of each server understands: one literal table, asked by the emitters, by sync and by the release notes.
+"""What each version of each server understands: one literal table, asked by the emitters, by sync and by the
+release notes.
 
-A row says from which version on a field is read, and where that fact comes from. `surface` tells apart the doors of one product, because they
-learn a field at different times: `file` (a rule or provisioning file), `http` (the provisioning API), `ruler` (Mimir's configuration API).
-A field that is in no row is no question of versions; asking for it is our bug.
+A row says from which version on a field is read, and where that fact comes from. `surface` tells apart the
+doors of one product, because they learn a field at different times: `file` (a rule or provisioning file),
+`http` (the provisioning API), `ruler` (Mimir's configuration API). A field that is in no row is no question
+of versions; asking for it is our bug.
 """
 
 from __future__ import annotations
@@ -37,7 +39,13 @@ TABLE: tuple[Row, ...] = (
     Row("prometheus", "file", "utf8_names", (3, 0, 0), "CHANGELOG 3.0.0, #14705"),
     # Prometheus: PromQL. promql/parser/functions.go of the tags around each boundary.
     *(
-        Row("prometheus", "file", f"function:{name}", since, f"promql/parser/functions.go at v{since[0]}.{since[1]}.0")
+        Row(
+            "prometheus",
+            "file",
+            f"function:{name}",
+            since,
+            f"promql/parser/functions.go at v{since[0]}.{since[1]}.0",
+        )
         for since, names in {
             (2, 26, 0): ("clamp", "last_over_time", "sgn"),
             (2, 29, 0): ("present_over_time",),
@@ -58,15 +66,31 @@ TABLE: tuple[Row, ...] = (
         }.items()
         for name in names
     ),
-    Row("prometheus", "file", "function:holt_winters", (0, 0, 0), "renamed in 3.0.0, #14930", until=(3, 0, 0)),
-    # Mimir: the ruler's configuration API. It takes an unknown field and forgets it, so a refusal of ours is the only warning there is.
-    Row("mimir", "ruler", "limit", NEVER, "grafana/mimir #3316; RuleGroupDesc has no such field, the tenant limit of #12832 is another thing"),
+    Row(
+        "prometheus", "file", "function:holt_winters", (0, 0, 0), "renamed in 3.0.0, #14930", until=(3, 0, 0)
+    ),
+    # Mimir: the ruler's configuration API. It takes an unknown field and forgets it, so a refusal of ours is
+    # the only warning there is.
+    Row(
+        "mimir",
+        "ruler",
+        "limit",
+        NEVER,
+        "grafana/mimir #3316; RuleGroupDesc has no such field, the tenant limit of #12832 is another thing",
+    ),
     Row("mimir", "ruler", "keep_firing_for", (2, 7, 0), "CHANGELOG 2.7.0, #4099"),
     Row("mimir", "ruler", "query_offset", (2, 13, 0), "CHANGELOG 2.13.0, #8295; evaluation_delay before"),
-    Row("mimir", "ruler", "group_labels", (3, 0, 0), "grafana/mimir #12397; group labels are dropped before 3.0"),
+    Row(
+        "mimir",
+        "ruler",
+        "group_labels",
+        (3, 0, 0),
+        "grafana/mimir #12397; group labels are dropped before 3.0",
+    ),
     Row("mimir", "ruler", "utf8_names", (3, 0, 0), "name validation is legacy before 3.0"),
-    # Grafana: the provisioning API and the provisioning folder. Where a change reached a patch release that is not known, the release after it
-    # stands here: sending a state a server does not know refuses the whole group, or stops it at start.
+    # Grafana: the provisioning API and the provisioning folder. Where a change reached a patch release that
+    # is not known, the release after it stands here: sending a state a server does not know refuses the whole
+    # group, or stops it at start.
     Row("grafana", "http", "alert_rules", (9, 4, 0), "9.3 cannot list rules and knows no isPaused"),
     Row("grafana", "file", "alert_rules", (9, 4, 0), "isPaused is read since 9.4, #62492"),
     Row("grafana", "http", "keep_last", (11, 0, 0), "#83940; its backport #84406 is in some 10.4.x"),
@@ -74,11 +98,29 @@ TABLE: tuple[Row, ...] = (
     Row("grafana", "http", "missing_series", (11, 6, 0), "missingSeriesEvalsToResolve, #101184"),
     Row("grafana", "file", "missing_series", (12, 1, 2), "missing_series_evals_to_resolve, #109699"),
     Row("grafana", "http", "keep_firing_for", (12, 0, 0), "keep_firing_for, #100750"),
-    Row("grafana", "file", "keep_firing_for", (12, 1, 2), "keepFiringFor, #109699; ignored before without a word"),
+    Row(
+        "grafana",
+        "file",
+        "keep_firing_for",
+        (12, 1, 2),
+        "keepFiringFor, #109699; ignored before without a word",
+    ),
     Row("grafana", "http", "equal_titles", (12, 0, 0), "the unique index on titles went with #102067"),
     Row("grafana", "file", "equal_titles", (12, 0, 0), "the unique index on titles went with #102067"),
-    Row("grafana", "http", "inclusive_thresholds", (11, 6, 0), "gte, lte, eq and ne of a threshold node, #99516"),
-    Row("grafana", "file", "inclusive_thresholds", (11, 6, 0), "gte, lte, eq and ne of a threshold node, #99516"),
+    Row(
+        "grafana",
+        "http",
+        "inclusive_thresholds",
+        (11, 6, 0),
+        "gte, lte, eq and ne of a threshold node, #99516",
+    ),
+    Row(
+        "grafana",
+        "file",
+        "inclusive_thresholds",
+        (11, 6, 0),
+        "gte, lte, eq and ne of a threshold node, #99516",
+    ),
 )
 
 
@@ -93,7 +135,7 @@ def row(product: Product, surface: Surface, field: str) -> Row | None:
 
 
 def supports(product: Product, surface: Surface, field: str, version: Version) -> bool:
-    """Whether `version` of `product` reads `field` at `surface`. A field without a row is our bug: KeyError."""
+    """Whether `version` of `product` reads `field` at `surface`. No row for it is our bug: KeyError."""
     found = _index()[product, surface, field]
     return found.since <= version and (found.until is None or version < found.until)
 
