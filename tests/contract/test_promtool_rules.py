@@ -124,7 +124,7 @@ def test_compiled_sources_are_taken_by_every_version(promtool: Path, tmp_path: P
 
 
 def test_disjoint_rules_of_an_override_are_taken_by_every_version(promtool: Path, tmp_path: Path) -> None:
-    # Its lint takes two rules of one name for a duplicate, whatever they select; that is a remark, and no failure.
+    # Its lint takes two rules of one name for a duplicate, whatever they select: a remark, and no failure.
     override = (
         "overrides: {batch: {where: {consumergroup: 'b.+'}, set: {ticket.limit: 9, page.enabled: false}}}"
     )
