@@ -262,15 +262,16 @@ def link(exports: Iterable[Exports], pages: Iterable[PageReport], project: Proje
     return Shared(records={env: records_of(facts) for env, facts in together.items()}, sops=sops)
 
 
-def compile_service(loaded: LoadedService, settings: Settings, shared: Shared) -> CompiledService:
-    """One service for every environment, with all that is wrong in it."""
+def compile_service(loaded: LoadedService, settings: Settings, shared: Shared, *, digests: bool = True) -> CompiledService:
+    """One service for every environment, with all that is wrong in it. Findings need no `digests`."""
     project = settings.project
+    ledger = settings.ledger if digests else None
     found = list(loaded.diagnostics)
     resolved: list[Resolved] = []
     plans: list[TestPlan] = []
     tested = bool(loaded.kept) or any(file.tests for file in loaded.files)
     for env in project.environments:
-        compiled, problems = resolve_service(loaded.service, loaded.files, project, env, settings.ledger, shared.records[env.name])
+        compiled, problems = resolve_service(loaded.service, loaded.files, project, env, ledger, shared.records[env.name])
         resolved.append(compiled)
         found.extend(problems)
         found.extend(emit.unsupported(compiled, project, env))
@@ -380,14 +381,15 @@ def together(services: Iterable[CompiledService], project: Project) -> Iterator[
 
 
 def _facts(view: ServiceView) -> ServiceFacts:
+    alerts = tuple(
+        AlertFacts(id=rule.id, name=rule.name, service=view.service, at=rule.origin.value("id"), sop_ref=rule.sop_ref) for _, rule in view.alerts
+    )
+    places = {each.id: each.at for each in alerts}
     return ServiceFacts(
         service=view.service,
-        alerts=tuple(
-            AlertFacts(id=rule.id, name=rule.name, service=view.service, at=rule.origin.value("id"), sop_ref=rule.sop_ref)
-            for _, rule in view.alerts
-        ),
+        alerts=alerts,
         uids=tuple(
-            (alert.uid, f"{alert.key.env}/{alert.key.text}{'+mirror' if alert.mirror else ''}", alert.origin.value("id"))
+            (alert.uid, f"{alert.key.env}/{alert.key.text}{'+mirror' if alert.mirror else ''}", places[alert.key.id])
             for each in view.resolved
             for alert in each.alerts
         ),

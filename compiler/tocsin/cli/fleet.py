@@ -88,7 +88,7 @@ class _Share:
         for name in watch([each for each in names if each in files], "checking"):
             # Taken out of `loaded`, so that a service's rules are let go of when its report is made.
             loaded = self.loaded.pop(name) if name in self.loaded else load_service(name, files[name])
-            reports.append(compile_service(loaded, settings, shared).report)
+            reports.append(compile_service(loaded, settings, shared, digests=False).report)
         return reports
 
 

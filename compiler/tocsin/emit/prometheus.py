@@ -167,14 +167,12 @@ def _lacks(group: CompiledGroup, evaluator: Evaluator) -> Iterator[Diagnostic]:
             yield _lack(evaluator, field, f"`{key}` of a group", group.origin.key(key), subject)
     for rule in group.rules:
         if isinstance(rule, CompiledAlert) and is_evaluated(rule):
-            span = authored(rule, "expr")
             if rule.keep_firing_for and not _reads(evaluator, "keep_firing_for"):
                 at = authored(rule, "keep_firing_for")
                 yield _lack(evaluator, "keep_firing_for", "`keep_firing_for`", at, rule.key.text)
-        else:
-            span = rule.origin.key("expr")
         for field, what in _newer_promql(rule.expr):
             if not _reads(evaluator, field):
+                span = authored(rule, "expr") if isinstance(rule, CompiledAlert) else rule.origin.key("expr")
                 yield _lack(evaluator, field, what, span, rule.key.text)
 
 

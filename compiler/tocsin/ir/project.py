@@ -120,11 +120,15 @@ class Project:
         return next((each for each in self.teams if each.id == id), None)
 
 
+UNRELEASED = "unreleased"
+"""The version of what changed since the last release."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ledger:
     """The release ledger (`releases.json`): what each compiled rule's digest was at its last release, and the version it got then."""
 
-    release: str = "unreleased"
+    release: str = UNRELEASED
     rules: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     """`env/rule-key` -> (semantic digest, version)."""
     sops: Mapping[str, tuple[str, str]] = field(default_factory=dict)
@@ -132,4 +136,4 @@ class Ledger:
     def version_of(self, key: str, digest: str) -> str:
         """The release in which this rule last changed; `unreleased` until the change is released."""
         recorded = self.rules.get(key)
-        return recorded[1] if recorded is not None and recorded[0] == digest else "unreleased"
+        return recorded[1] if recorded is not None and recorded[0] == digest else UNRELEASED

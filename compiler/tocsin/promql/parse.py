@@ -192,11 +192,19 @@ def _post_order(root: library.Expr) -> Iterator[tuple[library.Expr, int]]:
         while isinstance(node, library.ParenExpr):
             node = node.expr
         kids = _operands(node)
-        waiting.append((node, len(kids)))
-        waiting.extend((kid, -1) for kid in reversed(kids))
+        if kids:
+            waiting.append((node, len(kids)))
+            waiting.extend((kid, -1) for kid in reversed(kids))
+        else:
+            yield node, 0
+
+
+_LEAVES = frozenset({library.VectorSelector, library.NumberLiteral, library.StringLiteral})
 
 
 def _operands(node: library.Expr) -> list[library.Expr]:
+    if type(node) in _LEAVES:
+        return []
     match node:
         case library.BinaryExpr():
             return [node.lhs, node.rhs]

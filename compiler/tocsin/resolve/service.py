@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from tocsin.diag import Diagnostic, diagnostic
 from tocsin.ir.compiled import CompiledAlert, CompiledGroup, CompiledRecord, Evaluator, Resolved, RuleKey
 from tocsin.ir.duration import Duration, parse_duration
-from tocsin.ir.project import Environment, Ledger, Project
+from tocsin.ir.project import UNRELEASED, Environment, Ledger, Project
 from tocsin.ir.rule import AlertSource, GroupSource, ParamValue, RecordSource, RuleFile
 from tocsin.promql import PromqlProblem, parse
 from tocsin.resolve.alert import GroupFacts, Place, compile_alert, promql_finding, unknown_parameter
@@ -53,9 +53,9 @@ def records_of(facts: Iterable[RecordFacts]) -> Records:
 
 
 def resolve_service(
-    service: str, files: Iterable[RuleFile], project: Project, env: Environment, ledger: Ledger, records: Records
+    service: str, files: Iterable[RuleFile], project: Project, env: Environment, ledger: Ledger | None, records: Records
 ) -> tuple[Resolved, tuple[Diagnostic, ...]]:
-    """`service` compiled for `env`."""
+    """`service` compiled for `env`. Without a ledger the rules have no digests and no versions."""
     groups: list[CompiledGroup] = []
     found: list[Diagnostic] = []
     for file in files:
@@ -134,21 +134,23 @@ def _record(rule: RecordSource, place: Place, found: list[Diagnostic]) -> Compil
         return None
     labels = {name: fill(value, params) for name, value in rule.labels.items()}
     key = RuleKey(place.env.name, rule.id)
-    digest = place.records.digest(
-        RecordFacts(
-            service=rule.service,
-            group="",
-            file="",
-            id=rule.id,
-            record=rule.record,
-            expr=expr,
-            labels={**place.group.labels, **labels},
-            interval=place.group.interval,
-            query_offset=place.group.query_offset,
-            limit=place.group.limit,
+    digest, version = "", UNRELEASED
+    if place.ledger is not None:
+        digest = place.records.digest(
+            RecordFacts(
+                service=rule.service,
+                group="",
+                file="",
+                id=rule.id,
+                record=rule.record,
+                expr=expr,
+                labels={**place.group.labels, **labels},
+                interval=place.group.interval,
+                query_offset=place.group.query_offset,
+                limit=place.group.limit,
+            )
         )
-    )
-    version = place.ledger.version_of(f"{place.env.name}/{rule.service}/{key.text}", digest)
+        version = place.ledger.version_of(f"{place.env.name}/{rule.service}/{key.text}", digest)
     return CompiledRecord(key=key, record=rule.record, expr=expr, labels=labels, service=rule.service, evaluator=evaluator, digest=digest, version=version, source=rule)
 
 
