@@ -84,6 +84,20 @@ def plain_number(number: str) -> str:
     return _ZEROS.sub("", number).replace("_", "")
 
 
+LONGEST = (2**63 - 1) / 1e9
+"""Seconds: the longest duration Go's int64 of nanoseconds holds, some 292 years."""
+_UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800, "y": 31_536_000}
+_PART = re.compile(r"([0-9]+)(ms|[smhdwy])")
+
+
+def seconds(number: str) -> float:
+    """The length that a good number token says, as a duration or as bare seconds."""
+    if number[:2] in ("0x", "0X"):
+        return float(int(plain_number(number), 16))
+    parts = _PART.findall(number)
+    return sum(float(count) * _UNITS[unit] for count, unit in parts) if parts else float(plain_number(number))
+
+
 _NOTHING = re.compile(r"(?:0+[a-z]+)+")
 _ZEROS = re.compile(r"^0+(?=[0-9]+[.eE])")
 

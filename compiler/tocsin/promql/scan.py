@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
-from tocsin.promql.lex import Token, bad_escape, is_number, tokens
+from tocsin.promql.lex import LONGEST, Token, bad_escape, is_number, seconds, tokens
 from tocsin.promql.tree import PromqlProblem
 
 AGGREGATIONS = frozenset({
@@ -178,6 +178,7 @@ class _Walk:
                 self.take()
             if (amount := self.take()).kind != "number":
                 raise _Lost(amount, "`offset` needs a duration")
+            _check_length(amount, amount.text)
         elif token.lower in ("by", "without") and self.queue[self.at - 2].text == ")":
             self.label_list()
         elif token.text in _SYMBOL_OPERATORS or token.lower in _WORD_OPERATORS:
@@ -191,9 +192,12 @@ class _Walk:
         length = self.take()
         if length.kind != "number":
             raise _Lost(length, "a range needs a duration")
+        _check_length(length, length.text)
         while (token := self.take()).text != "]":
             if token.kind not in ("number", "word"):
                 raise _Lost(opening, "`[` is not closed")
+            # The step is a word with its colon when they touch.
+            _check_length(token, token.text.lstrip(":"))
 
     def moment(self) -> str:
         sign = self.take().text if self.peek() in ("+", "-") else ""
@@ -205,6 +209,8 @@ class _Walk:
             return f"{token.lower}()"
         if token.kind != "number" and token.lower not in _NUMBERS:
             raise _Lost(token, "`@` needs a time")
+        if token.kind == "number" and seconds(token.text) * 1000 >= 2**63:
+            raise _Lost(token, f"`{token.text}` is a time out of range")
         return sign + token.text
 
     def modifiers(self) -> None:
@@ -234,6 +240,12 @@ class _Walk:
             elif self.peek() != ")":
                 raise _Lost(self.take(), "`,` or `)` is missing after a label")
         self.take()
+
+
+def _check_length(token: Token, text: str) -> None:
+    """The library panics over lengths that Prometheus refuses."""
+    if text[:1].isdigit() and is_number(text) and seconds(text) > LONGEST:
+        raise _Lost(token, f"`{text}` is longer than 292 years")
 
 
 def scan(text: str) -> Scan:
