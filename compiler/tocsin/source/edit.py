@@ -1,131 +1,149 @@
-"""Changes to YAML that a person wrote: the value is added, everything else stays as it was typed.
+"""Additions to YAML that a person wrote: new lines go in, every line that was there stays as it was typed.
 
-The only importer of ruamel.yaml, whose round-trip mode keeps comments, quotes and order. It is slow (10 ms a file), so nothing on the hot path
-comes here. Text it would change beyond the addition is refused by `added` rather than reformatted behind its owner's back: see `Untouched`.
+Lines are spliced into the text at places the located reader knows. A round-trip library would rewrite the file from its own model and ties the
+comments below an entry to that entry, so that an insertion drags the next section's comment along with it; see
+`compiler/decisions/editing-by-splicing.md`.
 """
 
 from __future__ import annotations
 
-import io
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from ruamel.yaml import YAML
-from ruamel.yaml.comments import CommentedMap, CommentedSeq
-from ruamel.yaml.scalarstring import DoubleQuotedScalarString
-
-from tocsin.source.layout import scalar
+from tocsin.diag.origin import Map, place_of
+from tocsin.diag.source_file import SourceFile
+from tocsin.source.layout import Path, in_brackets, scalar, written
+from tocsin.source.tree import read_documents
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Addition:
-    """A value to set at a path of keys where nothing stands yet; mappings on the way are made. `before` names the sibling it goes in front of."""
+    """A value to set at a path of keys where nothing stands yet; mappings on the way are made.
+
+    `before` names the sibling it goes in front of, `comment` is a line above it (without its `#`) where a section of its own is made.
+    """
 
     path: tuple[str, ...]
     value: object
     before: str = ""
     comment: str = ""
-    """A line above it, without its `#`."""
 
 
 def added(text: str, additions: Iterable[Addition]) -> str:
-    """`text` with every addition whose path is still free. The text must be one YAML mapping (the caller has read it already)."""
-    additions = tuple(additions)
-    if not additions:
-        return text
-    yaml = _yaml(text)
-    data = yaml.load(text)
-    if not isinstance(data, CommentedMap):
-        raise TypeError("only a mapping can be added to")
-    changed = False
+    """`text` with every addition whose path is still free; one that meets something else than a mapping on its way is left out.
+
+    The text must be one YAML mapping: TypeError otherwise (the caller has read it already).
+    """
     for each in additions:
-        changed = _add(data, each) or changed
-    if not changed:
+        text = _add(text, each)
+    return text
+
+
+def _add(text: str, addition: Addition) -> str:
+    documents, _ = read_documents(SourceFile(path="", text=text))
+    top = documents[0].data if documents else None
+    if not isinstance(top, Map):
+        raise TypeError("only a mapping can be added to")
+    holder, depth = top, 0
+    for key in addition.path[:-1]:
+        inner = holder.get(key)
+        if not isinstance(inner, Map) or (not inner and not _in_brackets(text, inner)):
+            break
+        holder, depth = inner, depth + 1
+    key = addition.path[depth]
+    value = addition.value
+    for name in reversed(addition.path[depth + 1 :]):
+        value = {name: value}
+    if key in holder:
+        if holder[key] is None and isinstance(value, dict):
+            return _under(text, holder, key, value, _flow(addition, depth + 1))
         return text
-    out = io.StringIO()
-    yaml.dump(data, out)
-    return out.getvalue()
+    if _in_brackets(text, holder):
+        return _into_brackets(text, holder, key, value)
+    lines = written({key: value}, flow=_flow(addition, depth)).rstrip("\n").split("\n")
+    if addition.comment and depth == 0:
+        lines.insert(0, f"# {addition.comment}")
+    return _into_block(text, holder, lines, addition.before, spaced=holder is top)
 
 
-def _yaml(text: str) -> YAML:
-    """A round-trip reader and writer with the indentation that `text` itself uses for lists."""
-    yaml = YAML(typ="rt")
-    yaml.preserve_quotes = True
-    yaml.width = 1 << 20
-    yaml.allow_unicode = True
-    yaml.explicit_start = text.startswith("---")
-    flush = re.search(
-        r"^( *)[^\s#-][^\n]*:[ ]*(?:#[^\n]*)?\n(?:\s*(?:#[^\n]*)?\n)*( *)- ", text, re.MULTILINE
-    )
-    offset = len(flush.group(2)) - len(flush.group(1)) if flush else 2
-    yaml.indent(mapping=2, sequence=offset + 2, offset=offset)
-    return yaml
+def _flow(addition: Addition, depth: int) -> Callable[[Path], bool]:
+    """Lists, and what is deeper than the value itself, stand on one line."""
+    deep = len(addition.path) - depth
+    return lambda path: len(path) > deep or (len(path) == deep and isinstance(addition.value, list))
 
 
-def _add(data: CommentedMap, addition: Addition) -> bool:
-    node = data
-    for index, key in enumerate(addition.path[:-1]):
-        if key not in node or node[key] is None:
-            fresh = CommentedMap()
-            _insert(node, key, fresh, "", addition.comment if index == 0 else "")
-            node = fresh
-        elif isinstance(node[key], CommentedMap):
-            node = node[key]
-        else:
-            return False
-    last = addition.path[-1]
-    if last in node:
-        return False
-    _insert(
-        node,
-        last,
-        _value(addition.value),
-        addition.before,
-        addition.comment if len(addition.path) == 1 else "",
-    )
-    return True
+def _under(text: str, holder: Map, key: str, value: dict[str, object], flow: Callable[[Path], bool]) -> str:
+    """The entries of a section that so far is a key with nothing below it."""
+    line, column = place_of(holder.keys_at[key])
+    lines = text.split("\n")
+    fresh = written(value, flow=flow).rstrip("\n").split("\n")
+    return "\n".join([*lines[: line + 1], *(" " * (column + 2) + each for each in fresh), *lines[line + 1 :]])
 
 
-def _insert(node: CommentedMap, key: str, value: object, before: str, comment: str) -> None:
-    keys = list(node)
-    position = keys.index(before) if before in keys else len(keys)
-    word = key if scalar(key, key=True) == key else DoubleQuotedScalarString(key)
-    if position == len(keys) and keys:
-        _move_tail(node, keys[-1], word, value)
-    else:
-        node.insert(position, word, value)
-    if comment:
-        node.yaml_set_comment_before_after_key(word, before=comment)
+def _in_brackets(text: str, node: Map) -> bool:
+    line, column = place_of(node.mark)
+    return text.split("\n")[line][column : column + 1] == "{"
 
 
-def _move_tail(node: CommentedMap, last: str, key: str, value: object) -> None:
-    """Appends. ruamel ties the comments and empty lines below a mapping to its last key, so they would end up above the new one."""
-    tokens = node.ca.items.pop(last, None)
-    node[key] = value
-    if tokens is not None:
-        tail = tokens[2] if len(tokens) > 2 else None
-        if (
-            tail is not None
-            and "\n" in tail.value.lstrip(" ").split("#", 1)[0]
-            and not isinstance(value, CommentedMap | CommentedSeq)
-        ):
-            node.ca.items[key] = tokens
-        else:
-            node.ca.items[last] = tokens
+def _into_brackets(text: str, node: Map, key: str, value: object) -> str:
+    """The entry in front of the closing bracket of a mapping written as `{a: 1}`."""
+    line, column = place_of(node.mark)
+    start = sum(len(each) + 1 for each in text.split("\n")[:line]) + column
+    depth, quote, index = 0, "", start
+    while index < len(text):
+        char = text[index]
+        if quote:
+            if quote == '"' and char == "\\":
+                index += 1
+            elif char == quote:
+                quote = ""
+        elif char in "\"'" and text[index - 1] in " \t\n,:{[":
+            quote = char
+        elif char in "{[":
+            depth += 1
+        elif char in "}]":
+            depth -= 1
+            if depth == 0:
+                break
+        index += 1
+    inside = text[start + 1 : index].rstrip()
+    comma = "" if not inside or inside.endswith(",") else ","
+    space = " " if inside else ""
+    return f"{text[: start + 1]}{inside}{comma}{space}{scalar(key, key=True)}: {in_brackets(value)}{text[index:]}"
 
 
-def _value(value: object) -> object:
-    """Plain data as ruamel writes it like the rest: short mappings of text on one line, words quoted where YAML 1.1 would misread them."""
-    if isinstance(value, Mapping):
-        made = CommentedMap((key, _value(each)) for key, each in value.items())
-        if value and all(isinstance(each, str) for each in value.values()) and len(value) == 1:
-            made.fa.set_flow_style()
-        return made
-    if isinstance(value, list | tuple):
-        listed = CommentedSeq(_value(each) for each in value)
-        listed.fa.set_flow_style()
-        return listed
-    if isinstance(value, str) and scalar(value) != value:
-        return DoubleQuotedScalarString(value)
-    return value
+def _into_block(text: str, node: Map, entry: Sequence[str], before: str, *, spaced: bool) -> str:
+    """The entry as lines of a mapping: in front of a sibling with its comments, else below the last entry."""
+    lines = text.split("\n")
+    first = min(place_of(mark) for mark in node.keys_at.values())
+    margin = " " * first[1]
+    fresh = [margin + each if each else each for each in entry]
+    if before in node.keys_at:
+        at = place_of(node.keys_at[before])[0]
+        while at > 0 and lines[at - 1].startswith(f"{margin}#"):
+            at -= 1
+        airy = spaced and at > 0 and not lines[at - 1].strip()
+        return "\n".join([*lines[:at], *fresh, *([""] if airy else []), *lines[at:]])
+    at = _end(lines, first[0], first[1])
+    airy = spaced and any(not each.strip() for each in lines[first[0] : at])
+    rest = lines[at:] if any(lines[at:]) else [""]
+    return "\n".join([*lines[:at], *([""] if airy else []), *fresh, *rest])
+
+
+def _end(lines: Sequence[str], first: int, column: int) -> int:
+    """One past the last line of a block mapping that starts at `first` and `column`; comments as deep as its keys are its own."""
+    last = first
+    for number in range(first, len(lines)):
+        line = lines[number]
+        indent = len(line) - len(line.lstrip(" "))
+        if not line.strip():
+            continue
+        if line.startswith(("---", "...")) and number > first:
+            break
+        if indent < column:
+            if line.lstrip().startswith("#"):
+                continue
+            break
+        if not line.lstrip().startswith("#") or column > 0:
+            last = number
+    return last + 1
