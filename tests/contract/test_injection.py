@@ -143,7 +143,7 @@ def test_the_new_text_is_the_old_with_one_matcher_more_in_each_chosen_selector()
 
 
 def only_added(written: str, text: str, matcher: str, times: int) -> bool:
-    """Whether every character of the author is still there in order, and the rest is the matcher, so often."""
+    """Whether every character of the author is there in order, and the rest is the matcher, so often."""
     rest = iter(written)
     extra = len(written) - len(text) - times * len(matcher)
     return all(char in rest for char in text) and written.count(matcher) == times and 0 <= extra <= 2 * times

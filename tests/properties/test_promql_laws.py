@@ -44,7 +44,8 @@ def selectors(draw: st.DrawFn) -> tuple[str, ...]:
     for _ in range(draw(st.integers(0, 3))):
         matchers += [draw(LABELS), draw(st.sampled_from(["=", "!="])), draw(VALUES), ","]
     name = draw(NAMES)
-    return (name, "{", *matchers, "}") if matchers or draw(st.booleans()) else (name,)
+    braces: bool = draw(st.booleans())
+    return (name, "{", *matchers, "}") if matchers or braces else (name,)
 
 
 def extended(inner: st.SearchStrategy[tuple[str, ...]]) -> st.SearchStrategy[tuple[str, ...]]:
