@@ -57,8 +57,8 @@ route:
   receiver: hook
   group_by: ['...']
   group_wait: 0s
-  group_interval: 500ms
-  repeat_interval: 400ms   # below group_interval: every flush notifies again
+  group_interval: 250ms
+  repeat_interval: 200ms   # below group_interval: every flush notifies again
 receivers:
   - name: hook
     webhook_configs:
@@ -249,7 +249,8 @@ def stage(
         assert f"- {len(rules) + 1} inhibit rules" in checked.out
         notifier = alertmanager(config)
         text = PROMETHEUS.format(target=scrape, alertmanager=notifier.url.removeprefix("http://"))
-        prometheus_(text, files={"kafka.rules.yaml": artifact.text})
+        # What fires before Prometheus has found its Alertmanager is sent again after a second, not a minute.
+        prometheus_(text, files={"kafka.rules.yaml": artifact.text}, flags=["--rules.alert.resend-delay=1s"])
         yield Stage(world, notifier)
 
 
