@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 
 from tocsin.diag import Diagnostic, Span, diagnostic
 from tocsin.emit.split import parts
@@ -25,7 +26,7 @@ from tocsin.wire.versions import NEVER, TABLE, Product, Surface, row, supports, 
 NAME = "prometheus"
 _KINDS = ("prometheus", "mimir")
 _FUNCTIONS = frozenset(each.field.partition(":")[2] for each in TABLE if each.field.startswith("function:"))
-_NEWER = re.compile(rf"\b(?:{'|'.join(sorted(_FUNCTIONS))})\b|[{{,]\s*[\"']")
+_QUOTED_NAME = re.compile(r"[{,]\s*[\"']")
 _CLASSIC = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*\Z")
 
 
@@ -170,17 +171,23 @@ def _lacks(group: CompiledGroup, evaluator: Evaluator) -> Iterator[Diagnostic]:
             if rule.keep_firing_for and not _reads(evaluator, "keep_firing_for"):
                 at = authored(rule, "keep_firing_for")
                 yield _lack(evaluator, "keep_firing_for", "`keep_firing_for`", at, rule.key.text)
-        for field, what in _newer_promql(rule.expr):
+        for field, what in _newer_promql(rule.expr, _unread(evaluator)):
             if not _reads(evaluator, field):
                 span = authored(rule, "expr") if isinstance(rule, CompiledAlert) else rule.origin.key("expr")
                 yield _lack(evaluator, field, what, span, rule.key.text)
 
 
-def _newer_promql(expr: str) -> Iterator[tuple[str, str]]:
+@lru_cache(maxsize=64)
+def _unread(evaluator: Evaluator) -> tuple[str, ...]:
+    """The functions of the version table that this evaluator does not know."""
+    return tuple(sorted(name for name in _FUNCTIONS if not _reads(evaluator, f"function:{name}")))
+
+
+def _newer_promql(expr: str, names: tuple[str, ...]) -> Iterator[tuple[str, str]]:
     """Fields of the version table that an expression needs, in words. The tree is asked only where the text
     is suspicious.
     """
-    if _NEWER.search(expr) is None:
+    if not any(name in expr for name in names) and _QUOTED_NAME.search(expr) is None:
         return
     parsed = parse(expr)
     if isinstance(parsed, Expr):

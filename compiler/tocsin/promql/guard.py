@@ -15,7 +15,7 @@ from tocsin.promql.tree import PromqlProblem
 
 MAX_TEXT = 100_000
 MAX_DEPTH = 500
-MAX_OPERATORS = 2_000
+MAX_OPERATORS = 1_000
 MAX_ESCAPES = 4_000
 _OPERATORS = frozenset({"==", "!=", "<=", ">=", "<", ">", "+", "-", "*", "/", "%", "^"})
 _WORD_OPERATORS = frozenset({"and", "or", "unless", "atan2"})

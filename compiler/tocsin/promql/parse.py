@@ -56,8 +56,8 @@ _LATEST_MS = 2**63 - 1
 
 # Texts that the library may misread. Being here costs time, not a verdict.
 _SUSPECT = re.compile(
-    r"""["']\s*(?:\#[^\n]*\s*)*or\b|\bfill|\b(?:nan|inf)\b|\d{3,}[wy]|\d{6,}|\d[eE]|@|`|\f|(?:\[|:)\s*[0.]|[-+]\s*["']""",
-    re.IGNORECASE,
+    r"""["']\s*(?:\#[^\n]*\s*)*[oO][rR]\b|\b[fF][iI][lL][lL]|\b[nN][aA][nN]\b|\b[iI][nN][fF]\b"""
+    r"""|[0-9](?:[0-9]{2,}[wWyY]|[0-9]{5,}|[eE])|[@`\f]|[\[:]\s*[0.]|[-+]\s*["']"""
 )
 # Regular expressions that Rust and Go may read differently, or that can grow: counts, rare escapes, groups
 # with a question mark, doubled repetition, and anything but plain ranges in a class. Asked only where a `~`
@@ -225,6 +225,10 @@ def _operands(node: library.Expr) -> list[library.Expr]:
     return []
 
 
+_CALLS: dict[str, tuple[Kind, bool]] = {}
+"""Function -> what it returns, and whether it is experimental: asked of the library once."""
+
+
 def _node(raw: library.Expr, kids: tuple[int, ...], words: _Words) -> Node:
     match raw:
         case library.VectorSelector():
@@ -235,12 +239,11 @@ def _node(raw: library.Expr, kids: tuple[int, ...], words: _Words) -> Node:
             return _binary(raw, kids)
         case library.Call():
             func = raw.func
-            return Call(
-                name=func.name,
-                returns=_KINDS[str(func.return_type)],
-                experimental=func.experimental,
-                kids=kids,
-            )
+            name = func.name
+            known = _CALLS.get(name)
+            if known is None:
+                known = _CALLS[name] = (_KINDS[str(func.return_type)], func.experimental)
+            return Call(name=name, returns=known[0], experimental=known[1], kids=kids)
         case library.AggregateExpr():
             by = raw.modifier
             without = by is not None and by.type == library.AggModifierType.Without
