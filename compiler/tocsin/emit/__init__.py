@@ -1,8 +1,9 @@
 """Compiled rules become files: one module per target, each pure.
 
-A target has `emit(resolved, project, environment) -> Iterator[Artifact]` and `unsupported(resolved, project, environment) -> Iterator[Diagnostic]`,
-one service and one environment at a time, so that services can be compiled in parallel and cached. What it cannot express it refuses in
-`unsupported`; it never leaves anything out.
+A target has `emit(resolved, project, environment) -> Iterator[Artifact]` and `unsupported(resolved, project,
+environment) -> Iterator[Diagnostic]`, one service and one environment at a time, so that services can be
+compiled in parallel and cached. What it cannot express it refuses in `unsupported`; it never leaves anything
+out.
 """
 
 from __future__ import annotations
@@ -23,7 +24,9 @@ class Emitter(Protocol):
     def emit(self, resolved: Resolved, project: Project, environment: Environment, /) -> Iterator[Artifact]:
         """The files of one service in one environment."""
 
-    def unsupported(self, resolved: Resolved, project: Project, environment: Environment, /) -> Iterator[Diagnostic]:
+    def unsupported(
+        self, resolved: Resolved, project: Project, environment: Environment, /
+    ) -> Iterator[Diagnostic]:
         """What the target cannot express, before anything is written."""
 
 
@@ -43,14 +46,18 @@ def unsupported(resolved: Resolved, project: Project, environment: Environment) 
     yield from inhibit.unsupported(resolved, project, environment)
 
 
-def emit_together(every: Iterable[Resolved], project: Project, environment: Environment) -> Iterator[Artifact]:
+def emit_together(
+    every: Iterable[Resolved], project: Project, environment: Environment
+) -> Iterator[Artifact]:
     """The files of an environment that need all its services."""
     every = tuple(every)
     yield from inhibit.emit_together(every, project, environment)
     yield from grafana.emit_together(every, project, environment)
 
 
-def unsupported_together(every: Iterable[Resolved], project: Project, environment: Environment) -> Iterator[Diagnostic]:
+def unsupported_together(
+    every: Iterable[Resolved], project: Project, environment: Environment
+) -> Iterator[Diagnostic]:
     """What only all services of an environment together are too much for."""
     every = tuple(every)
     yield from prometheus.unsupported_together(every, project, environment)

@@ -12,6 +12,9 @@ from collections.abc import Mapping, Sequence
 Json = str | int | float | bool | None | Mapping[str, "Json"] | Sequence["Json"]
 
 
+_ENCODER = json.JSONEncoder(sort_keys=True, ensure_ascii=False, allow_nan=False)
+
+
 def document(entries: Mapping[str, Json]) -> str:
     """A JSON object, newline-terminated. An object or list inside it gets a line for each of its entries."""
     rows = [f"{json.dumps(key)}: {_table(value)}" for key, value in sorted(entries.items())]
@@ -28,4 +31,4 @@ def _table(value: Json) -> str:
 
 
 def _row(value: Json) -> str:
-    return json.dumps(value, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    return _ENCODER.encode(value)
