@@ -45,7 +45,6 @@ from tocsin.load.sops import load_incident, load_sop
 from tocsin.project import read_ledger, read_project
 from tocsin.resolve import RecordFacts, Records, file_uses, record_facts, records_of, resolve_service
 
-
 _T = TypeVar("_T")
 KEPT_TESTS = ".promtool.yaml"
 
@@ -177,15 +176,36 @@ def unwatched(items: Sequence[_T], what: str) -> Iterable[_T]:
 def compile_sources(sources: Sources, today: date, watch: Watch = unwatched) -> Compilation:
     """The whole story, in one process."""
     settings, found = read_settings(sources, today)
-    loaded = [load_service(service, files) for service, files in watch(tuple(by_service(sources).items()), "loading")]
+    loaded = [
+        load_service(service, files)
+        for service, files in watch(tuple(by_service(sources).items()), "loading")
+    ]
     if settings is None:
-        return Compilation(settings=None, services=(), pages=(), frozen=frozenset(), diagnostics=unsettled(found, loaded, sources))
-    pages = tuple(load_page(file, settings) for file in watch((*sources.sops, *sources.incidents), "reading SOPs"))
-    shared = link([export(each, settings.project) for each in loaded], [each.report for each in pages], settings.project)
+        return Compilation(
+            settings=None,
+            services=(),
+            pages=(),
+            frozen=frozenset(),
+            diagnostics=unsettled(found, loaded, sources),
+        )
+    pages = tuple(
+        load_page(file, settings) for file in watch((*sources.sops, *sources.incidents), "reading SOPs")
+    )
+    shared = link(
+        [export(each, settings.project) for each in loaded], [each.report for each in pages], settings.project
+    )
     services = tuple(compile_service(each, settings, shared) for each in watch(loaded, "compiling"))
     found = (*found, *together(services, settings.project))
-    diagnostics = conclude(settings, found, [each.report for each in services], [each.report for each in pages], sources.paths)
-    return Compilation(settings=settings, services=services, pages=pages, frozen=frozen_services(diagnostics), diagnostics=diagnostics)
+    diagnostics = conclude(
+        settings, found, [each.report for each in services], [each.report for each in pages], sources.paths
+    )
+    return Compilation(
+        settings=settings,
+        services=services,
+        pages=pages,
+        frozen=frozen_services(diagnostics),
+        diagnostics=diagnostics,
+    )
 
 
 def read_settings(sources: Sources, today: date) -> tuple[Settings | None, tuple[Diagnostic, ...]]:
@@ -225,7 +245,13 @@ def load_service(service: str, files: Iterable[SourceFile]) -> LoadedService:
         found.extend(problems)
         if lowered is not None:
             loaded.append(lowered)
-    return LoadedService(service=service, files=tuple(loaded), kept=tuple(kept), ignores=tuple(ignores), diagnostics=tuple(found))
+    return LoadedService(
+        service=service,
+        files=tuple(loaded),
+        kept=tuple(kept),
+        ignores=tuple(ignores),
+        diagnostics=tuple(found),
+    )
 
 
 def load_page(file: SourceFile, settings: Settings) -> Page:
@@ -262,7 +288,9 @@ def link(exports: Iterable[Exports], pages: Iterable[PageReport], project: Proje
     return Shared(records={env: records_of(facts) for env, facts in together.items()}, sops=sops)
 
 
-def compile_service(loaded: LoadedService, settings: Settings, shared: Shared, *, digests: bool = True) -> CompiledService:
+def compile_service(
+    loaded: LoadedService, settings: Settings, shared: Shared, *, digests: bool = True
+) -> CompiledService:
     """One service for every environment, with all that is wrong in it. Findings need no `digests`."""
     project = settings.project
     ledger = settings.ledger if digests else None
@@ -271,7 +299,9 @@ def compile_service(loaded: LoadedService, settings: Settings, shared: Shared, *
     plans: list[TestPlan] = []
     tested = bool(loaded.kept) or any(file.tests for file in loaded.files)
     for env in project.environments:
-        compiled, problems = resolve_service(loaded.service, loaded.files, project, env, ledger, shared.records[env.name])
+        compiled, problems = resolve_service(
+            loaded.service, loaded.files, project, env, ledger, shared.records[env.name]
+        )
         resolved.append(compiled)
         found.extend(problems)
         found.extend(emit.unsupported(compiled, project, env))
@@ -290,12 +320,18 @@ def compile_service(loaded: LoadedService, settings: Settings, shared: Shared, *
         today=settings.today,
     )
     found.extend(run_service(view))
-    report = ServiceReport(facts=_facts(view), broken=loaded.broken, ignores=loaded.ignores, diagnostics=ordered(found))
+    report = ServiceReport(
+        facts=_facts(view), broken=loaded.broken, ignores=loaded.ignores, diagnostics=ordered(found)
+    )
     return CompiledService(loaded=loaded, resolved=tuple(resolved), plans=tuple(plans), report=report)
 
 
 def conclude(
-    settings: Settings, found: Iterable[Diagnostic], services: Iterable[ServiceReport], pages: Iterable[PageReport], paths: frozenset[str]
+    settings: Settings,
+    found: Iterable[Diagnostic],
+    services: Iterable[ServiceReport],
+    pages: Iterable[PageReport],
+    paths: frozenset[str],
 ) -> tuple[Diagnostic, ...]:
     """Every finding there is: those across services added, silenced ones gone, severities as the project says, sorted."""
     services, pages = list(services), list(pages)
@@ -316,15 +352,23 @@ def conclude(
     return settle(everything, ignores, settings)
 
 
-def settle(found: Iterable[Diagnostic], ignores: Iterable[Ignore], settings: Settings) -> tuple[Diagnostic, ...]:
+def settle(
+    found: Iterable[Diagnostic], ignores: Iterable[Ignore], settings: Settings
+) -> tuple[Diagnostic, ...]:
     """The findings that remain when ignores and the project's severities are applied."""
     checks = settings.project.checks
     kept = (each for each in apply(ordered(found), tuple(ignores), settings.today))
     wanted = ((each, checks.get(each.code, each.severity)) for each in kept)
-    return ordered(each if severity is each.severity else with_severity(each, severity) for each, severity in wanted if severity is not None)
+    return ordered(
+        each if severity is each.severity else with_severity(each, severity)
+        for each, severity in wanted
+        if severity is not None
+    )
 
 
-def unsettled(found: Iterable[Diagnostic], loaded: Iterable[LoadedService], sources: Sources) -> tuple[Diagnostic, ...]:
+def unsettled(
+    found: Iterable[Diagnostic], loaded: Iterable[LoadedService], sources: Sources
+) -> tuple[Diagnostic, ...]:
     """What can be said without a usable tocsin.yaml: the shape of every file."""
     said = [*found, *(each for service in loaded for each in service.diagnostics)]
     for file in sources.sops:
@@ -336,7 +380,11 @@ def unsettled(found: Iterable[Diagnostic], loaded: Iterable[LoadedService], sour
 
 def frozen_services(found: Iterable[Diagnostic]) -> frozenset[str]:
     """Services with an error in one of their files: they stay as they are live, and are never read as deleted."""
-    return frozenset(service_of(each.span.file) for each in found if each.severity is Severity.error and each.span.file.startswith("rules/"))
+    return frozenset(
+        service_of(each.span.file)
+        for each in found
+        if each.severity is Severity.error and each.span.file.startswith("rules/")
+    )
 
 
 def artifacts(compilation: Compilation, *, keep_going: bool = False) -> Iterator[Artifact]:
@@ -344,7 +392,11 @@ def artifacts(compilation: Compilation, *, keep_going: bool = False) -> Iterator
     if compilation.settings is None:
         return
     project = compilation.settings.project
-    services = [each for each in compilation.services if not (keep_going and each.report.facts.service in compilation.frozen)]
+    services = [
+        each
+        for each in compilation.services
+        if not (keep_going and each.report.facts.service in compilation.frozen)
+    ]
     for env in project.environments:
         resolved = [each for service in services for each in service.resolved if each.env == env.name]
         for each in resolved:
@@ -366,7 +418,8 @@ def artifacts(compilation: Compilation, *, keep_going: bool = False) -> Iterator
 def needs_everything(project: Project) -> bool:
     """Whether some finding needs all services compiled in one place: a limit they share, or a folder."""
     return any(
-        evaluator.groups_per_tenant is not None or (evaluator.kind == "grafana" and "{service}" not in env.folder)
+        evaluator.groups_per_tenant is not None
+        or (evaluator.kind == "grafana" and "{service}" not in env.folder)
         for env in project.environments
         for evaluator in env.evaluators
     )
@@ -382,14 +435,21 @@ def together(services: Iterable[CompiledService], project: Project) -> Iterator[
 
 def _facts(view: ServiceView) -> ServiceFacts:
     alerts = tuple(
-        AlertFacts(id=rule.id, name=rule.name, service=view.service, at=rule.origin.value("id"), sop_ref=rule.sop_ref) for _, rule in view.alerts
+        AlertFacts(
+            id=rule.id, name=rule.name, service=view.service, at=rule.origin.value("id"), sop_ref=rule.sop_ref
+        )
+        for _, rule in view.alerts
     )
     places = {each.id: each.at for each in alerts}
     return ServiceFacts(
         service=view.service,
         alerts=alerts,
         uids=tuple(
-            (alert.uid, f"{alert.key.env}/{alert.key.text}{'+mirror' if alert.mirror else ''}", places[alert.key.id])
+            (
+                alert.uid,
+                f"{alert.key.env}/{alert.key.text}{'+mirror' if alert.mirror else ''}",
+                places[alert.key.id],
+            )
             for each in view.resolved
             for alert in each.alerts
         ),

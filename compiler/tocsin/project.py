@@ -29,14 +29,40 @@ from tocsin.source.tree import read_document
 
 PROJECT_FILE = "tocsin.yaml"
 LEDGER_FILE = "releases.json"
-_ALL_ANNOTATIONS: tuple[AnnotationToInject, ...] = ("sop_ref", "runbook_url", "rule_version", "service", "owner")
-_RESERVED = frozenset({"for", "keep_firing_for", "enabled", "severity", "name", "expr", "labels", "annotations", "summary", "description"})
+_ALL_ANNOTATIONS: tuple[AnnotationToInject, ...] = (
+    "sop_ref",
+    "runbook_url",
+    "rule_version",
+    "service",
+    "owner",
+)
+_RESERVED = frozenset(
+    {
+        "for",
+        "keep_firing_for",
+        "enabled",
+        "severity",
+        "name",
+        "expr",
+        "labels",
+        "annotations",
+        "summary",
+        "description",
+    }
+)
 
 
 def read_project(file: SourceFile | None) -> tuple[Project | None, tuple[Diagnostic, ...]]:
     """The project; None with the findings where there is no file or it cannot be used."""
     if file is None:
-        return None, (diagnostic("TOC207", Span(PROJECT_FILE), f"there is no `{PROJECT_FILE}` here", help="run `tocsin init` at the top of the repository"),)
+        return None, (
+            diagnostic(
+                "TOC207",
+                Span(PROJECT_FILE),
+                f"there is no `{PROJECT_FILE}` here",
+                help="run `tocsin init` at the top of the repository",
+            ),
+        )
     document, found = read_document(file)
     if document is None:
         return None, found
@@ -61,7 +87,14 @@ def read_ledger(file: SourceFile | None) -> tuple[Ledger, tuple[Diagnostic, ...]
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         line, column = (error.lineno, error.colno) if isinstance(error, json.JSONDecodeError) else (1, 1)
         span = Span.point(file.path, line, column)
-        return Ledger(), (diagnostic("TOC203", span, "this is not a release ledger", help="restore it from Git: `tocsin release` alone writes it"),)
+        return Ledger(), (
+            diagnostic(
+                "TOC203",
+                span,
+                "this is not a release ledger",
+                help="restore it from Git: `tocsin release` alone writes it",
+            ),
+        )
 
 
 def _project(origin: Origin) -> Project:
@@ -69,12 +102,17 @@ def _project(origin: Origin) -> Project:
     labels, annotations, site = _map(data, "labels"), _map(data, "annotations"), _map(data, "site")
     return Project(
         name=_text(data, "project"),
-        severities=tuple(_severity(name, urgency, cast(Map, value)) for urgency, (name, value) in enumerate(_map(data, "severities").items())),
+        severities=tuple(
+            _severity(name, urgency, cast(Map, value))
+            for urgency, (name, value) in enumerate(_map(data, "severities").items())
+        ),
         unranked=bool(data.get("unranked", not _map(data, "severities"))),
         teams=tuple(_team(id, cast(Map, value)) for id, value in _map(data, "teams").items()),
         params=_params(data),
         inject_labels=cast("tuple[LabelToInject, ...]", _texts(labels, "inject", ("rule_id",))),
-        inject_annotations=cast("tuple[AnnotationToInject, ...]", _texts(annotations, "inject", _ALL_ANNOTATIONS)),
+        inject_annotations=cast(
+            "tuple[AnnotationToInject, ...]", _texts(annotations, "inject", _ALL_ANNOTATIONS)
+        ),
         site=Site(
             url=_text(site, "url").rstrip("/"),
             name=_text(site, "name", "Runbooks"),
@@ -82,9 +120,14 @@ def _project(origin: Origin) -> Project:
             sections=_texts(site, "sections"),
             repository=_text(site, "repository").rstrip("/"),
         ),
-        checks={code: None if value == "off" else Severity[str(value)] for code, value in _map(data, "checks").items()},
+        checks={
+            code: None if value == "off" else Severity[str(value)]
+            for code, value in _map(data, "checks").items()
+        },
         fail_on=Severity[_text(data, "fail_on", "error")],
-        environments=tuple(_environment(name, cast(Map, value)) for name, value in _map(data, "environments").items()),
+        environments=tuple(
+            _environment(name, cast(Map, value)) for name, value in _map(data, "environments").items()
+        ),
         origin=origin,
     )
 
@@ -106,13 +149,25 @@ def _severity(name: str, urgency: int, data: Map) -> SeverityPolicy:
 
 
 def _team(id: str, data: Map) -> Team:
-    return Team(id=id, name=_text(data, "name", id), chat=_text(data, "chat"), email=_text(data, "email"), rota=_text(data, "rota"), escalation=_text(data, "escalation"))
+    return Team(
+        id=id,
+        name=_text(data, "name", id),
+        chat=_text(data, "chat"),
+        email=_text(data, "email"),
+        rota=_text(data, "rota"),
+        escalation=_text(data, "escalation"),
+    )
 
 
 def _environment(name: str, data: Map) -> Environment:
     evaluators = tuple(_evaluator(cast(Map, each)) for each in cast("list[object]", data["evaluators"]))
     recorders = [each.name for each in evaluators if each.kind != "grafana"]
-    datasources = tuple(Datasource(name=key, uid=_text(cast(Map, value), "uid"), type=_text(cast(Map, value), "type", "prometheus")) for key, value in _map(data, "datasources").items())
+    datasources = tuple(
+        Datasource(
+            name=key, uid=_text(cast(Map, value), "uid"), type=_text(cast(Map, value), "type", "prometheus")
+        )
+        for key, value in _map(data, "datasources").items()
+    )
     return Environment(
         name=name,
         params=_params(data),
@@ -121,7 +176,8 @@ def _environment(name: str, data: Map) -> Environment:
         services={service: str(each) for service, each in _map(data, "services").items()},
         records=_text(data, "records") or (recorders[0] if recorders else None),
         datasources=datasources,
-        default_datasource=_text(data, "default_datasource") or (datasources[0].name if datasources else None),
+        default_datasource=_text(data, "default_datasource")
+        or (datasources[0].name if datasources else None),
         folder=_text(data, "folder", "{service}"),
         org_id=cast(int, data.get("org_id", 1)),
         notifier=cast("Literal['alertmanager', 'grafana']", _text(data, "notifier", "alertmanager")),
@@ -155,39 +211,97 @@ def _version(text: str) -> Version:
 def _contradictions(project: Project) -> Iterator[Diagnostic]:
     """What the schema cannot say: names that must be declared elsewhere in the same file."""
     origin = project.origin
-    for path, params in [(("params",), project.params), *((("environments", each.name, "params"), each.params) for each in project.environments)]:
+    for path, params in [
+        (("params",), project.params),
+        *((("environments", each.name, "params"), each.params) for each in project.environments),
+    ]:
         for name in params:
             if name in _RESERVED:
-                yield diagnostic("TOC406", origin.key(*path, name), f"`{name}` is a word of the format and cannot name a parameter", help="choose another name", subject=name)
+                yield diagnostic(
+                    "TOC406",
+                    origin.key(*path, name),
+                    f"`{name}` is a word of the format and cannot name a parameter",
+                    help="choose another name",
+                    subject=name,
+                )
     for code in project.checks:
         row = CODES.get(code)
         if row is None:
-            yield diagnostic("TOC212", origin.key("checks", code), f"`{code}` is no code of tocsin", help=did_you_mean(code, CODES), subject=code)
+            yield diagnostic(
+                "TOC212",
+                origin.key("checks", code),
+                f"`{code}` is no code of tocsin",
+                help=did_you_mean(code, CODES),
+                subject=code,
+            )
         elif row.fixed:
-            yield diagnostic("TOC211", origin.key("checks", code), f"`{code}` {row.slug} cannot be turned down: its finding makes output impossible or wrong", help="remove the line", subject=code)
+            yield diagnostic(
+                "TOC211",
+                origin.key("checks", code),
+                f"`{code}` {row.slug} cannot be turned down: its finding makes output impossible or wrong",
+                help="remove the line",
+                subject=code,
+            )
     severities = {each.name for each in project.severities}
     for environment in project.environments:
         yield from _environment_contradictions(project, environment, severities)
 
 
-def _environment_contradictions(project: Project, environment: Environment, severities: set[str]) -> Iterator[Diagnostic]:
+def _environment_contradictions(
+    project: Project, environment: Environment, severities: set[str]
+) -> Iterator[Diagnostic]:
     at = project.origin.child("environments", environment.name)
     names = [each.name for each in environment.evaluators]
     for index, name in enumerate(names):
         if name in names[:index]:
-            yield diagnostic("TOC209", at.value("evaluators", index), f"two evaluators of `{environment.name}` are called `{name}`", help="rename one", subject=name)
-    uses = [(("default_evaluator",), environment.default_evaluator), *((("services", service), used) for service, used in environment.services.items())]
+            yield diagnostic(
+                "TOC209",
+                at.value("evaluators", index),
+                f"two evaluators of `{environment.name}` are called `{name}`",
+                help="rename one",
+                subject=name,
+            )
+    uses = [
+        (("default_evaluator",), environment.default_evaluator),
+        *((("services", service), used) for service, used in environment.services.items()),
+    ]
     for path, used in uses:
         if used not in names:
-            yield diagnostic("TOC209", at.value(*path), f"`{used}` is no evaluator of `{environment.name}`", help=did_you_mean(used, names), subject=used)
+            yield diagnostic(
+                "TOC209",
+                at.value(*path),
+                f"`{used}` is no evaluator of `{environment.name}`",
+                help=did_you_mean(used, names),
+                subject=used,
+            )
     if environment.records is not None:
         recorder = environment.evaluator(environment.records)
         if recorder is None or recorder.kind == "grafana":
-            yield diagnostic("TOC209", at.value("records"), f"`{environment.records}` cannot evaluate recording rules", help="name a prometheus or mimir evaluator", subject=environment.records)
+            yield diagnostic(
+                "TOC209",
+                at.value("records"),
+                f"`{environment.records}` cannot evaluate recording rules",
+                help="name a prometheus or mimir evaluator",
+                subject=environment.records,
+            )
     if environment.default_datasource is not None and environment.datasource(None) is None:
-        yield diagnostic("TOC210", at.value("default_datasource"), f"`{environment.default_datasource}` is no data source of `{environment.name}`", help=did_you_mean(environment.default_datasource, [each.name for each in environment.datasources]), subject=environment.default_datasource)
+        yield diagnostic(
+            "TOC210",
+            at.value("default_datasource"),
+            f"`{environment.default_datasource}` is no data source of `{environment.name}`",
+            help=did_you_mean(
+                environment.default_datasource, [each.name for each in environment.datasources]
+            ),
+            subject=environment.default_datasource,
+        )
     if environment.max_severity is not None and environment.max_severity not in severities:
-        yield diagnostic("TOC505", at.value("max_severity"), f"`{environment.max_severity}` is no severity of the policy", help=did_you_mean(environment.max_severity, severities), subject=environment.max_severity)
+        yield diagnostic(
+            "TOC505",
+            at.value("max_severity"),
+            f"`{environment.max_severity}` is no severity of the policy",
+            help=did_you_mean(environment.max_severity, severities),
+            subject=environment.max_severity,
+        )
 
 
 def _map(data: Mapping[str, object], key: str) -> Mapping[str, object]:

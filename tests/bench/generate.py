@@ -44,7 +44,7 @@ def generate(root: Path, size: Size) -> tuple[int, int]:
     shutil.rmtree(root, ignore_errors=True)
     root.mkdir(parents=True)
     (root / "tocsin.yaml").write_text(_PROJECT, encoding="utf-8")
-    dice = random.Random(20261121)  # noqa: S311  # a benchmark wants the same numbers, not secret ones
+    dice = random.Random(20261121)  # a benchmark wants the same numbers, not secret ones
     rules = sum(_rule_file(root, dice, number, size) for number in range(size.files))
     sops = sum(_sop_file(root, dice, number, size) for number in range(size.sops))
     return rules, sops
@@ -78,7 +78,11 @@ def _rule(dice: random.Random, number: int, index: int, service: str, size: Size
     verb = _VERBS[(number + index) % len(_VERBS)]
     percent = dice.randint(1, 40)
     job = f"{service}-{index}"
-    merged = ["          <<: *common"] if number % 4 == 0 else [f"          dashboard: https://grafana.example.com/d/{service}"]
+    merged = (
+        ["          <<: *common"]
+        if number % 4 == 0
+        else [f"          dashboard: https://grafana.example.com/d/{service}"]
+    )
     return [
         f"      # {verb} requests of {job}: reviewed with the team in the last quarter, see the SOP for what to do.",
         f"      - alert: Bench{verb}{number}x{index}",
@@ -95,10 +99,10 @@ def _rule(dice: random.Random, number: int, index: int, service: str, size: Size
         f"          limit: 0.{percent:02d}",
         f"        severity: {'P1' if index == 0 else 'P2'}",
         f"        for: {dice.choice(('2m', '5m', '10m', '15m'))}",
-        "        summary: \"{{ $labels.job }} in {{ $labels.cluster }} fails {{ $value | humanizePercentage }} of its requests\"",
+        '        summary: "{{ $labels.job }} in {{ $labels.cluster }} fails {{ $value | humanizePercentage }} of its requests"',
         "        description: |",
         f"          More than the limit of requests to {job} in {{{{ $labels.cluster }}}} have failed for some time.",
-        "          Measured: {{ printf \"%.3f\" $value }}. Look at the last deployment first, then at the stores it depends on.",
+        '          Measured: {{ printf "%.3f" $value }}. Look at the last deployment first, then at the stores it depends on.',
         "        annotations:",
         *merged,
         f"          runbook_hint: start with the latest change of {service}",
@@ -112,7 +116,18 @@ def _rule(dice: random.Random, number: int, index: int, service: str, size: Size
 
 def _sop_file(root: Path, dice: random.Random, number: int, size: Size) -> int:
     id, service = f"SOP-BENCH-{number:04d}", _service(number, size)
-    words = ("deployment", "queue", "store", "certificate", "quota", "replica", "cache", "network", "disk", "token")
+    words = (
+        "deployment",
+        "queue",
+        "store",
+        "certificate",
+        "quota",
+        "replica",
+        "cache",
+        "network",
+        "disk",
+        "token",
+    )
     paragraphs = [" ".join(dice.choice(words) for _ in range(60)).capitalize() + "." for _ in range(4)]
     fence = "```"
     text = f"""---
@@ -120,7 +135,7 @@ id: {id}
 title: Requests of {service} fail ({number})
 status: active
 services: [{service}]
-owner: team-{'ab'[number % 2]}
+owner: team-{"ab"[number % 2]}
 severity: P1
 symptoms: [requests fail, clients retry]
 log_patterns: ['(?i)upstream timed out', 'connection reset by peer']
@@ -129,7 +144,7 @@ review: {{last: 2026-10-01, every: 180d}}
 
 ## Impact
 
-{paragraphs[0]} See [the policy](https://example.com/policy) and [the next page]({f'SOP-BENCH-{number:04d}.md'}#verify).
+{paragraphs[0]} See [the policy](https://example.com/policy) and [the next page]({f"SOP-BENCH-{number:04d}.md"}#verify).
 
 ## Confirm
 

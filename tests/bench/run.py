@@ -46,7 +46,9 @@ def timed(argv: list[str], env: dict[str, str], accept: tuple[int, ...] = (0,)) 
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode not in accept:
             output.seek(0)
-            raise RuntimeError(f"{' '.join(argv[:6])} ended with {process.returncode}: {output.read()[-800:].decode()}")
+            raise RuntimeError(
+                f"{' '.join(argv[:6])} ended with {process.returncode}: {output.read()[-800:].decode()}"
+            )
     return Figure(wall, usage.ru_utime + usage.ru_stime)
 
 
@@ -106,7 +108,9 @@ class Bench:
             self.forget()
         if touch:
             self._touch()
-        return timed([*TOCSIN, "check", "--today", TODAY, "--min-severity", "error", str(self.root)], self.env)
+        return timed(
+            [*TOCSIN, "check", "--today", TODAY, "--min-severity", "error", str(self.root)], self.env
+        )
 
     def build(self, *, cold: bool = False, touch: bool = False) -> Figure:
         """One `tocsin build --no-site`."""
@@ -115,7 +119,10 @@ class Bench:
             shutil.rmtree(self.root / "dist", ignore_errors=True)
         if touch:
             self._touch()
-        return timed([*TOCSIN, "build", "--no-site", "--today", TODAY, "--min-severity", "error", str(self.root)], self.env)
+        return timed(
+            [*TOCSIN, "build", "--no-site", "--today", TODAY, "--min-severity", "error", str(self.root)],
+            self.env,
+        )
 
     def _touch(self) -> None:
         """Changes one rule in one file, as an edit of a threshold does."""
@@ -128,37 +135,53 @@ class Bench:
 
 def median(figures: list[Figure]) -> Figure:
     """The middle of wall and of CPU."""
-    return Figure(statistics.median(each.wall for each in figures), statistics.median(each.cpu for each in figures))
+    return Figure(
+        statistics.median(each.wall for each in figures), statistics.median(each.cpu for each in figures)
+    )
 
 
 def main() -> int:
     """Generates, measures in turns, prints a table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5, help="how often each command runs; the median counts")
+    parser.add_argument(
+        "--rounds", type=int, default=5, help="how often each command runs; the median counts"
+    )
     parser.add_argument("--quick", action="store_true", help="a tenth of the size")
     options = parser.parse_args()
     size = Size(services=20, files=200, sops=200) if options.quick else Size()
     promtool = str(components.promtool("2.42"))
     with tempfile.TemporaryDirectory(prefix="tocsin-bench-") as folder:
         bare, full = Path(folder, "rules-only"), Path(folder, "with-sops")
-        rule_bytes, _ = generate(bare, Size(services=size.services, files=size.files, rules=size.rules, sops=size.sops))
+        rule_bytes, _ = generate(
+            bare, Size(services=size.services, files=size.files, rules=size.rules, sops=size.sops)
+        )
         _drop_sops(bare)
         _, sop_bytes = generate(full, size)
         cache = Path(folder, "cache")
         rules, both = Bench(bare, cache, options.rounds), Bench(full, cache, options.rounds)
-        print(f"{size.files * size.rules:,} rules in {size.files:,} files ({rule_bytes / 1e6:.1f} MB), {size.sops:,} SOPs ({sop_bytes / 1e6:.1f} MB)")
+        print(
+            f"{size.files * size.rules:,} rules in {size.files:,} files ({rule_bytes / 1e6:.1f} MB), {size.sops:,} SOPs ({sop_bytes / 1e6:.1f} MB)"
+        )
         rules.build(cold=True)
         compiled = sorted(str(each) for each in (bare / "dist" / "prometheus").rglob("*.yaml"))
-        print(f"promtool reads {len(compiled)} compiled files ({sum(Path(each).stat().st_size for each in compiled) / 1e6:.1f} MB)")
+        print(
+            f"promtool reads {len(compiled)} compiled files ({sum(Path(each).stat().st_size for each in compiled) / 1e6:.1f} MB)"
+        )
         columns: dict[str, list[Figure]] = {}
         for _ in range(options.rounds):
             for name, run in _commands(rules, both, [promtool, "check", "rules", *compiled]):
                 columns.setdefault(name, []).append(run())
         _table({name: median(each) for name, each in columns.items()})
         rules.forget()
-        print(f"peak memory, all processes: check of the rules {peak([*TOCSIN, 'check', '--today', TODAY, str(bare)], rules.env):.0f} MB,", end=" ")
+        print(
+            f"peak memory, all processes: check of the rules {peak([*TOCSIN, 'check', '--today', TODAY, str(bare)], rules.env):.0f} MB,",
+            end=" ",
+        )
         rules.forget()
-        print(f"with the SOPs {peak([*TOCSIN, 'check', '--today', TODAY, str(full)], rules.env):.0f} MB,", end=" ")
+        print(
+            f"with the SOPs {peak([*TOCSIN, 'check', '--today', TODAY, str(full)], rules.env):.0f} MB,",
+            end=" ",
+        )
         print(f"promtool {peak([promtool, 'check', 'rules', *compiled], rules.env):.0f} MB")
     return 0
 
@@ -166,10 +189,14 @@ def main() -> int:
 def _drop_sops(root: Path) -> None:
     shutil.rmtree(root / "sops")
     project = root / "tocsin.yaml"
-    project.write_text(project.read_text(encoding="utf-8").replace("requires: [sop, ", "requires: ["), encoding="utf-8")
+    project.write_text(
+        project.read_text(encoding="utf-8").replace("requires: [sop, ", "requires: ["), encoding="utf-8"
+    )
     for path in (root / "rules").glob("*/*.yaml"):
         rows = path.read_text(encoding="utf-8").splitlines(keepends=True)
-        path.write_text("".join(row for row in rows if not row.lstrip().startswith("sop_ref:")), encoding="utf-8")
+        path.write_text(
+            "".join(row for row in rows if not row.lstrip().startswith("sop_ref:")), encoding="utf-8"
+        )
 
 
 def _commands(rules: Bench, both: Bench, promtool: list[str]) -> list[tuple[str, Callable[[], Figure]]]:
@@ -192,7 +219,9 @@ def _table(figures: dict[str, Figure]) -> None:
     base = figures["promtool check rules"]
     print(f"\n{'':<42}{'wall s':>8}{'CPU s':>8}{'of promtool: wall':>20}{'CPU':>8}")
     for name, each in figures.items():
-        print(f"{name:<42}{each.wall:>8.2f}{each.cpu:>8.2f}{each.wall / base.wall:>20.2f}{each.cpu / base.cpu:>8.2f}")
+        print(
+            f"{name:<42}{each.wall:>8.2f}{each.cpu:>8.2f}{each.wall / base.wall:>20.2f}{each.cpu / base.cpu:>8.2f}"
+        )
     print()
 
 

@@ -8,7 +8,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from tocsin.check import catalog, identity, labels, links, pages, policy, sops, timing
-from tocsin.check.view import AlertFacts, CatalogView, IncidentFacts, PageView, ServiceFacts, ServiceView, SopFacts, SopIndex
+from tocsin.check.view import (
+    AlertFacts,
+    CatalogView,
+    IncidentFacts,
+    PageView,
+    ServiceFacts,
+    ServiceView,
+    SopFacts,
+    SopIndex,
+)
 from tocsin.diag import Diagnostic
 
 SERVICE_CHECKS: tuple[Callable[[ServiceView], Iterator[Diagnostic]], ...] = (

@@ -10,7 +10,9 @@ from tocsin.diag.nearest import did_you_mean
 
 
 def _alerts(view: CatalogView) -> list[AlertFacts]:
-    return sorted((each for service in view.services for each in service.alerts), key=lambda each: (each.at, each.id))
+    return sorted(
+        (each for service in view.services for each in service.alerts), key=lambda each: (each.at, each.id)
+    )
 
 
 def ids(view: CatalogView) -> Iterator[Diagnostic]:
@@ -21,13 +23,27 @@ def ids(view: CatalogView) -> Iterator[Diagnostic]:
         first = seen.get(alert.id)
         if first is not None:
             related = [Related(message="first used here", span=first.at)]
-            yield diagnostic("TOC301", alert.at, f"the id `{alert.id}` is already taken by `{first.name}`", help="give this alert an id of its own", subject=alert.id, related=related)
+            yield diagnostic(
+                "TOC301",
+                alert.at,
+                f"the id `{alert.id}` is already taken by `{first.name}`",
+                help="give this alert an id of its own",
+                subject=alert.id,
+                related=related,
+            )
             continue
         seen[alert.id] = alert
         twin = folded.setdefault(alert.id.lower(), alert)
         if twin.id != alert.id:
             related = [Related(message="the other one", span=twin.at)]
-            yield diagnostic("TOC302", alert.at, f"`{alert.id}` and `{twin.id}` differ only by case", help="rename one of the two", subject=alert.id, related=related)
+            yield diagnostic(
+                "TOC302",
+                alert.at,
+                f"`{alert.id}` and `{twin.id}` differ only by case",
+                help="rename one of the two",
+                subject=alert.id,
+                related=related,
+            )
 
 
 def uids(view: CatalogView) -> Iterator[Diagnostic]:
@@ -38,7 +54,14 @@ def uids(view: CatalogView) -> Iterator[Diagnostic]:
             first = seen.setdefault(uid, (key, span))
             if first[0] != key:
                 related = [Related(message="the other one", span=first[1])]
-                yield diagnostic("TOC305", span, f"the uid `{uid}` belongs to `{key}` and to `{first[0]}`", help="give one an own `grafana: {uid: ...}`", subject=key, related=related)
+                yield diagnostic(
+                    "TOC305",
+                    span,
+                    f"the uid `{uid}` belongs to `{key}` and to `{first[0]}`",
+                    help="give one an own `grafana: {uid: ...}`",
+                    subject=key,
+                    related=related,
+                )
 
 
 def unused_parameters(view: CatalogView) -> Iterator[Diagnostic]:
@@ -47,11 +70,20 @@ def unused_parameters(view: CatalogView) -> Iterator[Diagnostic]:
         return
     used = frozenset[str]().union(*(each.params for each in view.services))
     origin = view.project.origin
-    places = [(("params",), view.project.params), *((("environments", each.name, "params"), each.params) for each in view.project.environments)]
+    places = [
+        (("params",), view.project.params),
+        *((("environments", each.name, "params"), each.params) for each in view.project.environments),
+    ]
     for path, params in places:
         for name in params:
             if name not in used:
-                yield diagnostic("TOC405", origin.key(*path, name), f"nothing uses the parameter `{name}`", help="remove it, or use it", subject=f"tocsin.yaml/{name}")
+                yield diagnostic(
+                    "TOC405",
+                    origin.key(*path, name),
+                    f"nothing uses the parameter `{name}`",
+                    help="remove it, or use it",
+                    subject=f"tocsin.yaml/{name}",
+                )
 
 
 def services_of_project(view: CatalogView) -> Iterator[Diagnostic]:
@@ -61,8 +93,20 @@ def services_of_project(view: CatalogView) -> Iterator[Diagnostic]:
         for service in environment.services:
             if service not in known:
                 span = view.project.origin.key("environments", environment.name, "services", service)
-                yield diagnostic("TOC213", span, f"there is no service `{service}`", help=did_you_mean(service, known), subject=f"{environment.name}/{service}")
+                yield diagnostic(
+                    "TOC213",
+                    span,
+                    f"there is no service `{service}`",
+                    help=did_you_mean(service, known),
+                    subject=f"{environment.name}/{service}",
+                )
         sop = environment.evaluation_failing_sop
         if sop is not None and sop not in view.index.originals:
             span = view.project.origin.value("environments", environment.name, "evaluation_failing_sop")
-            yield diagnostic("TOC601", span, f"there is no SOP `{sop}`", help=did_you_mean(sop, view.index.originals), subject=f"{environment.name}/evaluation_failing_sop")
+            yield diagnostic(
+                "TOC601",
+                span,
+                f"there is no SOP `{sop}`",
+                help=did_you_mean(sop, view.index.originals),
+                subject=f"{environment.name}/evaluation_failing_sop",
+            )

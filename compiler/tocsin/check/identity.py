@@ -18,7 +18,14 @@ def group_names(view: ServiceView) -> Iterator[Diagnostic]:
             if group.name in seen:
                 related = [Related(message="first used here", span=seen[group.name])]
                 message = f"`{group.name}` is already the name of a group of `{view.service}`"
-                yield diagnostic("TOC303", span, message, help="rename one of the two", subject=f"{view.service}/{group.name}", related=related)
+                yield diagnostic(
+                    "TOC303",
+                    span,
+                    message,
+                    help="rename one of the two",
+                    subject=f"{view.service}/{group.name}",
+                    related=related,
+                )
             seen.setdefault(group.name, span)
 
 
@@ -33,8 +40,19 @@ def record_ids(view: ServiceView) -> Iterator[Diagnostic]:
                 span = rule.origin.value("id" if rule.origin.wrote("id") else "record")
                 if rule.id in seen:
                     related = [Related(message="first used here", span=seen[rule.id])]
-                    help = "give each an `id` of its own" if not rule.origin.wrote("id") else "rename one of the two"
-                    yield diagnostic("TOC306", span, f"`{rule.id}` is recorded twice in `{view.service}`", help=help, subject=f"{view.service}/{rule.id}", related=related)
+                    help = (
+                        "give each an `id` of its own"
+                        if not rule.origin.wrote("id")
+                        else "rename one of the two"
+                    )
+                    yield diagnostic(
+                        "TOC306",
+                        span,
+                        f"`{rule.id}` is recorded twice in `{view.service}`",
+                        help=help,
+                        subject=f"{view.service}/{rule.id}",
+                        related=related,
+                    )
                 seen.setdefault(rule.id, span)
 
 
@@ -49,5 +67,13 @@ def same_rules(view: ServiceView) -> Iterator[Diagnostic]:
             content = (alert.name, alert.expr, own)
             first = seen.setdefault(content, alert.key.text)
             if first != alert.key.text:
-                message = f"`{alert.key.text}` fires the same alert as `{first}`: same name, expression and labels"
-                yield diagnostic("TOC307", alert.origin.value("alert"), message, help="remove one of the two", subject=alert.key.text)
+                message = (
+                    f"`{alert.key.text}` fires the same alert as `{first}`: same name, expression and labels"
+                )
+                yield diagnostic(
+                    "TOC307",
+                    alert.origin.value("alert"),
+                    message,
+                    help="remove one of the two",
+                    subject=alert.key.text,
+                )

@@ -54,7 +54,12 @@ def template_syntax(view: ServiceView) -> Iterator[Diagnostic]:
             problem = check(text)
             if problem is not None:
                 span = text_place(alert, kind, name, problem.offset)
-                yield diagnostic("TOC501", span, f"`{name}` is no valid template: {problem.message}", subject=f"{alert.key.id}/{kind}.{name}")
+                yield diagnostic(
+                    "TOC501",
+                    span,
+                    f"`{name}` is no valid template: {problem.message}",
+                    subject=f"{alert.key.id}/{kind}.{name}",
+                )
 
 
 def template_labels(view: ServiceView) -> Iterator[Diagnostic]:
@@ -72,9 +77,21 @@ def template_labels(view: ServiceView) -> Iterator[Diagnostic]:
             for label, offset in read.labels:
                 if not out.can(label):
                     known = sorted(out.named)
-                    help = did_you_mean(label, known) if known else "the expression yields no labels: remove it, or aggregate `by` it"
-                    message = f"`{name}` prints `$labels.{label}`, but the expression cannot have a label `{label}`"
-                    yield diagnostic("TOC502", text_place(alert, kind, name, offset), message, help=help, subject=f"{alert.key.id}/{kind}.{name}.{label}")
+                    help = (
+                        did_you_mean(label, known)
+                        if known
+                        else "the expression yields no labels: remove it, or aggregate `by` it"
+                    )
+                    message = (
+                        f"`{name}` prints `$labels.{label}`, but the expression cannot have a label `{label}`"
+                    )
+                    yield diagnostic(
+                        "TOC502",
+                        text_place(alert, kind, name, offset),
+                        message,
+                        help=help,
+                        subject=f"{alert.key.id}/{kind}.{name}.{label}",
+                    )
 
 
 def identity_labels(view: ServiceView) -> Iterator[Diagnostic]:
@@ -89,7 +106,13 @@ def identity_labels(view: ServiceView) -> Iterator[Diagnostic]:
             if not out.can(label):
                 span = alert.origin.value("identity", index)
                 message = f"`identity` names `{label}`, but the expression cannot have that label"
-                yield diagnostic("TOC503", span, message, help=did_you_mean(label, out.named), subject=f"{alert.key.id}/identity.{label}")
+                yield diagnostic(
+                    "TOC503",
+                    span,
+                    message,
+                    help=did_you_mean(label, out.named),
+                    subject=f"{alert.key.id}/identity.{label}",
+                )
 
 
 def injected_labels(view: ServiceView) -> Iterator[Diagnostic]:
@@ -99,7 +122,13 @@ def injected_labels(view: ServiceView) -> Iterator[Diagnostic]:
         for label in wanted & alert.own_labels:
             path, _ = text_path(alert, "labels", label)
             message = f"`{label}` is a label the project injects, and this alert sets it too"
-            yield diagnostic("TOC513", alert.origin.key(*path), message, help="remove it here, or from `labels.inject`", subject=f"{alert.key.id}/labels.{label}")
+            yield diagnostic(
+                "TOC513",
+                alert.origin.key(*path),
+                message,
+                help="remove it here, or from `labels.inject`",
+                subject=f"{alert.key.id}/labels.{label}",
+            )
         for name in alert.labels.keys() - alert.own_labels:
             # A label that neither the text nor a record the text reads mentions cannot be named by the expression.
             if name not in alert.expr and not view.records[alert.key.env].by_name:
@@ -108,7 +137,9 @@ def injected_labels(view: ServiceView) -> Iterator[Diagnostic]:
             if out is not None and out.names(name):
                 message = f"the project injects `{name}`, but the expression produces a label of that name"
                 help = "take it out of `labels.inject`, or out of the expression"
-                yield diagnostic("TOC504", alert.origin.value("expr"), message, help=help, subject=f"{alert.key.id}/{name}")
+                yield diagnostic(
+                    "TOC504", alert.origin.value("expr"), message, help=help, subject=f"{alert.key.id}/{name}"
+                )
 
 
 def severity_labels(view: ServiceView) -> Iterator[Diagnostic]:
@@ -121,4 +152,10 @@ def severity_labels(view: ServiceView) -> Iterator[Diagnostic]:
         if alert.labels.get(name) != value:
             path, _ = text_path(alert, "labels", name)
             message = f"the severity `{severity.name}` becomes `{name}: {value}`, but the label `{name}` says `{alert.labels.get(name)}`"
-            yield diagnostic("TOC514", alert.origin.key(*path), message, help=f"remove the label `{name}`", subject=f"{alert.key.id}/labels.{name}")
+            yield diagnostic(
+                "TOC514",
+                alert.origin.key(*path),
+                message,
+                help=f"remove the label `{name}`",
+                subject=f"{alert.key.id}/labels.{name}",
+            )

@@ -20,15 +20,29 @@ def sop_references(view: ServiceView) -> Iterator[Diagnostic]:
         subject = f"{alert.id}/sop_ref"
         sop = view.sops.originals.get(id)
         if sop is None:
-            yield diagnostic("TOC601", span, f"there is no SOP `{id}`", help=_missing_help(id, view), subject=subject)
+            yield diagnostic(
+                "TOC601", span, f"there is no SOP `{id}`", help=_missing_help(id, view), subject=subject
+            )
             continue
         if anchor and anchor not in sop.anchors:
-            yield diagnostic("TOC602", span, f"`{id}` has no section `#{anchor}`", help=did_you_mean(anchor, sop.anchors), subject=subject)
+            yield diagnostic(
+                "TOC602",
+                span,
+                f"`{id}` has no section `#{anchor}`",
+                help=did_you_mean(anchor, sop.anchors),
+                subject=subject,
+            )
         if sop.status in ("deprecated", "retired"):
             help = f"point to `{sop.replaced_by}`" if sop.replaced_by else "point to the SOP that took over"
             yield diagnostic("TOC605", span, f"`{id}` is {sop.status}", help=help, subject=subject)
         if sop.stub:
-            yield diagnostic("TOC611", span, f"`{id}` is a stub: it does not answer the alert yet", help=f"write {sop.path} and remove `stub: true`", subject=subject)
+            yield diagnostic(
+                "TOC611",
+                span,
+                f"`{id}` is a stub: it does not answer the alert yet",
+                help=f"write {sop.path} and remove `stub: true`",
+                subject=subject,
+            )
 
 
 def _missing_help(id: str, view: ServiceView) -> str:
@@ -53,12 +67,20 @@ def sop_sections(view: ServiceView) -> Iterator[Diagnostic]:
                     yield _no_section(sop, section, f"{severity.name} demands one", alert)
             if "flow" in severity.requires and not sop.has_flow:
                 message = f"`{sop.id}` has no Mermaid decision flow, and {severity.name} demands one (`{alert.name}` leads here)"
-                yield diagnostic("TOC614", sop.at, message, help="add a ```mermaid block", subject=f"{sop.id}/flow")
+                yield diagnostic(
+                    "TOC614", sop.at, message, help="add a ```mermaid block", subject=f"{sop.id}/flow"
+                )
 
 
 def _no_section(sop: SopFacts, section: str, why: str, alert: AlertSource) -> Diagnostic:
     message = f"`{sop.id}` has no section `{section}`, and {why} (`{alert.name}` leads here)"
-    return diagnostic("TOC609", sop.at, message, help=f"add a heading `## {section.capitalize()}`", subject=f"{sop.id}/{section}")
+    return diagnostic(
+        "TOC609",
+        sop.at,
+        message,
+        help=f"add a heading `## {section.capitalize()}`",
+        subject=f"{sop.id}/{section}",
+    )
 
 
 def no_site_url(view: ServiceView) -> Iterator[Diagnostic]:
@@ -67,4 +89,10 @@ def no_site_url(view: ServiceView) -> Iterator[Diagnostic]:
         return
     if any(alert.sop_ref is not None for _, alert in view.alerts):
         span = view.project.origin.key("site")
-        yield diagnostic("TOC620", span, "`site.url` is not set, so no alert carries a `runbook_url`", help="write `site: {url: https://...}`", subject="site.url")
+        yield diagnostic(
+            "TOC620",
+            span,
+            "`site.url` is not set, so no alert carries a `runbook_url`",
+            help="write `site: {url: https://...}`",
+            subject="site.url",
+        )

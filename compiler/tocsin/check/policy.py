@@ -15,7 +15,10 @@ from tocsin.resolve import file_uses, override_findings, rule_uses
 def _severities(view: ServiceView, alert: AlertSource) -> list[SeverityPolicy]:
     """The severities `alert` is written for, the most urgent first."""
     names = {level.severity or alert.severity for level in alert.levels} or {alert.severity}
-    return sorted((each for name in names if (each := view.project.severity(name)) is not None), key=lambda each: each.urgency)
+    return sorted(
+        (each for name in names if (each := view.project.severity(name)) is not None),
+        key=lambda each: each.urgency,
+    )
 
 
 def missing_severity(view: ServiceView) -> Iterator[Diagnostic]:
@@ -26,10 +29,22 @@ def missing_severity(view: ServiceView) -> Iterator[Diagnostic]:
         names = [each.name for each in view.project.severities]
         help = f"write `severity: {names[-1]}`" if names else ""
         if not alert.levels and alert.severity is None:
-            yield diagnostic("TOC506", alert.origin.value("alert"), f"`{alert.name}` has no severity", help=help, subject=alert.id)
+            yield diagnostic(
+                "TOC506",
+                alert.origin.value("alert"),
+                f"`{alert.name}` has no severity",
+                help=help,
+                subject=alert.id,
+            )
         for level in alert.levels:
             if level.severity is None and alert.severity is None:
-                yield diagnostic("TOC506", alert.origin.key("levels", level.key), f"level `{level.key}` has no severity", help=help, subject=f"{alert.id}/levels.{level.key}")
+                yield diagnostic(
+                    "TOC506",
+                    alert.origin.key("levels", level.key),
+                    f"level `{level.key}` has no severity",
+                    help=help,
+                    subject=f"{alert.id}/levels.{level.key}",
+                )
 
 
 def owners(view: ServiceView) -> Iterator[Diagnostic]:
@@ -37,27 +52,71 @@ def owners(view: ServiceView) -> Iterator[Diagnostic]:
     teams = [each.id for each in view.project.teams]
     for file in view.files:
         if file.owner is not None and file.owner not in teams:
-            yield diagnostic("TOC508", file.origin.value("owner"), f"`{file.owner}` is no team of tocsin.yaml", help=did_you_mean(file.owner, teams), subject=f"{file.service}/owner")
+            yield diagnostic(
+                "TOC508",
+                file.origin.value("owner"),
+                f"`{file.owner}` is no team of tocsin.yaml",
+                help=did_you_mean(file.owner, teams),
+                subject=f"{file.service}/owner",
+            )
     for file, alert in view.alerts:
         if alert.owner is not None and alert.owner != file.owner and alert.owner not in teams:
-            yield diagnostic("TOC508", alert.origin.value("owner"), f"`{alert.owner}` is no team of tocsin.yaml", help=did_you_mean(alert.owner, teams), subject=f"{alert.id}/owner")
-        if alert.owner is None and not view.broken and any("owner" in each.requires for each in _severities(view, alert)):
-            yield diagnostic("TOC507", alert.origin.value("alert"), f"`{alert.name}` has no owner", help="write `owner:` at the top of the file", subject=alert.id)
+            yield diagnostic(
+                "TOC508",
+                alert.origin.value("owner"),
+                f"`{alert.owner}` is no team of tocsin.yaml",
+                help=did_you_mean(alert.owner, teams),
+                subject=f"{alert.id}/owner",
+            )
+        if (
+            alert.owner is None
+            and not view.broken
+            and any("owner" in each.requires for each in _severities(view, alert))
+        ):
+            yield diagnostic(
+                "TOC507",
+                alert.origin.value("alert"),
+                f"`{alert.name}` has no owner",
+                help="write `owner:` at the top of the file",
+                subject=alert.id,
+            )
 
 
 def required_words(view: ServiceView) -> Iterator[Diagnostic]:
     """TOC509, TOC512, TOC603: a summary, an identity or a SOP that the severity demands and the alert lacks."""
     for _, alert in () if view.broken else view.alerts:
         for severity in _severities(view, alert)[:1]:
-            if "summary" in severity.requires and alert.summary is None and "summary" not in alert.annotations:
+            if (
+                "summary" in severity.requires
+                and alert.summary is None
+                and "summary" not in alert.annotations
+            ):
                 message = f"`{alert.name}` has no summary, and {severity.name} demands one"
-                yield diagnostic("TOC509", alert.origin.value("alert"), message, help="write `summary:`, the one line of the notification", subject=alert.id)
+                yield diagnostic(
+                    "TOC509",
+                    alert.origin.value("alert"),
+                    message,
+                    help="write `summary:`, the one line of the notification",
+                    subject=alert.id,
+                )
             if "identity" in severity.requires and not alert.identity:
                 message = f"`{alert.name}` does not say which labels tell its instances apart, and {severity.name} demands it"
-                yield diagnostic("TOC512", alert.origin.value("alert"), message, help="write `identity: [label, ...]`", subject=alert.id)
+                yield diagnostic(
+                    "TOC512",
+                    alert.origin.value("alert"),
+                    message,
+                    help="write `identity: [label, ...]`",
+                    subject=alert.id,
+                )
             if "sop" in severity.requires and alert.sop_ref is None:
                 message = f"`{alert.name}` has no SOP, and {severity.name} demands one"
-                yield diagnostic("TOC603", alert.origin.value("alert"), message, help="write `sop_ref:`; `tocsin new sop` makes the page", subject=alert.id)
+                yield diagnostic(
+                    "TOC603",
+                    alert.origin.value("alert"),
+                    message,
+                    help="write `sop_ref:`; `tocsin new sop` makes the page",
+                    subject=alert.id,
+                )
 
 
 def required_tests(view: ServiceView) -> Iterator[Diagnostic]:
@@ -73,12 +132,20 @@ def required_tests(view: ServiceView) -> Iterator[Diagnostic]:
                 tested.update((id, each.level) for _, rows in test.firing for each in rows)
     for _, alert in view.alerts:
         for level in alert.levels or (None,):
-            severity = view.project.severity((level.severity if level is not None else None) or alert.severity)
+            severity = view.project.severity(
+                (level.severity if level is not None else None) or alert.severity
+            )
             key = level.key if level is not None else ""
             if severity is not None and "test" in severity.requires and (alert.id, key) not in tested:
                 what = f"level `{key}` of `{alert.name}`" if key else f"`{alert.name}`"
                 span = alert.origin.key("levels", key) if key else alert.origin.value("alert")
-                yield diagnostic("TOC511", span, f"no test makes {what} fire, and {severity.name} demands one", help="add one under `tests:`", subject=f"{alert.id}/{key}")
+                yield diagnostic(
+                    "TOC511",
+                    span,
+                    f"no test makes {what} fire, and {severity.name} demands one",
+                    help="add one under `tests:`",
+                    subject=f"{alert.id}/{key}",
+                )
 
 
 def overrides(view: ServiceView) -> Iterator[Diagnostic]:
@@ -109,10 +176,23 @@ def unused_parameters(view: ServiceView) -> Iterator[Diagnostic]:
                 yield _unused(name, file.origin.key("params", name), file.file.path)
 
 
-_FIELDS = ("severity", "name", "expr", "for", "keep_firing_for", "enabled", "labels", "annotations", "summary", "description")
+_FIELDS = (
+    "severity",
+    "name",
+    "expr",
+    "for",
+    "keep_firing_for",
+    "enabled",
+    "labels",
+    "annotations",
+    "summary",
+    "description",
+)
 
 
 def _unused(name: str, span: Span, subject: str) -> Diagnostic:
     close = nearest(name, _FIELDS)
     help = f"did you mean `{close}`?" if close else "remove it, or use it"
-    return diagnostic("TOC405", span, f"nothing uses the parameter `{name}`", help=help, subject=f"{subject}/{name}")
+    return diagnostic(
+        "TOC405", span, f"nothing uses the parameter `{name}`", help=help, subject=f"{subject}/{name}"
+    )

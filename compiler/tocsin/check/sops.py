@@ -20,7 +20,9 @@ def duplicates(view: CatalogView) -> Iterator[Diagnostic]:
         if first is not sop:
             related = [Related(message="the other one", span=first.at)]
             message = f"`{sop.id}` is already written in {first.path}"
-            yield diagnostic("TOC606", sop.at, message, help="give one a new id", subject=sop.id, related=related)
+            yield diagnostic(
+                "TOC606", sop.at, message, help="give one a new id", subject=sop.id, related=related
+            )
 
 
 def translations(view: CatalogView) -> Iterator[Diagnostic]:
@@ -29,12 +31,16 @@ def translations(view: CatalogView) -> Iterator[Diagnostic]:
         if sop.translation_of is not None and sop.translation_of not in view.index.originals:
             message = f"`{sop.translation_of}` does not exist, so this translates nothing"
             help = did_you_mean(sop.translation_of, view.index.originals)
-            yield diagnostic("TOC608", sop.translation_at, message, help=help, subject=f"{sop.id}.{sop.language}")
+            yield diagnostic(
+                "TOC608", sop.translation_at, message, help=help, subject=f"{sop.id}.{sop.language}"
+            )
 
 
 def references(view: CatalogView) -> Iterator[Diagnostic]:
     """TOC604, TOC613, TOC617: a SOP no alert leads to, one replaced by nothing, one that names no incident."""
-    referenced = {(each.sop_ref or "").partition("#")[0] for service in view.services for each in service.alerts}
+    referenced = {
+        (each.sop_ref or "").partition("#")[0] for service in view.services for each in service.alerts
+    }
     referenced |= {environment.evaluation_failing_sop or "" for environment in view.project.environments}
     incidents = [each.id for each in view.incidents]
     for sop in view.sops:
@@ -64,7 +70,13 @@ def incidents(view: CatalogView) -> Iterator[Diagnostic]:
 
 def _nothing(code: str, reference: Reference, what: str, known: Iterable[str], subject: str) -> Diagnostic:
     help = did_you_mean(reference.name, known)
-    return diagnostic(code, reference.at, f"there is no {what} `{reference.name}`", help=help, subject=f"{subject}/{reference.name}")
+    return diagnostic(
+        code,
+        reference.at,
+        f"there is no {what} `{reference.name}`",
+        help=help,
+        subject=f"{subject}/{reference.name}",
+    )
 
 
 def links(view: CatalogView) -> Iterator[Diagnostic]:
@@ -79,14 +91,20 @@ def links(view: CatalogView) -> Iterator[Diagnostic]:
                 yield diagnostic("TOC615", link.span, message, help=help, subject=f"{page.id}/{link.target}")
 
 
-def _dead(link: Link, path: str, anchors: Mapping[str, frozenset[str]], files: frozenset[str]) -> tuple[str, str] | None:
+def _dead(
+    link: Link, path: str, anchors: Mapping[str, frozenset[str]], files: frozenset[str]
+) -> tuple[str, str] | None:
     try:
         target = urlsplit(link.target)
     except ValueError:
         return f"`{link.target}` is no address", ""
     if target.scheme or target.netloc or link.target.startswith("/"):
         return None
-    wanted = posixpath.normpath(posixpath.join(posixpath.dirname(path), unquote(target.path))) if target.path else path
+    wanted = (
+        posixpath.normpath(posixpath.join(posixpath.dirname(path), unquote(target.path)))
+        if target.path
+        else path
+    )
     if wanted not in files:
         return f"there is no `{wanted}`", did_you_mean(wanted, files)
     if target.fragment and wanted in anchors and unquote(target.fragment) not in anchors[wanted]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import groupby
+from itertools import groupby, pairwise
 
 from tocsin.check.view import ServiceView
 from tocsin.diag import Diagnostic, Related, Span, diagnostic
@@ -37,7 +37,7 @@ def level_order(view: ServiceView) -> Iterator[Diagnostic]:
             direction = _direction(source.expr, name, levels[0])
             if direction is None:
                 continue
-            for urgent, calm in zip(levels, levels[1:], strict=False):
+            for urgent, calm in pairwise(levels):
                 high, low = _number(urgent.params.get(name)), _number(calm.params.get(name))
                 if high is None or low is None or urgent.urgency == calm.urgency:
                     continue
@@ -45,8 +45,17 @@ def level_order(view: ServiceView) -> Iterator[Diagnostic]:
                     word = "below" if direction == "rising" else "above"
                     message = f"level `{urgent.key.level}` is more urgent than `{calm.key.level}`, but its `{name}` {high:g} lies {word} {low:g}"
                     span = _param_place(urgent, name)
-                    related = [Related(message=f"`{calm.key.level}` is set here", span=_param_place(calm, name))]
-                    yield diagnostic("TOC407", span, message, help="swap the two, or their severities", subject=f"{source.id}/levels.{urgent.key.level}.{name}", related=related)
+                    related = [
+                        Related(message=f"`{calm.key.level}` is set here", span=_param_place(calm, name))
+                    ]
+                    yield diagnostic(
+                        "TOC407",
+                        span,
+                        message,
+                        help="swap the two, or their severities",
+                        subject=f"{source.id}/levels.{urgent.key.level}.{name}",
+                        related=related,
+                    )
 
 
 def _direction(expr: str, name: str, alert: CompiledAlert) -> str | None:
@@ -73,7 +82,7 @@ def _param_place(alert: CompiledAlert, name: str) -> Span:
 def keep_firing_order(view: ServiceView) -> Iterator[Diagnostic]:
     """TOC408: keep_firing_for that grows with urgency: the page would outlast the ticket that it inhibits."""
     for levels in _families(view):
-        for urgent, calm in zip(levels, levels[1:], strict=False):
+        for urgent, calm in pairwise(levels):
             if urgent.keep_firing_for > calm.keep_firing_for and urgent.urgency < calm.urgency:
                 message = (
                     f"level `{urgent.key.level}` keeps firing for {format_duration(urgent.keep_firing_for)}, longer than the less urgent "
@@ -81,7 +90,13 @@ def keep_firing_order(view: ServiceView) -> Iterator[Diagnostic]:
                 )
                 span = urgent.origin.key("levels", urgent.key.level, "keep_firing_for")
                 help = "give the less urgent level at least as much"
-                yield diagnostic("TOC408", span, message, help=help, subject=f"{urgent.key.id}/levels.{urgent.key.level}.keep_firing_for")
+                yield diagnostic(
+                    "TOC408",
+                    span,
+                    message,
+                    help=help,
+                    subject=f"{urgent.key.id}/levels.{urgent.key.level}.keep_firing_for",
+                )
 
 
 def record_order(view: ServiceView) -> Iterator[Diagnostic]:
@@ -91,7 +106,11 @@ def record_order(view: ServiceView) -> Iterator[Diagnostic]:
         if not records.by_name:
             continue
         for group in resolved.groups:
-            written = {rule.record: index for index, rule in reversed(list(enumerate(group.rules))) if isinstance(rule, CompiledRecord)}
+            written = {
+                rule.record: index
+                for index, rule in reversed(list(enumerate(group.rules)))
+                if isinstance(rule, CompiledRecord)
+            }
             for index, rule in enumerate(group.rules):
                 expr = parse(rule.expr)
                 if not isinstance(expr, Expr):
@@ -99,12 +118,20 @@ def record_order(view: ServiceView) -> Iterator[Diagnostic]:
                 for name in metrics(expr):
                     if name in written:
                         if written[name] > index:
-                            yield _too_late(group, rule.origin.value("expr"), rule.key.id, name, written[name])
+                            yield _too_late(
+                                group, rule.origin.value("expr"), rule.key.id, name, written[name]
+                            )
                     elif name in records.by_name:
                         facts = records.by_name[name][0]
                         lag = format_duration(facts.interval) if facts.interval else "its interval"
                         message = f"`{name}` is recorded by group `{facts.group}` of `{facts.service}`: this rule may see it {lag} late"
-                        yield diagnostic("TOC414", rule.origin.value("expr"), message, help="put both into one group, or allow for it", subject=f"{rule.key.id}/{name}")
+                        yield diagnostic(
+                            "TOC414",
+                            rule.origin.value("expr"),
+                            message,
+                            help="put both into one group, or allow for it",
+                            subject=f"{rule.key.id}/{name}",
+                        )
 
 
 def _too_late(group: CompiledGroup, span: Span, id: str, name: str, index: int) -> Diagnostic:
@@ -112,7 +139,14 @@ def _too_late(group: CompiledGroup, span: Span, id: str, name: str, index: int) 
     lag = format_duration(group.interval) if group.interval else "one interval"
     message = f"`{name}` is recorded further down in group `{group.name}`, so this rule reads the value of {lag} ago"
     related = [Related(message="recorded here", span=record.origin.value("record"))]
-    return diagnostic("TOC413", span, message, help="move the record above this rule", subject=f"{id}/{name}", related=related)
+    return diagnostic(
+        "TOC413",
+        span,
+        message,
+        help="move the record above this rule",
+        subject=f"{id}/{name}",
+        related=related,
+    )
 
 
 def for_and_interval(view: ServiceView) -> Iterator[Diagnostic]:
@@ -123,7 +157,13 @@ def for_and_interval(view: ServiceView) -> Iterator[Diagnostic]:
                 if isinstance(rule, CompiledAlert) and group.interval and 0 < rule.for_ < group.interval:
                     path = ("levels", rule.key.level, "for") if rule.key.level else ("for",)
                     message = f"`for` is {format_duration(rule.for_)}, but the group is evaluated every {format_duration(group.interval)}"
-                    yield diagnostic("TOC418", rule.origin.value(*path), message, help="the alert waits one interval: say so, or remove `for`", subject=f"{rule.key.id}/for")
+                    yield diagnostic(
+                        "TOC418",
+                        rule.origin.value(*path),
+                        message,
+                        help="the alert waits one interval: say so, or remove `for`",
+                        subject=f"{rule.key.id}/for",
+                    )
 
 
 def experimental(view: ServiceView) -> Iterator[Diagnostic]:
@@ -135,4 +175,6 @@ def experimental(view: ServiceView) -> Iterator[Diagnostic]:
                 names = experimental_functions(expr) if isinstance(expr, Expr) and expr.experimental else ()
                 for name in names:
                     message = f"`{name}` works only where Prometheus runs with `--enable-feature=promql-experimental-functions`"
-                    yield diagnostic("TOC415", rule.origin.value("expr"), message, subject=f"{rule.key.id}/{name}")
+                    yield diagnostic(
+                        "TOC415", rule.origin.value("expr"), message, subject=f"{rule.key.id}/{name}"
+                    )

@@ -53,12 +53,17 @@ class SopFacts:
             translation_of=sop.translation_of,
             translation_at=origin.value("translation_of" if origin.wrote("translation_of") else "id"),
             status=sop.status,
-            replaced_by=Reference(name=sop.replaced_by, at=origin.value("replaced_by")) if sop.replaced_by is not None else None,
+            replaced_by=Reference(name=sop.replaced_by, at=origin.value("replaced_by"))
+            if sop.replaced_by is not None
+            else None,
             manual=sop.manual,
             stub=sop.stub,
             anchors=sop.anchors,
             has_flow=any(fence.language == "mermaid" for fence in sop.body.fences),
-            incidents=tuple(Reference(name=name, at=origin.value("incidents", index)) for index, name in enumerate(sop.incidents)),
+            incidents=tuple(
+                Reference(name=name, at=origin.value("incidents", index))
+                for index, name in enumerate(sop.incidents)
+            ),
             links=sop.body.links,
         )
 
@@ -82,8 +87,15 @@ class IncidentFacts:
         return IncidentFacts(
             id=incident.id,
             path=incident.file.path,
-            alerts=tuple(Reference(name=name, at=origin.value(field, index)) for field, names in named for index, name in enumerate(names)),
-            sops=tuple(Reference(name=name, at=origin.value("sops", index)) for index, name in enumerate(incident.sops)),
+            alerts=tuple(
+                Reference(name=name, at=origin.value(field, index))
+                for field, names in named
+                for index, name in enumerate(names)
+            ),
+            sops=tuple(
+                Reference(name=name, at=origin.value("sops", index))
+                for index, name in enumerate(incident.sops)
+            ),
             anchors=frozenset(each.anchor for each in incident.body.sections),
             links=incident.body.links,
         )

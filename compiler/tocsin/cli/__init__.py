@@ -23,7 +23,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "new": ("tocsin.cli.new:new_command", "Add one rule, SOP or incident."),
     "check": ("tocsin.cli.check:check_command", "Say everything that is wrong with the sources."),
     "build": ("tocsin.cli.build:build_command", "Compile everything to dist/."),
-    "render": ("tocsin.cli.render:render_command", "Print one compiled rule, with the origin of every value."),
+    "render": (
+        "tocsin.cli.render:render_command",
+        "Print one compiled rule, with the origin of every value.",
+    ),
     "test": ("tocsin.cli.test:test_command", "Run the rules' unit tests in promtool."),
     "adopt": ("tocsin.cli.adopt:adopt_command", "Turn existing files into sources."),
     "explain": ("tocsin.cli.explain:explain_command", "Why a code exists and what to type instead."),
@@ -48,7 +51,9 @@ class _Lazy(click.Group):
         assert isinstance(command, click.Command)
         return command
 
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
             from tocsin.diag.nearest import did_you_mean
 
@@ -72,7 +77,9 @@ def app() -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command and answers its exit code; never raises."""
     try:
-        result = app.main(args=list(argv) if argv is not None else None, prog_name="tocsin", standalone_mode=False)
+        result = app.main(
+            args=list(argv) if argv is not None else None, prog_name="tocsin", standalone_mode=False
+        )
         return result if isinstance(result, int) else 0
     except click.exceptions.Exit as done:
         return done.exit_code

@@ -23,13 +23,36 @@ from tocsin.pipeline import Compilation, artifacts, compile_sources, service_of
 
 @click.command("build")
 @root_argument
-@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="The output folder; default: dist/ in the repository.")
-@click.option("--check", "check_only", is_flag=True, help="Write nothing; end with 1 where the output folder differs.")
-@click.option("--keep-going", is_flag=True, help="Compile the services without errors; the others keep their old output, listed as frozen.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="The output folder; default: dist/ in the repository.",
+)
+@click.option(
+    "--check", "check_only", is_flag=True, help="Write nothing; end with 1 where the output folder differs."
+)
+@click.option(
+    "--keep-going",
+    is_flag=True,
+    help="Compile the services without errors; the others keep their old output, listed as frozen.",
+)
 @click.option("--no-site", is_flag=True, help="Leave the runbook site out.")
-@click.option("--alertmanager-config", type=click.Path(path_type=Path, dir_okay=False), help="Your Alertmanager configuration, to join the inhibition rules to.")
-@click.option("--into", type=click.Path(path_type=Path, dir_okay=False), help="Where the joined Alertmanager configuration goes.")
-@click.option("--env", "env_name", metavar="E", help="Whose inhibition rules are joined; needed where there are several environments.")
+@click.option(
+    "--alertmanager-config",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Your Alertmanager configuration, to join the inhibition rules to.",
+)
+@click.option(
+    "--into",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Where the joined Alertmanager configuration goes.",
+)
+@click.option(
+    "--env",
+    "env_name",
+    metavar="E",
+    help="Whose inhibition rules are joined; needed where there are several environments.",
+)
 @finding_options
 @today_option
 def build_command(
@@ -57,7 +80,13 @@ def build_command(
         sources = read_sources(top)
         compilation = compile_sources(sources, day(today), watch)
         project_fail_on = compilation.settings.project.fail_on if compilation.settings is not None else None
-        report = report_of(compilation.diagnostics, sources, fail_on=fail_on, min_severity=min_severity, project_fail_on=project_fail_on)
+        report = report_of(
+            compilation.diagnostics,
+            sources,
+            fail_on=fail_on,
+            min_severity=min_severity,
+            project_fail_on=project_fail_on,
+        )
         if compilation.settings is None or _stops(compilation.diagnostics, keep_going):
             show(report, format_)
             click.echo("nothing was written", err=True)
@@ -76,7 +105,10 @@ def build_command(
 def _stops(found: tuple[Diagnostic, ...], keep_going: bool) -> bool:
     """Whether an error forbids writing: any, or with --keep-going any that belongs to no single service."""
     errors = [each for each in found if each.severity is Severity.error]
-    return any(not keep_going or not service_of(each.span.file) or not each.span.file.startswith("rules/") for each in errors)
+    return any(
+        not keep_going or not service_of(each.span.file) or not each.span.file.startswith("rules/")
+        for each in errors
+    )
 
 
 def _keep(frozen: frozenset[str]) -> Callable[[str], bool]:
@@ -103,7 +135,9 @@ def _join(compilation: Compilation, config: Path, into: Path, env_name: str | No
         text = config.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise MachineError(f"{config} cannot be read: {error}") from None
-    rules = inhibit_rules(each for service in compilation.services for each in service.resolved if each.env == env)
+    rules = inhibit_rules(
+        each for service in compilation.services for each in service.resolved if each.env == env
+    )
     write_file(into, merge_inhibit(text, rules, name=str(config)))
     click.echo(f"{len(rules)} inhibition rules of {env} joined into {into}", err=True)
 

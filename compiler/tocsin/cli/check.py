@@ -33,7 +33,13 @@ def check_command(root: Path, format_: str, fail_on: str | None, min_severity: s
         with no_collector():
             sources = read_sources(top)
             checked = check(sources, date, tool_cache(), top, watch)
-            report = report_of(checked.diagnostics, sources, fail_on=fail_on, min_severity=min_severity, project_fail_on=checked.fail_on)
+            report = report_of(
+                checked.diagnostics,
+                sources,
+                fail_on=fail_on,
+                min_severity=min_severity,
+                project_fail_on=checked.fail_on,
+            )
             known = text_of(report, format_), exit_code(report)
         asked.keep(*known)
     echo(known[0])

@@ -10,8 +10,14 @@ from tocsin.diag import Diagnostic, Severity, SourceFile
 from tocsin.pipeline import Sources
 from tocsin.report import REPORTERS, Report, as_text
 
+
 def report_of(
-    found: Iterable[Diagnostic], sources: Sources, *, fail_on: str | None, min_severity: str = "note", project_fail_on: Severity | None = None
+    found: Iterable[Diagnostic],
+    sources: Sources,
+    *,
+    fail_on: str | None,
+    min_severity: str = "note",
+    project_fail_on: Severity | None = None,
 ) -> Report:
     """The findings with what a reporter needs beside them."""
     worst = Severity[fail_on] if fail_on is not None else project_fail_on or Severity.error

@@ -74,14 +74,20 @@ class _Share:
     pages: list[SourceFile]
     loaded: dict[str, LoadedService] = field(default_factory=dict)
 
-    def first(self, settings: Settings, watch: Watch = unwatched) -> tuple[list[Exports], list[tuple[str, PageReport]]]:
+    def first(
+        self, settings: Settings, watch: Watch = unwatched
+    ) -> tuple[list[Exports], list[tuple[str, PageReport]]]:
         """Loads the services, and checks the pages."""
         for service, files in watch(self.services, "loading"):
             self.loaded[service] = load_service(service, files)
         exports = [export(each, settings.project) for each in self.loaded.values()]
-        return exports, [(file.path, load_page(file, settings).report) for file in watch(self.pages, "reading SOPs")]
+        return exports, [
+            (file.path, load_page(file, settings).report) for file in watch(self.pages, "reading SOPs")
+        ]
 
-    def second(self, settings: Settings, shared: Shared, names: Sequence[str], watch: Watch = unwatched) -> list[ServiceReport]:
+    def second(
+        self, settings: Settings, shared: Shared, names: Sequence[str], watch: Watch = unwatched
+    ) -> list[ServiceReport]:
         """Compiles the services of this share that are among `names`."""
         files = dict(self.services)
         reports: list[ServiceReport] = []
@@ -107,7 +113,11 @@ def check(sources: Sources, today: date, cache: Cache, root: Path, watch: Watch 
     keys = {service: _key(ground, files) for service, files in services.items()}
     page_keys = {file.path: _key(ground, (file,)) for file in (*sources.sops, *sources.incidents)}
     new = [service for service in services if memory.exports.get(service, ("",))[0] != keys[service]]
-    new_pages = [file for file in (*sources.sops, *sources.incidents) if memory.pages.get(file.path, ("",))[0] != page_keys[file.path]]
+    new_pages = [
+        file
+        for file in (*sources.sops, *sources.incidents)
+        if memory.pages.get(file.path, ("",))[0] != page_keys[file.path]
+    ]
     with _Crew([(each, services[each]) for each in services], new, new_pages, settings, watch) as crew:
         exports, pages = crew.first()
         for each in exports:
@@ -128,8 +138,12 @@ def check(sources: Sources, today: date, cache: Cache, root: Path, watch: Watch 
     if new or new_pages or stale:
         cache.put(_name(root), pickle.dumps(memory, protocol=pickle.HIGHEST_PROTOCOL))
     found = (*found, *together((), settings.project))
-    diagnostics = conclude(settings, found, [each for _, each in memory.services.values()], reports, sources.paths)
-    return Checked(diagnostics=diagnostics, frozen=frozen_services(diagnostics), fail_on=settings.project.fail_on)
+    diagnostics = conclude(
+        settings, found, [each for _, each in memory.services.values()], reports, sources.paths
+    )
+    return Checked(
+        diagnostics=diagnostics, frozen=frozen_services(diagnostics), fail_on=settings.project.fail_on
+    )
 
 
 class _Crew:
@@ -147,11 +161,16 @@ class _Crew:
         self.watch = watch
         fresh = set(new)
         work = [each for each in services if each[0] in fresh]
-        weight = sum(len(file.text) for _, files in work for file in files) + sum(len(file.text) for file in pages)
+        weight = sum(len(file.text) for _, files in work for file in files) + sum(
+            len(file.text) for file in pages
+        )
         self.second_process: Second[object] | None = None
         if cores() > 1 and weight >= WORTH_FORKING:
             theirs = _Share(services=work[1::2], pages=list(pages[1::2]))
-            self.mine = _Share(services=[*work[::2], *(each for each in services if each[0] not in fresh)], pages=list(pages[::2]))
+            self.mine = _Share(
+                services=[*work[::2], *(each for each in services if each[0] not in fresh)],
+                pages=list(pages[::2]),
+            )
             self.fresh = [name for name, _ in work[::2]]
             self.second_process = Second(lambda pipe: _child(pipe, theirs, settings))
         else:
@@ -168,15 +187,21 @@ class _Crew:
     def first(self) -> tuple[list[Exports], list[tuple[str, PageReport]]]:
         """What every new service exports, and every new page."""
         fresh = set(self.fresh)
-        share = _Share(services=[each for each in self.mine.services if each[0] in fresh], pages=self.mine.pages)
+        share = _Share(
+            services=[each for each in self.mine.services if each[0] in fresh], pages=self.mine.pages
+        )
         exports, pages = share.first(self.settings, self.watch)
         self.mine.loaded = share.loaded
         if self.second_process is not None:
-            more, more_pages = cast("tuple[list[Exports], list[tuple[str, PageReport]]]", self.second_process.pipe.receive())
+            more, more_pages = cast(
+                "tuple[list[Exports], list[tuple[str, PageReport]]]", self.second_process.pipe.receive()
+            )
             exports, pages = [*exports, *more], [*pages, *more_pages]
         return exports, pages
 
-    def second(self, exports: list[Exports], pages: list[PageReport], stale: list[str]) -> list[ServiceReport]:
+    def second(
+        self, exports: list[Exports], pages: list[PageReport], stale: list[str]
+    ) -> list[ServiceReport]:
         """The reports of the services in `stale`."""
         if self.second_process is not None:
             self.second_process.pipe.send((exports, pages, stale))
@@ -210,7 +235,21 @@ def _key(ground: str, files: Iterable[SourceFile]) -> str:
 def _world(exports: Iterable[Exports], pages: Iterable[PageReport]) -> str:
     """A digest of everything one service can see of the others."""
     records = [each.records for each in exports if any(each.records.values())]
-    sops = [(each.sop.id, each.sop.translation_of, each.sop.status, each.sop.stub, sorted(each.sop.anchors), each.sop.has_flow, each.sop.path, each.sop.at, each.sop.replaced_by) for each in pages if each.sop is not None]
+    sops = [
+        (
+            each.sop.id,
+            each.sop.translation_of,
+            each.sop.status,
+            each.sop.stub,
+            sorted(each.sop.anchors),
+            each.sop.has_flow,
+            each.sop.path,
+            each.sop.at,
+            each.sop.replaced_by,
+        )
+        for each in pages
+        if each.sop is not None
+    ]
     return hashlib.sha256(repr((records, sops)).encode("utf-8", "surrogatepass")).hexdigest()
 
 
@@ -223,7 +262,7 @@ def _remember(cache: Cache, root: Path) -> Memory:
     if data is None:
         return Memory()
     try:
-        memory = pickle.loads(data)  # noqa: S301  # the cache folder belongs to this user alone, see disk.cache
-    except Exception:  # noqa: BLE001  # a cache that cannot be read is no cache
+        memory = pickle.loads(data)  # the cache folder belongs to this user alone, see disk.cache
+    except Exception:  # a cache that cannot be read is no cache
         return Memory()
     return memory if isinstance(memory, Memory) else Memory()

@@ -47,8 +47,10 @@ def question(root: Path, words: Sequence[str]) -> Question:
     """The question that a command with these words asks about `root`."""
     rows = stat_tree(root)
     newest = max((each[2] for each in rows), default=0)
-    young = time.time_ns() - newest < _YOUNG_NS  # noqa: TID251  # cli owns the clock
-    hashed = hashlib.sha256(repr((str(root), tuple(words), rows)).encode("utf-8", "surrogatepass")).hexdigest()
+    young = time.time_ns() - newest < _YOUNG_NS  # cli owns the clock
+    hashed = hashlib.sha256(
+        repr((str(root), tuple(words), rows)).encode("utf-8", "surrogatepass")
+    ).hexdigest()
     return Question(key=None if young else f"known:{hashed}", cache=tool_cache())
 
 

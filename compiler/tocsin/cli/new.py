@@ -95,9 +95,13 @@ sops: []
 ## What we change
 """
 
-_root = click.option("-C", "--root", type=click.Path(path_type=Path), default=Path(), help="The repository; default: here.")
+_root = click.option(
+    "-C", "--root", type=click.Path(path_type=Path), default=Path(), help="The repository; default: here."
+)
 _service = click.option("--service", required=True, metavar="S", help="The service it belongs to.")
-_owner = click.option("--owner", metavar="TEAM", help="The team that answers; default: the only one declared.")
+_owner = click.option(
+    "--owner", metavar="TEAM", help="The team that answers; default: the only one declared."
+)
 
 
 @click.group("new")
@@ -115,8 +119,16 @@ def new_command() -> None:
 def sop_command(id: str, service: str, owner: str | None, title: str, root: Path, today: str | None) -> int:
     """Write a stub of the SOP ID, for example SOP-KAFKA-007."""
     if not _SOP_ID.match(id):
-        raise UsageError(f"`{id}` is no SOP id", help="write capital letters, a dash and three digits: SOP-KAFKA-007")
-    text = _SOP.format(id=id, title=_quoted(title), service=_plain(service), owner=_team(root, owner, day(today)), today=day(today).isoformat())
+        raise UsageError(
+            f"`{id}` is no SOP id", help="write capital letters, a dash and three digits: SOP-KAFKA-007"
+        )
+    text = _SOP.format(
+        id=id,
+        title=_quoted(title),
+        service=_plain(service),
+        owner=_team(root, owner, day(today)),
+        today=day(today).isoformat(),
+    )
     return _write(root, f"sops/{service}/{id}.md", text)
 
 
@@ -127,7 +139,9 @@ def sop_command(id: str, service: str, owner: str | None, title: str, root: Path
 @click.option("--severity", metavar="P", help="Its severity; default: the least urgent of the policy.")
 @_root
 @today_option
-def rule_command(name: str, service: str, owner: str | None, severity: str | None, root: Path, today: str | None) -> int:
+def rule_command(
+    name: str, service: str, owner: str | None, severity: str | None, root: Path, today: str | None
+) -> int:
     """Write a file with the alert NAME and a test; change the expression to yours."""
     project = _project(root, day(today))
     names = [each.name for each in project.severities]
@@ -158,7 +172,11 @@ def incident_command(id: str, service: str, title: str, root: Path, today: str |
     """Write the frame of the incident ID, for example INC-2026-004."""
     if not _INCIDENT_ID.match(id):
         raise UsageError(f"`{id}` is no incident id", help="write INC, the year and a number: INC-2026-004")
-    return _write(root, f"incidents/{id}.md", _INCIDENT.format(id=id, title=_quoted(title), service=_plain(service), today=day(today).isoformat()))
+    return _write(
+        root,
+        f"incidents/{id}.md",
+        _INCIDENT.format(id=id, title=_quoted(title), service=_plain(service), today=day(today).isoformat()),
+    )
 
 
 def _project(root: Path, today: date) -> Project:

@@ -16,14 +16,27 @@ FORMATS = ("text", "json", "sarif", "github", "markdown")
 SEVERITIES = ("note", "warning", "error")
 
 root_argument = click.argument("root", type=click.Path(path_type=Path), default=Path(), required=False)
-today_option = click.option("--today", metavar="DATE", help="The day of the check, YYYY-MM-DD; default: today. For reviews and ignores that end.")
+today_option = click.option(
+    "--today",
+    metavar="DATE",
+    help="The day of the check, YYYY-MM-DD; default: today. For reviews and ignores that end.",
+)
 
 
 def finding_options(command: _F) -> _F:
     """`--format`, `--fail-on` and `--min-severity`, the same on every command that reports findings."""
     for option in (
-        click.option("--min-severity", type=click.Choice(SEVERITIES), default="note", help="Hide findings below this; they still count."),
-        click.option("--fail-on", type=click.Choice(SEVERITIES), help="End with 1 from this severity on; default: the project's `fail_on`."),
+        click.option(
+            "--min-severity",
+            type=click.Choice(SEVERITIES),
+            default="note",
+            help="Hide findings below this; they still count.",
+        ),
+        click.option(
+            "--fail-on",
+            type=click.Choice(SEVERITIES),
+            help="End with 1 from this severity on; default: the project's `fail_on`.",
+        ),
         click.option("--format", "format_", type=click.Choice(FORMATS), default="text", show_default=True),
     ):
         command = option(command)

@@ -25,9 +25,13 @@ from tocsin.resolve import alert_origins
 @click.option("--env", "env_name", metavar="E", help="The environment; default: every one.")
 @click.option("--origins", is_flag=True, help="Also print where every value came from.")
 @click.option("--format", "format_", type=click.Choice(["text", "json"]), default="text", show_default=True)
-@click.option("-C", "--root", type=click.Path(path_type=Path), default=Path(), help="The repository; default: here.")
+@click.option(
+    "-C", "--root", type=click.Path(path_type=Path), default=Path(), help="The repository; default: here."
+)
 @today_option
-def render_command(rule: str, env_name: str | None, origins: bool, format_: str, root: Path, today: str | None) -> int:
+def render_command(
+    rule: str, env_name: str | None, origins: bool, format_: str, root: Path, today: str | None
+) -> int:
     """Print RULE (an alert's id, or the name of a recorded series) as it is compiled."""
     top = repository(root)
     with no_collector():
@@ -36,12 +40,23 @@ def render_command(rule: str, env_name: str | None, origins: bool, format_: str,
         raise UsageError("tocsin.yaml cannot be used", help="`tocsin check` says why")
     project = compilation.settings.project
     if env_name is not None and project.environment(env_name) is None:
-        raise UsageError(f"there is no environment `{env_name}`", help=did_you_mean(env_name, [each.name for each in project.environments]))
-    shown = [(file, each) for file, each in _rules(compilation) if each.key.id == rule and env_name in (None, each.key.env)]
+        raise UsageError(
+            f"there is no environment `{env_name}`",
+            help=did_you_mean(env_name, [each.name for each in project.environments]),
+        )
+    shown = [
+        (file, each)
+        for file, each in _rules(compilation)
+        if each.key.id == rule and env_name in (None, each.key.env)
+    ]
     if not shown:
         raise UsageError(f"no compiled rule has the id `{rule}`", help=_why_none(compilation, rule))
     if format_ == "json":
-        click.echo(json.dumps([_as_data(project, file, each, origins) for file, each in shown], indent=2, sort_keys=True))
+        click.echo(
+            json.dumps(
+                [_as_data(project, file, each, origins) for file, each in shown], indent=2, sort_keys=True
+            )
+        )
         return 0
     for index, (file, each) in enumerate(shown):
         if index:
@@ -101,7 +116,10 @@ def _as_data(project: Project, file: RuleFile, rule: CompiledRule, origins: bool
     if isinstance(rule, CompiledAlert):
         data["uid"] = rule.uid
     if origins:
-        data["origins"] = {name: {"layer": each.layer, "place": each.span.place} for name, each in _origins(project, file, rule).items()}
+        data["origins"] = {
+            name: {"layer": each.layer, "place": each.span.place}
+            for name, each in _origins(project, file, rule).items()
+        }
     return data
 
 
@@ -112,7 +130,9 @@ def _origins(project: Project, file: RuleFile, rule: CompiledRule) -> dict[str, 
     return _alert_origins(project, file, rule, environment)
 
 
-def _alert_origins(project: Project, file: RuleFile, rule: CompiledAlert, environment: Environment) -> dict[str, OriginOf]:
+def _alert_origins(
+    project: Project, file: RuleFile, rule: CompiledAlert, environment: Environment
+) -> dict[str, OriginOf]:
     found = dict(alert_origins(rule.source, file, environment, project)[(rule.key.level, rule.key.override)])
     # A parameter the rule does not use says nothing about it.
     for name in [each for each in found if each.startswith("${") and each[2:-1] not in rule.params]:
@@ -130,7 +150,9 @@ def _label_origin(project: Project, rule: CompiledAlert, name: str) -> OriginOf:
         if rule.origin.wrote(*path):
             return OriginOf(layer=layer, span=rule.origin.value(*path))
     if name in rule.own_labels and rule.severity is not None:
-        return OriginOf(layer=f"severity {rule.severity}", span=project.origin.key("severities", rule.severity, "label"))
+        return OriginOf(
+            layer=f"severity {rule.severity}", span=project.origin.key("severities", rule.severity, "label")
+        )
     return OriginOf(layer="project, injected", span=project.origin.value("labels", "inject"))
 
 
@@ -139,5 +161,7 @@ def _annotation_origin(project: Project, rule: CompiledAlert, name: str) -> Orig
     paths = (("levels", level, name), ("levels", level, "annotations", name), ("annotations", name), (name,))
     for path in paths:
         if name in rule.own_annotations and rule.origin.wrote(*path):
-            return OriginOf(layer=f"level {level}" if path[0] == "levels" else "alert", span=rule.origin.value(*path))
+            return OriginOf(
+                layer=f"level {level}" if path[0] == "levels" else "alert", span=rule.origin.value(*path)
+            )
     return OriginOf(layer="project, injected", span=project.origin.value("annotations", "inject"))

@@ -33,9 +33,21 @@ _WORKERS = 2
 @root_argument
 @click.option("--env", "env_name", metavar="E", help="Only the tests of this environment.")
 @click.option("--service", metavar="S", help="Only the tests of this service.")
-@click.option("--coverage", "show_coverage", is_flag=True, help="Also say which levels no test makes fire, by severity.")
-@click.option("--junit", "junit_file", type=click.Path(path_type=Path, dir_okay=False), help="Also write the results as JUnit XML.")
-@click.option("--promtool", "promtool", type=click.Path(path_type=Path, dir_okay=False, exists=True), help="The promtool to use; default: TOCSIN_PROMTOOL, else the first on PATH.")
+@click.option(
+    "--coverage", "show_coverage", is_flag=True, help="Also say which levels no test makes fire, by severity."
+)
+@click.option(
+    "--junit",
+    "junit_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Also write the results as JUnit XML.",
+)
+@click.option(
+    "--promtool",
+    "promtool",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="The promtool to use; default: TOCSIN_PROMTOOL, else the first on PATH.",
+)
 @finding_options
 @today_option
 def test_command(
@@ -59,7 +71,9 @@ def test_command(
         sources = read_sources(top)
         compilation = compile_sources(sources, day(today), watch)
     # An error that could be turned down (a missing test, say) does not keep the tests there are from running.
-    errors = [each for each in compilation.diagnostics if each.severity is Severity.error and CODES[each.code].fixed]
+    errors = [
+        each for each in compilation.diagnostics if each.severity is Severity.error and CODES[each.code].fixed
+    ]
     if compilation.settings is None or errors:
         show(report_of(errors, sources, fail_on=fail_on, min_severity=min_severity), format_)
         click.echo("nothing was tested: the sources do not compile", err=True)
@@ -74,7 +88,10 @@ def test_command(
         show(report, format_)
     _summary(results, err=format_ != "text")
     if show_coverage:
-        _show_coverage(coverage(plans, [each for every in compilation.services for each in every.resolved]), err=format_ != "text")
+        _show_coverage(
+            coverage(plans, [each for every in compilation.services for each in every.resolved]),
+            err=format_ != "text",
+        )
     return 1 if failures else 0
 
 
@@ -123,6 +140,9 @@ def _summary(results: list[TestResult], *, err: bool) -> None:
 def _show_coverage(rows: tuple[Coverage, ...], *, err: bool) -> None:
     for row in rows:
         percent = 100 * row.tested // row.total if row.total else 100
-        click.echo(f"{row.severity or 'no severity'}: {row.tested} of {row.total} levels tested ({percent} %)", err=err)
+        click.echo(
+            f"{row.severity or 'no severity'}: {row.tested} of {row.total} levels tested ({percent} %)",
+            err=err,
+        )
         for name in row.untested:
             click.echo(f"  no test makes {name} fire", err=err)

@@ -10,6 +10,7 @@ from pathlib import Path
 from tocsin.disk.files import Tree, read_tree
 from tocsin.pipeline import Sources
 
+
 def sources_of(tree: Tree) -> Sources:
     """The work tree as the pipeline takes it."""
     return Sources(

@@ -36,7 +36,7 @@ class Pipe:
         head = self._in.read(_LENGTH.size)
         if len(head) < _LENGTH.size:
             raise EOFError("the other process ended early")
-        return pickle.loads(self._in.read(_LENGTH.unpack(head)[0]))  # noqa: S301  # our own child wrote it
+        return pickle.loads(self._in.read(_LENGTH.unpack(head)[0]))  # our own child wrote it
 
     def close(self) -> None:
         """Lets go of the line."""

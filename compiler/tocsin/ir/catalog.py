@@ -39,6 +39,8 @@ class Catalog:
 
     def sop(self, id: str, language: str | None = None) -> Sop | None:
         """The SOP of that id: in `language`, else the one that is no translation."""
-        found = [each for each in self.sops if each.id == id and (language is None or each.language == language)]
+        found = [
+            each for each in self.sops if each.id == id and (language is None or each.language == language)
+        ]
         originals = [each for each in found if each.translation_of is None]
         return (originals or found or [None])[0]

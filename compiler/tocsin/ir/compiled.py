@@ -29,7 +29,13 @@ class RuleKey(NamedTuple):
     @property
     def text(self) -> str:
         """`id`, `id/level`, `id/level/override`; the environment is always known from the place it is printed in."""
-        return "/".join([self.id, *([self.level] if self.level or self.override else []), *([self.override] if self.override else [])])
+        return "/".join(
+            [
+                self.id,
+                *([self.level] if self.level or self.override else []),
+                *([self.override] if self.override else []),
+            ]
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -69,7 +69,16 @@ def record_digest(
     reads: Iterable[str],
 ) -> str:
     """The semantic digest of a recording rule, `expr` canonical."""
-    return _hash("record", expr, record, _pairs(labels), str(interval or 0), str(query_offset or 0), str(limit), _LIST.join(sorted(reads)))
+    return _hash(
+        "record",
+        expr,
+        record,
+        _pairs(labels),
+        str(interval or 0),
+        str(query_offset or 0),
+        str(limit),
+        _LIST.join(sorted(reads)),
+    )
 
 
 def _pairs(values: Mapping[str, str]) -> str:

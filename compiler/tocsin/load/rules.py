@@ -25,9 +25,32 @@ from tocsin.ir.rule import (
 from tocsin.source.schema import conform
 from tocsin.source.tree import read_document
 
-LEVEL_KEYS = frozenset({"severity", "name", "expr", "for", "keep_firing_for", "enabled", "labels", "annotations", "summary", "description"})
+LEVEL_KEYS = frozenset(
+    {
+        "severity",
+        "name",
+        "expr",
+        "for",
+        "keep_firing_for",
+        "enabled",
+        "labels",
+        "annotations",
+        "summary",
+        "description",
+    }
+)
 """Words of the format inside a level; any other key there is a parameter."""
-RESERVED = LEVEL_KEYS | {"alert", "id", "record", "levels", "overrides", "params", "identity", "sop_ref", "owner"}
+RESERVED = LEVEL_KEYS | {
+    "alert",
+    "id",
+    "record",
+    "levels",
+    "overrides",
+    "params",
+    "identity",
+    "sop_ref",
+    "owner",
+}
 """No parameter may be called like one of these: a typo in a field would pass as a parameter."""
 
 _EMPTY: Mapping[str, str] = {}
@@ -96,7 +119,15 @@ def _group(origin: Origin, service: str, owner: str | None) -> GroupSource:
     limit = data.get("limit", 0)
     return GroupSource(
         name=_needed(data, "name"),
-        rules=_each(data, "rules", lambda node: _record(_origin(origin, node), service) if "record" in node else _alert(_origin(origin, node), service, owner)),
+        rules=_each(
+            data,
+            "rules",
+            lambda node: (
+                _record(_origin(origin, node), service)
+                if "record" in node
+                else _alert(_origin(origin, node), service, owner)
+            ),
+        ),
         origin=origin,
         interval=_optional(data, "interval", str),
         limit=limit if isinstance(limit, int) else 0,
@@ -165,7 +196,9 @@ def _levels(data: Map) -> tuple[LevelSource, ...]:
 
 
 def _level(key: str, data: Map) -> LevelSource:
-    said = {name: text for name in ("summary", "description") if (text := _optional(data, name, str)) is not None}
+    said = {
+        name: text for name in ("summary", "description") if (text := _optional(data, name, str)) is not None
+    }
     return LevelSource(
         key=key,
         severity=_optional(data, "severity", str),
@@ -176,7 +209,11 @@ def _level(key: str, data: Map) -> LevelSource:
         enabled=data.get("enabled") is not False,
         labels=_strings(data, "labels"),
         annotations={**_strings(data, "annotations"), **said},
-        params={name: value for name, value in data.items() if name not in LEVEL_KEYS and isinstance(value, str | int | float)},
+        params={
+            name: value
+            for name, value in data.items()
+            if name not in LEVEL_KEYS and isinstance(value, str | int | float)
+        },
     )
 
 
@@ -184,7 +221,11 @@ def _overrides(data: Map) -> tuple[OverrideSource, ...]:
     overrides = data.get("overrides")
     if not isinstance(overrides, Map):
         return ()
-    return tuple(_override(key, value) for key, value in overrides.items() if isinstance(value, Map) and isinstance(value.get("set"), Map))
+    return tuple(
+        _override(key, value)
+        for key, value in overrides.items()
+        if isinstance(value, Map) and isinstance(value.get("set"), Map)
+    )
 
 
 def _override(key: str, data: Map) -> OverrideSource:
@@ -212,7 +253,9 @@ def _test(origin: Origin) -> TestSource:
         environments=_list(data, "env"),
         step=_optional(data, "step", str) or "1m",
         series={name: str(values) for name, values in series.items()},
-        firing=tuple((time, tuple(_expected(each) for each in _items(rows))) for time, rows in firing.items()),
+        firing=tuple(
+            (time, tuple(_expected(each) for each in _items(rows))) for time, rows in firing.items()
+        ),
         samples=tuple((time, _samples(rows)) for time, rows in samples.items()),
         origin=origin,
     )
@@ -298,7 +341,13 @@ def _own_words(file: RuleFile, folder: str) -> list[Diagnostic]:
 
 def _reserved(origin: Origin, params: Mapping[str, ParamValue]) -> list[Diagnostic]:
     return [
-        diagnostic("TOC406", origin.key("params", name), f"`{name}` is a word of the format and cannot name a parameter", help="choose another name", subject=name)
+        diagnostic(
+            "TOC406",
+            origin.key("params", name),
+            f"`{name}` is a word of the format and cannot name a parameter",
+            help="choose another name",
+            subject=name,
+        )
         for name in params
         if name in RESERVED
     ]
@@ -316,4 +365,3 @@ def _misspelt(rule: AlertSource, level: LevelSource) -> list[Diagnostic]:
         for name in level.params
         if name in RESERVED
     ]
-

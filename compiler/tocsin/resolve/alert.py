@@ -48,7 +48,9 @@ class Place:
     group: GroupFacts
 
 
-def compile_alert(alert: AlertSource, place: Place) -> tuple[tuple[CompiledAlert, ...], tuple[Diagnostic, ...]]:
+def compile_alert(
+    alert: AlertSource, place: Place
+) -> tuple[tuple[CompiledAlert, ...], tuple[Diagnostic, ...]]:
     """Every compiled rule of `alert` in the environment (mirrors after their originals), and what stands in the way."""
     found: list[Diagnostic] = []
     made: list[CompiledAlert] = []
@@ -77,16 +79,32 @@ def _evaluator(alert: AlertSource, place: Place, found: list[Diagnostic]) -> Eva
     if evaluator is None:
         names = [each.name for each in place.env.evaluators]
         message = f"`{alert.evaluator}` is no evaluator of `{place.env.name}`"
-        found.append(diagnostic("TOC209", alert.origin.value("evaluator"), message, help=did_you_mean(alert.evaluator, names), subject=alert.id))
+        found.append(
+            diagnostic(
+                "TOC209",
+                alert.origin.value("evaluator"),
+                message,
+                help=did_you_mean(alert.evaluator, names),
+                subject=alert.id,
+            )
+        )
         return place.env.evaluator_of(alert.service)
     return evaluator
 
 
 def _compile(
-    alert: AlertSource, level: LevelSource | None, variant: Variant, settings: Settings, evaluator: Evaluator, place: Place, found: list[Diagnostic]
+    alert: AlertSource,
+    level: LevelSource | None,
+    variant: Variant,
+    settings: Settings,
+    evaluator: Evaluator,
+    place: Place,
+    found: list[Diagnostic],
 ) -> CompiledAlert | None:
     reader = _Reader(alert, settings, found)
-    expr_path: tuple[str, ...] = ("levels", settings.level, "expr") if level is not None and level.expr is not None else ("expr",)
+    expr_path: tuple[str, ...] = (
+        ("levels", settings.level, "expr") if level is not None and level.expr is not None else ("expr",)
+    )
     text = reader.text(settings.expr, *expr_path)
     parsed = _parse(text, settings, alert, expr_path, found)
     for_ = reader.duration(settings.for_, "for")
@@ -103,11 +121,23 @@ def _compile(
     annotations, own_annotations = _annotations(alert, level, reader, place)
     key = RuleKey(place.env.name, alert.id, settings.level, variant.key)
     # The digest covers what is emitted: the expression after the matchers, the labels after injection and with the group's.
-    datasource = place.env.datasource(alert.datasource) if evaluator.kind == "grafana" or alert.mirror or alert.datasource else None
+    datasource = (
+        place.env.datasource(alert.datasource)
+        if evaluator.kind == "grafana" or alert.mirror or alert.datasource
+        else None
+    )
     if alert.datasource is not None and datasource is None:
         names = [each.name for each in place.env.datasources]
         message = f"`{alert.datasource}` is no data source of `{place.env.name}`"
-        found.append(diagnostic("TOC210", alert.origin.value("datasource"), message, help=did_you_mean(alert.datasource, names), subject=alert.id))
+        found.append(
+            diagnostic(
+                "TOC210",
+                alert.origin.value("datasource"),
+                message,
+                help=did_you_mean(alert.datasource, names),
+                subject=alert.id,
+            )
+        )
     digest, version = "", UNRELEASED
     if place.ledger is not None:
         digest = alert_digest(
@@ -129,7 +159,9 @@ def _compile(
         annotations["rule_version"] = version
     return CompiledAlert(
         key=key,
-        uid=alert.grafana_uid if alert.grafana_uid is not None and not key.level and not key.override else uid_of(place.project.name, key, alert),
+        uid=alert.grafana_uid
+        if alert.grafana_uid is not None and not key.level and not key.override
+        else uid_of(place.project.name, key, alert),
         name=settings.name,
         expr=text,
         for_=for_,
@@ -151,7 +183,11 @@ def _compile(
         paused=False,
         datasource=datasource,
         shape=alert.shape,
-        params={name: parameter_text(settings.params[name]) for name in sorted(reader.used) if name in settings.params},
+        params={
+            name: parameter_text(settings.params[name])
+            for name in sorted(reader.used)
+            if name in settings.params
+        },
         digest=digest,
         version=version,
         source=alert,
@@ -174,7 +210,11 @@ class _Reader:
         params = self.settings.params
         self.used |= uses(text)
         for unknown in unknown_uses(text, params):
-            self.found.append(unknown_parameter(unknown.name, self.alert.origin.inside(unknown.offset, *path), params, self.alert.id))
+            self.found.append(
+                unknown_parameter(
+                    unknown.name, self.alert.origin.inside(unknown.offset, *path), params, self.alert.id
+                )
+            )
         return fill(text, params)
 
     def duration(self, text: str | None, field: str) -> Duration | None:
@@ -205,17 +245,27 @@ class _Reader:
         if override is None:
             return self.alert.origin.value(*self._path(field))
         path = f"{self.settings.level}.{field}"
-        return self.alert.origin.value("overrides", override.key, "set", path if path in override.set else field)
+        return self.alert.origin.value(
+            "overrides", override.key, "set", path if path in override.set else field
+        )
 
 
 def unknown_parameter(name: str, span: Span, known: Mapping[str, ParamValue], subject: str) -> Diagnostic:
     """`${name}` is used and nobody sets it."""
     close = nearest(name, known)
-    help = f"did you mean `${{{close}}}`?" if close else f"set it under `params:`, or write `$${{{name}}}` for the literal text"
-    return diagnostic("TOC404", span, f"the parameter `{name}` is not set", help=help, subject=f"{subject}/{name}")
+    help = (
+        f"did you mean `${{{close}}}`?"
+        if close
+        else f"set it under `params:`, or write `$${{{name}}}` for the literal text"
+    )
+    return diagnostic(
+        "TOC404", span, f"the parameter `{name}` is not set", help=help, subject=f"{subject}/{name}"
+    )
 
 
-def _parse(text: str, settings: Settings, alert: AlertSource, path: tuple[str, ...], found: list[Diagnostic]) -> Expr | None:
+def _parse(
+    text: str, settings: Settings, alert: AlertSource, path: tuple[str, ...], found: list[Diagnostic]
+) -> Expr | None:
     params, unknown = settings.params, unknown_uses(settings.expr, settings.params)
     if unknown:
         # The rest of the expression is judged in the same run, as if the parameter were a number.
@@ -223,14 +273,25 @@ def _parse(text: str, settings: Settings, alert: AlertSource, path: tuple[str, .
         text = fill(settings.expr, params)
     parsed = parse(text)
     if isinstance(parsed, PromqlProblem):
-        found.append(promql_finding(parsed, alert.origin.inside(authored_offset(settings.expr, params, parsed.offset), *path), alert.id))
+        found.append(
+            promql_finding(
+                parsed,
+                alert.origin.inside(authored_offset(settings.expr, params, parsed.offset), *path),
+                alert.id,
+            )
+        )
         return None
     if unknown:
         return None
     if parsed.kind not in ("vector", "scalar"):
         article = "a range vector" if parsed.kind == "matrix" else "a string"
         found.append(
-            diagnostic("TOC403", alert.origin.value(*path), f"the expression yields {article}, and a rule needs an instant vector or a scalar", subject=alert.id)
+            diagnostic(
+                "TOC403",
+                alert.origin.value(*path),
+                f"the expression yields {article}, and a rule needs an instant vector or a scalar",
+                subject=alert.id,
+            )
         )
         return None
     return parsed
@@ -243,7 +304,9 @@ def promql_finding(problem: PromqlProblem, span: Span, subject: str) -> Diagnost
     return diagnostic(code, span, message, subject=f"{subject}/expr")
 
 
-def _narrow(text: str, variant: Variant, alert: AlertSource, found: list[Diagnostic]) -> tuple[str, Expr] | None:
+def _narrow(
+    text: str, variant: Variant, alert: AlertSource, found: list[Diagnostic]
+) -> tuple[str, Expr] | None:
     for label, operator, value in variant.taken:
         narrowed = inject(text, label, "=~" if operator == "=~" else "!~", value)
         if isinstance(narrowed, PromqlProblem):
@@ -264,28 +327,52 @@ def _narrow(text: str, variant: Variant, alert: AlertSource, found: list[Diagnos
     return text, parsed
 
 
-def _severity(settings: Settings, alert: AlertSource, place: Place, found: list[Diagnostic]) -> SeverityPolicy | None:
+def _severity(
+    settings: Settings, alert: AlertSource, place: Place, found: list[Diagnostic]
+) -> SeverityPolicy | None:
     if settings.severity is None:
         return None
     severity = place.project.severity(settings.severity)
     if severity is None:
-        path = ("levels", settings.level, "severity") if settings.level and alert.origin.wrote("levels", settings.level, "severity") else ("severity",)
+        path = (
+            ("levels", settings.level, "severity")
+            if settings.level and alert.origin.wrote("levels", settings.level, "severity")
+            else ("severity",)
+        )
         override = settings.set_by.get("severity")
-        span = alert.origin.value(*path) if override is None else alert.origin.value("overrides", override.key)
+        span = (
+            alert.origin.value(*path) if override is None else alert.origin.value("overrides", override.key)
+        )
         names = [each.name for each in place.project.severities]
         message = f"`{settings.severity}` is no severity of the policy"
-        found.append(diagnostic("TOC505", span, message, help=did_you_mean(settings.severity, names), subject=f"{alert.id}/severity"))
+        found.append(
+            diagnostic(
+                "TOC505",
+                span,
+                message,
+                help=did_you_mean(settings.severity, names),
+                subject=f"{alert.id}/severity",
+            )
+        )
         return None
     cap = place.project.severity(place.env.max_severity)
     return cap if cap is not None and severity.urgency < cap.urgency else severity
 
 
 def _labels(
-    alert: AlertSource, level: LevelSource | None, settings: Settings, severity: SeverityPolicy | None, reader: _Reader, place: Place
+    alert: AlertSource,
+    level: LevelSource | None,
+    settings: Settings,
+    severity: SeverityPolicy | None,
+    reader: _Reader,
+    place: Place,
 ) -> tuple[dict[str, str], frozenset[str]]:
     labels = {name: reader.text(value, "labels", name) for name, value in alert.labels.items()}
     if level is not None:
-        labels.update((name, reader.text(value, "levels", level.key, "labels", name)) for name, value in level.labels.items())
+        labels.update(
+            (name, reader.text(value, "levels", level.key, "labels", name))
+            for name, value in level.labels.items()
+        )
     if severity is not None:
         labels.setdefault(*severity.label)
     own = frozenset(labels)
@@ -303,7 +390,9 @@ def _labels(
     return labels, own
 
 
-def _annotations(alert: AlertSource, level: LevelSource | None, reader: _Reader, place: Place) -> tuple[dict[str, str], frozenset[str]]:
+def _annotations(
+    alert: AlertSource, level: LevelSource | None, reader: _Reader, place: Place
+) -> tuple[dict[str, str], frozenset[str]]:
     annotations: dict[str, str] = {}
     if alert.summary is not None:
         annotations["summary"] = reader.text(alert.summary, "summary")
@@ -313,7 +402,11 @@ def _annotations(alert: AlertSource, level: LevelSource | None, reader: _Reader,
         annotations[name] = reader.text(value, "annotations", name)
     if level is not None:
         for name, value in level.annotations.items():
-            path = ("levels", level.key, name) if name in ("summary", "description") else ("levels", level.key, "annotations", name)
+            path = (
+                ("levels", level.key, name)
+                if name in ("summary", "description")
+                else ("levels", level.key, "annotations", name)
+            )
             annotations[name] = reader.text(value, *path)
     own = frozenset(annotations)
     added: Mapping[str, str | None] = {
@@ -344,12 +437,28 @@ def uid_of(project: str, key: RuleKey, alert: AlertSource) -> str:
     return f"{key.id[:15].rstrip('-')}-{hashlib.sha256(parts.encode()).hexdigest()[:16]}"
 
 
-def _mirrors(alert: AlertSource, made: list[CompiledAlert], place: Place, found: list[Diagnostic]) -> Iterator[CompiledAlert]:
+def _mirrors(
+    alert: AlertSource, made: list[CompiledAlert], place: Place, found: list[Diagnostic]
+) -> Iterator[CompiledAlert]:
     own = {each.evaluator.name for each in made}
     targets = [each for each in place.env.evaluators if each.kind == "grafana" and each.name not in own]
     if not targets:
         message = f"`{place.env.name}` has no other Grafana evaluator to mirror this alert to"
-        found.append(diagnostic("TOC712", alert.origin.key("mirror"), message, help="remove `mirror`, or declare a grafana evaluator", subject=alert.id))
+        found.append(
+            diagnostic(
+                "TOC712",
+                alert.origin.key("mirror"),
+                message,
+                help="remove `mirror`, or declare a grafana evaluator",
+                subject=alert.id,
+            )
+        )
     for target in targets:
         for each in made:
-            yield replace(each, evaluator=target, mirror=True, paused=True, uid=f"{each.uid[:24]}-m-{hashlib.sha256(target.name.encode()).hexdigest()[:5]}")
+            yield replace(
+                each,
+                evaluator=target,
+                mirror=True,
+                paused=True,
+                uid=f"{each.uid[:24]}-m-{hashlib.sha256(target.name.encode()).hexdigest()[:5]}",
+            )

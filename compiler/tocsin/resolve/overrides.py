@@ -58,7 +58,10 @@ def variants(alert: AlertSource, env: str) -> tuple[tuple[Variant, ...], tuple[D
         made.append(
             Variant(
                 key="+".join(override.key for where in taken for override in by_where[where]),
-                taken=(*((label, "=~", regex) for label, regex in taken), *((label, "!~", regex) for label, regex in by_where if (label, regex) not in taken)),
+                taken=(
+                    *((label, "=~", regex) for label, regex in taken),
+                    *((label, "!~", regex) for label, regex in by_where if (label, regex) not in taken),
+                ),
                 settings=settings,
             )
         )
@@ -79,7 +82,9 @@ def _can_meet(a: tuple[str, str], b: tuple[str, str]) -> bool:
     return bool(set(a[1].split("|")) & set(b[1].split("|")))
 
 
-def _merge(alert: AlertSource, overrides: list[OverrideSource]) -> tuple[dict[str, tuple[ParamValue, OverrideSource]], list[Diagnostic]]:
+def _merge(
+    alert: AlertSource, overrides: list[OverrideSource]
+) -> tuple[dict[str, tuple[ParamValue, OverrideSource]], list[Diagnostic]]:
     settings: dict[str, tuple[ParamValue, OverrideSource]] = {}
     found: list[Diagnostic] = []
     for override in overrides:
@@ -95,7 +100,12 @@ def _merge(alert: AlertSource, overrides: list[OverrideSource]) -> tuple[dict[st
                         f"`{override.key}` and `{before[1].key}` both set `{path}`, and neither is narrower",
                         help="let one of them name both the environment and the label",
                         subject=f"{alert.id}/overrides.{override.key}.{path}",
-                        related=[Related(message=f"`{before[1].key}` sets it here", span=alert.origin.key("overrides", before[1].key, "set", path))],
+                        related=[
+                            Related(
+                                message=f"`{before[1].key}` sets it here",
+                                span=alert.origin.key("overrides", before[1].key, "set", path),
+                            )
+                        ],
                     )
                 )
     return settings, found

@@ -44,7 +44,9 @@ def unknown_uses(text: str, values: Mapping[str, object]) -> tuple[Unknown, ...]
     if "${" not in text:
         return ()
     return tuple(
-        Unknown(name=match.group(2), offset=match.start()) for match in _USE.finditer(text) if not match.group(1) and match.group(2) not in values
+        Unknown(name=match.group(2), offset=match.start())
+        for match in _USE.finditer(text)
+        if not match.group(1) and match.group(2) not in values
     )
 
 

@@ -63,7 +63,11 @@ class Records:
         if name not in self._labels:
             self._labels[name] = None
             outs = [self._labels_of(each) for each in self.by_name[name]]
-            self._labels[name] = None if any(each is None for each in outs) else _union([each for each in outs if each is not None])
+            self._labels[name] = (
+                None
+                if any(each is None for each in outs)
+                else _union([each for each in outs if each is not None])
+            )
         return self._labels[name]
 
     def _labels_of(self, facts: RecordFacts) -> Labels | None:
@@ -95,7 +99,9 @@ class Records:
             interval=facts.interval,
             query_offset=facts.query_offset,
             limit=facts.limit,
-            reads=[digest for name in metrics(expr) for digest in self._of(name, inner)] if parsed and isinstance(expr, Expr) else [],
+            reads=[digest for name in metrics(expr) for digest in self._of(name, inner)]
+            if parsed and isinstance(expr, Expr)
+            else [],
         )
 
 
@@ -107,5 +113,3 @@ def _union(outs: list[Labels]) -> Labels:
         opened = [each for each in outs if each.open]
         dropped = frozenset.intersection(*(each.dropped for each in opened)) - named
     return Labels(named=named, open=is_open, dropped=dropped)
-
-

@@ -35,7 +35,10 @@ def record_facts(files: Iterable[RuleFile], project: Project, env: Environment) 
                             id=rule.id,
                             record=rule.record,
                             expr=fill(rule.expr, {**outer, **rule.params}),
-                            labels={name: fill(value, {**outer, **rule.params}) for name, value in {**group.labels, **rule.labels}.items()},
+                            labels={
+                                name: fill(value, {**outer, **rule.params})
+                                for name, value in {**group.labels, **rule.labels}.items()
+                            },
                             interval=_quiet_duration(group.interval, outer),
                             query_offset=_quiet_duration(group.query_offset, outer),
                             limit=group.limit,
@@ -53,7 +56,12 @@ def records_of(facts: Iterable[RecordFacts]) -> Records:
 
 
 def resolve_service(
-    service: str, files: Iterable[RuleFile], project: Project, env: Environment, ledger: Ledger | None, records: Records
+    service: str,
+    files: Iterable[RuleFile],
+    project: Project,
+    env: Environment,
+    ledger: Ledger | None,
+    records: Records,
 ) -> tuple[Resolved, tuple[Diagnostic, ...]]:
     """`service` compiled for `env`. Without a ledger the rules have no digests and no versions."""
     groups: list[CompiledGroup] = []
@@ -62,7 +70,9 @@ def resolve_service(
         outer = outer_params(project, env, file)
         for group in file.groups:
             facts = _group_facts(group, outer, found)
-            place = Place(project=project, env=env, ledger=ledger, records=records, file=file, outer=outer, group=facts)
+            place = Place(
+                project=project, env=env, ledger=ledger, records=records, file=file, outer=outer, group=facts
+            )
             groups.extend(_group(group, place, found))
     return Resolved(env=env.name, service=service, groups=tuple(groups)), tuple(found)
 
@@ -72,7 +82,9 @@ def _group_facts(group: GroupSource, outer: Mapping[str, ParamValue], found: lis
         interval=_duration(group, "interval", group.interval, outer, found),
         query_offset=_duration(group, "query_offset", group.query_offset, outer, found),
         limit=group.limit,
-        labels={name: _text(group, value, outer, found, "labels", name) for name, value in group.labels.items()},
+        labels={
+            name: _text(group, value, outer, found, "labels", name) for name, value in group.labels.items()
+        },
     )
 
 
@@ -111,26 +123,48 @@ def _record(rule: RecordSource, place: Place, found: list[Diagnostic]) -> Compil
     if evaluator.kind == "grafana":
         recorder = place.env.evaluator(place.env.records) if place.env.records is not None else None
         if recorder is None:
-            message = f"`{place.env.name}` has no evaluator for recording rules: `{evaluator.name}` is a Grafana"
+            message = (
+                f"`{place.env.name}` has no evaluator for recording rules: `{evaluator.name}` is a Grafana"
+            )
             help = "declare a prometheus or mimir evaluator in the environment"
-            found.append(diagnostic("TOC707", rule.origin.value("record"), message, help=help, subject=rule.id))
+            found.append(
+                diagnostic("TOC707", rule.origin.value("record"), message, help=help, subject=rule.id)
+            )
             return None
         evaluator = recorder
     params = {**place.outer, **rule.params}
     complete = True
-    for path, text in ((("expr",), rule.expr), *((("labels", name), value) for name, value in rule.labels.items())):
+    for path, text in (
+        (("expr",), rule.expr),
+        *((("labels", name), value) for name, value in rule.labels.items()),
+    ):
         for unknown in unknown_uses(text, params):
-            found.append(unknown_parameter(unknown.name, rule.origin.inside(unknown.offset, *path), params, rule.id))
+            found.append(
+                unknown_parameter(unknown.name, rule.origin.inside(unknown.offset, *path), params, rule.id)
+            )
             complete = False
     expr = fill(rule.expr, params)
     parsed = parse(expr)
     if isinstance(parsed, PromqlProblem):
         if complete:
-            found.append(promql_finding(parsed, rule.origin.inside(authored_offset(rule.expr, params, parsed.offset), "expr"), rule.id))
+            found.append(
+                promql_finding(
+                    parsed,
+                    rule.origin.inside(authored_offset(rule.expr, params, parsed.offset), "expr"),
+                    rule.id,
+                )
+            )
         return None
     if parsed.kind not in ("vector", "scalar"):
         what = "a range vector" if parsed.kind == "matrix" else "a string"
-        found.append(diagnostic("TOC403", rule.origin.value("expr"), f"the expression yields {what}, and a rule needs an instant vector or a scalar", subject=rule.id))
+        found.append(
+            diagnostic(
+                "TOC403",
+                rule.origin.value("expr"),
+                f"the expression yields {what}, and a rule needs an instant vector or a scalar",
+                subject=rule.id,
+            )
+        )
         return None
     labels = {name: fill(value, params) for name, value in rule.labels.items()}
     key = RuleKey(place.env.name, rule.id)
@@ -151,23 +185,51 @@ def _record(rule: RecordSource, place: Place, found: list[Diagnostic]) -> Compil
             )
         )
         version = place.ledger.version_of(f"{place.env.name}/{rule.service}/{key.text}", digest)
-    return CompiledRecord(key=key, record=rule.record, expr=expr, labels=labels, service=rule.service, evaluator=evaluator, digest=digest, version=version, source=rule)
+    return CompiledRecord(
+        key=key,
+        record=rule.record,
+        expr=expr,
+        labels=labels,
+        service=rule.service,
+        evaluator=evaluator,
+        digest=digest,
+        version=version,
+        source=rule,
+    )
 
 
-def _text(group: GroupSource, text: str, params: Mapping[str, ParamValue], found: list[Diagnostic], *path: str) -> str:
+def _text(
+    group: GroupSource, text: str, params: Mapping[str, ParamValue], found: list[Diagnostic], *path: str
+) -> str:
     for unknown in unknown_uses(text, params):
-        found.append(unknown_parameter(unknown.name, group.origin.inside(unknown.offset, *path), params, group.name))
+        found.append(
+            unknown_parameter(unknown.name, group.origin.inside(unknown.offset, *path), params, group.name)
+        )
     return fill(text, params)
 
 
-def _duration(group: GroupSource, field: str, text: str | None, params: Mapping[str, ParamValue], found: list[Diagnostic]) -> Duration | None:
+def _duration(
+    group: GroupSource,
+    field: str,
+    text: str | None,
+    params: Mapping[str, ParamValue],
+    found: list[Diagnostic],
+) -> Duration | None:
     if text is None:
         return None
     filled = _text(group, text, params, found, field)
     duration = parse_duration(filled)
     # A duration written out is the schema's to judge; one that a parameter made is ours.
     if duration is None and "${" in text and "${" not in filled:
-        found.append(diagnostic("TOC205", group.origin.value(field), f"`{field}` is `{filled}` here, which is no duration", help="write `30s`, `1m`, `5m`", subject=group.name))
+        found.append(
+            diagnostic(
+                "TOC205",
+                group.origin.value(field),
+                f"`{field}` is `{filled}` here, which is no duration",
+                help="write `30s`, `1m`, `5m`",
+                subject=group.name,
+            )
+        )
     return duration
 
 

@@ -39,12 +39,16 @@ def outer_params(project: Project, env: Environment, file: RuleFile) -> Mapping[
     return {**project.params, **env.params, **file.params}
 
 
-def settings_of(alert: AlertSource, level: LevelSource | None, variant: Variant, outer: Mapping[str, ParamValue]) -> Settings:
+def settings_of(
+    alert: AlertSource, level: LevelSource | None, variant: Variant, outer: Mapping[str, ParamValue]
+) -> Settings:
     """The settings of `level` (None: the alert has no levels) under `variant`."""
     key = level.key if level is not None else ""
     fields: dict[str, ParamValue | None] = {
         "for": level.for_ if level is not None and level.for_ is not None else alert.for_,
-        "keep_firing_for": level.keep_firing_for if level is not None and level.keep_firing_for is not None else alert.keep_firing_for,
+        "keep_firing_for": level.keep_firing_for
+        if level is not None and level.keep_firing_for is not None
+        else alert.keep_firing_for,
         "severity": level.severity if level is not None and level.severity is not None else alert.severity,
         "enabled": alert.enabled and (level is None or level.enabled),
         "name": level_name(alert, level),
@@ -89,7 +93,9 @@ def level_name(alert: AlertSource, level: LevelSource | None) -> str:
     return alert.name + "".join(part[:1].upper() + part[1:] for part in level.key.split("-"))
 
 
-def alert_origins(alert: AlertSource, file: RuleFile, env: Environment, project: Project) -> dict[tuple[str, str], dict[str, OriginOf]]:
+def alert_origins(
+    alert: AlertSource, file: RuleFile, env: Environment, project: Project
+) -> dict[tuple[str, str], dict[str, OriginOf]]:
     """(level, override) of each compiled rule -> field or `${parameter}` -> where its value came from, for `render --origins`."""
     outer = outer_params(project, env, file)
     parts, _ = variants(alert, env.name)
@@ -101,7 +107,9 @@ def alert_origins(alert: AlertSource, file: RuleFile, env: Environment, project:
     }
 
 
-def _origins(settings: Settings, alert: AlertSource, file: RuleFile, env: Environment, project: Project) -> dict[str, OriginOf]:
+def _origins(
+    settings: Settings, alert: AlertSource, file: RuleFile, env: Environment, project: Project
+) -> dict[str, OriginOf]:
     found: dict[str, OriginOf] = {}
     for field in ("expr", "for", "keep_firing_for", "severity", "enabled", "name"):
         found[field] = _field_origin(field, settings, alert)
@@ -115,22 +123,34 @@ def _field_origin(field: str, settings: Settings, alert: AlertSource) -> OriginO
     if override is not None:
         return _override_origin(alert, override, settings.level, field)
     if settings.level and alert.origin.wrote("levels", settings.level, field):
-        return OriginOf(layer=f"level {settings.level}", span=alert.origin.value("levels", settings.level, field))
+        return OriginOf(
+            layer=f"level {settings.level}", span=alert.origin.value("levels", settings.level, field)
+        )
     key = "alert" if field == "name" else field
     if alert.origin.wrote(key):
         return OriginOf(layer="alert", span=alert.origin.value(key))
     return OriginOf(layer="default", span=alert.origin.key("alert"))
 
 
-def _param_origin(name: str, settings: Settings, alert: AlertSource, file: RuleFile, env: Environment, project: Project) -> OriginOf:
+def _param_origin(
+    name: str, settings: Settings, alert: AlertSource, file: RuleFile, env: Environment, project: Project
+) -> OriginOf:
     override = settings.set_by.get(name)
     if override is not None:
         return _override_origin(alert, override, settings.level, name)
     places: tuple[tuple[str, Span | None], ...] = (
-        (f"level {settings.level}", alert.origin.value("levels", settings.level, name) if alert.origin.wrote("levels", settings.level, name) else None),
+        (
+            f"level {settings.level}",
+            alert.origin.value("levels", settings.level, name)
+            if alert.origin.wrote("levels", settings.level, name)
+            else None,
+        ),
         ("alert", alert.origin.value("params", name) if name in alert.params else None),
         ("file", file.origin.value("params", name) if name in file.params else None),
-        (f"environment {env.name}", project.origin.value("environments", env.name, "params", name) if name in env.params else None),
+        (
+            f"environment {env.name}",
+            project.origin.value("environments", env.name, "params", name) if name in env.params else None,
+        ),
         ("project", project.origin.value("params", name)),
     )
     return next(OriginOf(layer=layer, span=span) for layer, span in places if span is not None)
@@ -138,7 +158,9 @@ def _param_origin(name: str, settings: Settings, alert: AlertSource, file: RuleF
 
 def _override_origin(alert: AlertSource, override: OverrideSource, level: str, name: str) -> OriginOf:
     path = f"{level}.{name}" if f"{level}.{name}" in override.set else name
-    return OriginOf(layer=f"override {override.key}", span=alert.origin.value("overrides", override.key, "set", path))
+    return OriginOf(
+        layer=f"override {override.key}", span=alert.origin.value("overrides", override.key, "set", path)
+    )
 
 
 def _text(value: ParamValue | None) -> str | None:
