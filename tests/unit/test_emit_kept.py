@@ -15,7 +15,8 @@ def kept(text: str) -> SourceFile:
 
 
 def test_only_the_rule_files_change_and_lines_keep_their_numbers() -> None:
-    text = "# mine\ntests:\n  - interval: 1m # c\nrule_files:\n  # all\n  - a.yaml\n  - b.yaml\nfuzzy_compare: true\n"
+    head = "# mine\ntests:\n  - interval: 1m # c\n"
+    text = head + "rule_files:\n  # all\n  - a.yaml\n  - b.yaml\nfuzzy_compare: true\n"
     _, written, found = kept_file(kept(text), RULES)
     assert not found
     assert yaml.safe_load(written) == {**yaml.safe_load(text), "rule_files": [RULES]}
