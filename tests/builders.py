@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from tocsin.diag import Map, Origin, Severity, SourceFile
-from tocsin.ir.catalog import Catalog
 from tocsin.ir.compiled import (
     CompiledAlert,
     CompiledGroup,
@@ -221,9 +220,3 @@ def rule_file(*groups: GroupSource, tests: tuple[TestSource, ...] = (), **more: 
         "origin": origin(),
     } | more
     return RuleFile(groups=groups, tests=tests, **given)
-
-
-def catalog(*files: RuleFile, **more: Any) -> Catalog:
-    """A catalog of those files and nothing else."""
-    given: dict[str, Any] = {"sops": (), "incidents": ()} | more
-    return Catalog(files=files, **given)
