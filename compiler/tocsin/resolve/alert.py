@@ -68,7 +68,7 @@ def compile_alert(
                 if compiled is not None:
                     made.append(compiled)
     if alert.mirror:
-        made.extend(_mirrors(alert, made, place, found))
+        made.extend(_mirrors(alert, tuple(made), place, found))
     return tuple(made), tuple(found)
 
 
@@ -438,7 +438,7 @@ def uid_of(project: str, key: RuleKey, alert: AlertSource) -> str:
 
 
 def _mirrors(
-    alert: AlertSource, made: list[CompiledAlert], place: Place, found: list[Diagnostic]
+    alert: AlertSource, made: tuple[CompiledAlert, ...], place: Place, found: list[Diagnostic]
 ) -> Iterator[CompiledAlert]:
     own = {each.evaluator.name for each in made}
     targets = [each for each in place.env.evaluators if each.kind == "grafana" and each.name not in own]
