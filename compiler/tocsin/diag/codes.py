@@ -87,8 +87,6 @@ CODES: dict[str, Code] = {
     "TOC413": _may("record-too-late", "error"),
     "TOC414": _may("record-other-group", "note"),
     "TOC415": _may("experimental-promql", "warning"),
-    "TOC416": Code("level-key"),
-    "TOC417": Code("bad-parameter-value"),
     "TOC418": _may("for-shorter-than-interval", "note"),
     # 5: labels, annotations, templates
     "TOC501": Code("template-syntax"),
@@ -100,12 +98,10 @@ CODES: dict[str, Code] = {
     "TOC507": _may("missing-owner", "error"),
     "TOC508": Code("unknown-owner"),
     "TOC509": _may("missing-summary", "warning"),
-    "TOC510": Code("bad-label-name"),
     "TOC511": _may("missing-test", "error"),
     "TOC512": _may("missing-identity", "warning"),
     "TOC513": Code("label-overwrites"),
     "TOC514": Code("severity-label"),
-    "TOC515": _may("typed-number", "note"),
     # 6: SOPs and links
     "TOC601": Code("missing-sop"),
     "TOC602": Code("missing-section"),
