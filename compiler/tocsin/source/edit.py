@@ -1,8 +1,8 @@
 """Additions to YAML that a person wrote: new lines go in, every line that was there stays as it was typed.
 
-Lines are spliced into the text at places the located reader knows. A round-trip library would rewrite the file from its own model and ties the
-comments below an entry to that entry, so that an insertion drags the next section's comment along with it; see
-`compiler/decisions/editing-by-splicing.md`.
+Lines are spliced into the text at places the located reader knows. A round-trip library would rewrite the
+file from its own model and ties the comments below an entry to that entry, so that an insertion drags the
+next section's comment along with it; see `compiler/decisions/0012-additions-are-spliced.md`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from tocsin.source.tree import read_documents
 class Addition:
     """A value to set at a path of keys where nothing stands yet; mappings on the way are made.
 
-    `before` names the sibling it goes in front of, `comment` is a line above it (without its `#`) where a section of its own is made.
+    `before` names the sibling it goes in front of, `comment` is a line above it (without its `#`) where a
+    section of its own is made.
     """
 
     path: tuple[str, ...]
@@ -30,7 +31,8 @@ class Addition:
 
 
 def added(text: str, additions: Iterable[Addition]) -> str:
-    """`text` with every addition whose path is still free; one that meets something else than a mapping on its way is left out.
+    """`text` with every addition whose path is still free; one that meets something else than a mapping on
+    its way is left out.
 
     The text must be one YAML mapping: TypeError otherwise (the caller has read it already).
     """
@@ -131,7 +133,9 @@ def _into_block(text: str, node: Map, entry: Sequence[str], before: str, *, spac
 
 
 def _end(lines: Sequence[str], first: int, column: int) -> int:
-    """One past the last line of a block mapping that starts at `first` and `column`; comments as deep as its keys are its own."""
+    """One past the last line of a block mapping that starts at `first` and `column`; comments as deep as its
+    keys are its own.
+    """
     last = first
     for number in range(first, len(lines)):
         line = lines[number]
