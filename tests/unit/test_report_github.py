@@ -46,7 +46,7 @@ def test_a_finding_is_a_command_with_place_and_title() -> None:
 
 
 def test_severities_are_the_words_of_github() -> None:
-    assert [rendered("a", "m", code)[0].split()[0] for code in ("TOC401", "TOC509", "TOC515")] == [
+    assert [rendered("a", "m", code)[0].split()[0] for code in ("TOC401", "TOC509", "TOC619")] == [
         "::error",
         "::warning",
         "::notice",

@@ -42,7 +42,7 @@ def test_a_report_says_everything_and_fits_its_schema(judge: jsonschema.Draft202
         subject="one",
         related=[Related(message="first", span=Span("rules/a/b.yaml", 7, 3, 7, 6))],
     )
-    note = diagnostic("TOC515", Span(FILE, 1, 1, 1, 2), "note")
+    note = diagnostic("TOC619", Span(FILE, 1, 1, 1, 2), "note")
     document = orjson.loads(as_json.render(report(found, note, min_severity=Severity.warning)))
     judge.validate(document)
     assert document["version"] == 1

@@ -49,7 +49,7 @@ def test_a_finding_shows_place_words_help_and_related_places() -> None:
 
 
 def test_the_summary_counts_by_severity_and_says_what_is_hidden() -> None:
-    found = [at(1, 1, 2), at(2, 1, 2), at(3, 1, 2, code="TOC509"), at(4, 1, 2, code="TOC515")]
+    found = [at(1, 1, 2), at(2, 1, 2), at(3, 1, 2, code="TOC509"), at(4, 1, 2, code="TOC619")]
     assert as_text.render(report(*found)).endswith("2 errors, 1 warning, 1 note in 1 of 14 files\n")
     less = report(*found, min_severity=Severity.warning)
     assert as_text.render(less).endswith(
@@ -59,7 +59,7 @@ def test_the_summary_counts_by_severity_and_says_what_is_hidden() -> None:
 
 
 def test_a_hidden_finding_still_fails_the_run() -> None:
-    note = at(1, 1, 2, code="TOC515")
+    note = at(1, 1, 2, code="TOC619")
     assert report(note, min_severity=Severity.error, fail_on=Severity.note).failed
     assert not report(note).failed
     assert report(with_severity(note, Severity.error)).failed
