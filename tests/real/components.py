@@ -89,6 +89,13 @@ COMPONENTS = (
         programs=_ALERTMANAGER,
         home=b"/usr/share/prometheus/alertmanager",
     ),
+    Component(
+        name="node-exporter",
+        label="1.5",
+        suite="bookworm",
+        packages=("prometheus-node-exporter",),
+        programs={"node_exporter": ("prometheus-node-exporter", "node_exporter")},
+    ),
 )
 VERSIONS = tuple(row.label for row in COMPONENTS if row.name == "prometheus")
 NEWEST = VERSIONS[-1]
@@ -111,6 +118,10 @@ def amtool() -> Path:
 
 def alertmanager() -> Path:
     return find("alertmanager", _ALERTMANAGER_LABEL)
+
+
+def node_exporter() -> Path:
+    return find("node_exporter", "1.5")
 
 
 @cache

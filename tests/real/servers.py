@@ -137,6 +137,17 @@ def running_alertmanager(
         yield server
 
 
+@contextmanager
+def running_node_exporter(binary: Path) -> Iterator[Server]:
+    """A node exporter of this machine; it answers any path, so it is ready as soon as it listens."""
+
+    def command(_folder: Path, port: int) -> list[str]:
+        return [str(binary), f"--web.listen-address=127.0.0.1:{port}"]
+
+    with _running(command, {}) as server:
+        yield server
+
+
 def free_port() -> int:
     """A port of 127.0.0.1 that nobody listens on right now."""
     with socket.socket() as probe:
