@@ -10,9 +10,6 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
-HELP_BASE = "https://tocsin.dev/explain/"
-"""Where the pages are published; the address of one page is this plus its code."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
@@ -28,11 +25,6 @@ class Page:
         """The first sentence of the summary, without marks of Markdown."""
         head, stop, _ = self.summary.replace("`", "").partition(". ")
         return head + "." if stop else head
-
-    @property
-    def url(self) -> str:
-        """Where the page is published."""
-        return HELP_BASE + self.code
 
 
 @cache

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 
 from tocsin.diag.diagnostic import Diagnostic, Severity
-from tocsin.diag.explain import HELP_BASE
 from tocsin.diag.span import Span
 from tocsin.report.findings import Report, slug
 from tocsin.report.fingerprint import fingerprints
@@ -51,7 +50,7 @@ def _finding(found: Diagnostic, mark: str) -> dict[str, object]:
         **_place(found.span),
         "related": [{"message": encodable(each.message), **_place(each.span)} for each in found.related],
         "fingerprint": mark,
-        "explain": HELP_BASE + found.code,
+        "explain": f"tocsin explain {found.code}",
     }
 
 

@@ -40,7 +40,6 @@ def render(report: Report) -> str:
                         "name": "tocsin",
                         "semanticVersion": report.version,
                         "version": report.version,
-                        "informationUri": "https://tocsin.dev/",
                         "rules": [_rule(code) for code in codes],
                     }
                 },
@@ -67,7 +66,6 @@ def _rule(code: str) -> dict[str, object]:
         "shortDescription": {"text": about.short},
         "fullDescription": {"text": about.summary},
         "help": {"text": about.text, "markdown": about.text},
-        "helpUri": about.url,
         "defaultConfiguration": {"level": CODES[code].severity},
     }
 
