@@ -1,4 +1,5 @@
-"""Is a compiled rule the rule its author wrote? Expressions are compared as trees of the parser library, walked here; never as printed text.
+"""Is a compiled rule the rule its author wrote? Expressions are compared as trees of the parser library,
+walked here; never as printed text.
 
 In: an original group and a compiled one. Out: sentences about what differs, and which originals were carried.
 """
@@ -18,7 +19,9 @@ _UNITS = {"y": 31536000000, "w": 604800000, "d": 86400000, "h": 3600000, "m": 60
 
 
 def carried(original: Group, made: Group) -> tuple[list[bool], list[str]]:
-    """Which of the original's rules the compiled group holds, in order, and what is in it that the author never wrote."""
+    """Which of the original's rules the compiled group holds, in order, and what is in it that the author
+    never wrote.
+    """
     flags: list[bool] = []
     position = 0
     for rule in original.rules:
@@ -26,7 +29,10 @@ def carried(original: Group, made: Group) -> tuple[list[bool], list[str]]:
         flags.append(same)
         position += same
     rest = made.rules[position:]
-    problems = [f"group `{original.name}`: the {each.kind} `{each.name}` is not as its author wrote it: {_why(each, original.rules)}" for each in rest]
+    problems = [
+        f"group `{original.name}`: the {each.kind} `{each.name}` is not as its author wrote it: {_why(each, original.rules)}"
+        for each in rest
+    ]
     return flags, problems
 
 
@@ -43,7 +49,9 @@ def settings(original: Group, made: Group) -> list[str]:
         ("query_offset", milliseconds(original.offset), milliseconds(made.offset)),
         ("labels", original.labels, made.labels),
     )
-    return [f"group `{original.name}`: {name} is {new!r}, was {old!r}" for name, old, new in pairs if old != new]
+    return [
+        f"group `{original.name}`: {name} is {new!r}, was {old!r}" for name, old, new in pairs if old != new
+    ]
 
 
 def difference(original: Rule, made: Rule) -> str:
@@ -78,7 +86,9 @@ def same_expression(original: str, made: str) -> bool:
 
 
 def _tree(node: object) -> object:
-    """The library's objects as nested tuples of type names and attributes; parentheses are dropped, they are in the shape."""
+    """The library's objects as nested tuples of type names and attributes; parentheses are dropped, they are
+    in the shape.
+    """
     if isinstance(node, promql_parser.ParenExpr):
         return _tree(node.expr)
     if isinstance(node, float):

@@ -1,6 +1,8 @@
-"""Other people's rules, read without any of tocsin's code: plain PyYAML, every scalar as the text it was written as.
+"""Other people's rules, read without any of tocsin's code: plain PyYAML, every scalar as the text it was
+written as.
 
-In: a folder. Out: `Origin`s with their rule groups, in file order, found by looking for mappings that hold rules, however they are wrapped.
+In: a folder. Out: `Origin`s with their rule groups, in file order, found by looking for mappings that hold
+rules, however they are wrapped.
 """
 
 from __future__ import annotations
@@ -18,7 +20,9 @@ NO_NAME = ""
 
 
 class AsWritten(yaml.CSafeLoader):
-    """Keeps every scalar but null as text: Prometheus decodes `true` or `0.990` into a label as it is written."""
+    """Keeps every scalar but null as text: Prometheus decodes `true` or `0.990` into a label as it is
+    written.
+    """
 
 
 AsWritten.yaml_implicit_resolvers = {
@@ -64,6 +68,8 @@ class Origin:
     groups: list[Group] = field(default_factory=list)
     tests: list[str] = field(default_factory=list)
     unreadable: list[str] = field(default_factory=list)
+    whole: bool = False
+    """The folder itself is adopted, and tocsin finds the files; else the files are named one by one."""
 
     @property
     def rules(self) -> int:
@@ -71,7 +77,9 @@ class Origin:
 
 
 def origins(top: Path) -> Iterator[Origin]:
-    """The origins of an `index.tsv`, else each folder below `top` (and `top` itself, for files directly in it)."""
+    """The origins of an `index.tsv`, else each folder below `top` (and `top` itself, for files directly in
+    it).
+    """
     index = top / "index.tsv"
     if index.is_file():
         listed: dict[str, list[str]] = {}
@@ -83,9 +91,19 @@ def origins(top: Path) -> Iterator[Origin]:
     else:
         folders = sorted(each for each in top.iterdir() if each.is_dir() and not each.name.startswith("."))
         found = [(each.name, each, list(_walk(each))) for each in folders]
-        found.append((".", top, sorted(each.name for each in top.iterdir() if each.is_file() and each.name.lower().endswith(ENDINGS))))
+        found.append(
+            (
+                ".",
+                top,
+                sorted(
+                    each.name
+                    for each in top.iterdir()
+                    if each.is_file() and each.name.lower().endswith(ENDINGS)
+                ),
+            )
+        )
     for name, folder, files in found:
-        origin = Origin(name=name, folder=folder, files=files)
+        origin = Origin(name=name, folder=folder, files=files, whole=not index.is_file() and name != ".")
         for file in files:
             _read(origin, file)
         if origin.groups or origin.tests or index.is_file():
@@ -94,7 +112,11 @@ def origins(top: Path) -> Iterator[Origin]:
 
 def _walk(folder: Path) -> Iterator[str]:
     for here, folders, names in os.walk(folder):
-        folders[:] = sorted(each for each in folders if not each.startswith(".") and each not in ("node_modules", "__pycache__"))
+        folders[:] = sorted(
+            each
+            for each in folders
+            if not each.startswith(".") and each not in ("node_modules", "__pycache__")
+        )
         for name in sorted(names):
             path = Path(here) / name
             if name.lower().endswith(ENDINGS) and not path.is_symlink():
@@ -108,7 +130,11 @@ def _read(origin: Origin, file: str) -> None:
         origin.unreadable.append(file)
         return
     for data in _documents(text, origin, file):
-        if isinstance(data, dict) and "tests" in data and ("rule_files" in data or "evaluation_interval" in data):
+        if (
+            isinstance(data, dict)
+            and "tests" in data
+            and ("rule_files" in data or "evaluation_interval" in data)
+        ):
             origin.tests.append(file)
         else:
             origin.groups.extend(_groups(data, file, origin))
@@ -145,14 +171,22 @@ def _groups(data: object, file: str, origin: Origin) -> Iterator[Group]:
         else:
             for each in data:
                 yield from _groups(each, file, origin)
-    elif isinstance(data, str) and "\n" in data and ("alert:" in data or "record:" in data or '"alert"' in data):
+    elif (
+        isinstance(data, str)
+        and "\n" in data
+        and ("alert:" in data or "record:" in data or '"alert"' in data)
+    ):
         for inner in _documents(data, origin, file):
             if not isinstance(inner, str):
                 yield from _groups(inner, file, origin)
 
 
 def _is_rule(data: object) -> bool:
-    return isinstance(data, dict) and ("alert" in data or "record" in data) and ("expr" in data or "alert" in data)
+    return (
+        isinstance(data, dict)
+        and ("alert" in data or "record" in data)
+        and ("expr" in data or "alert" in data)
+    )
 
 
 def _group(data: dict[str, object], rules: list[object], file: str) -> Group:
@@ -191,7 +225,7 @@ def _text(value: object) -> str:
 
 def compiled(path: Path) -> dict[str, Group]:
     """The groups of one compiled rule file by name, in order."""
-    data = yaml.load(path.read_text(encoding="utf-8"), AsWritten)  # noqa: S506  # a safe loader
+    data = yaml.load(path.read_text(encoding="utf-8"), AsWritten)
     found: dict[str, Group] = {}
     for group in data.get("groups") or []:
         made = _group(group, group.get("rules") or [], path.name)

@@ -1,9 +1,10 @@
 """`make corpora CORPORA=DIR`: other people's rule files through the whole compiler, judged from outside.
 
-For every origin: `tocsin adopt prometheus`, `tocsin build`, `tocsin test` as subprocesses in an empty folder, then each original rule is looked
-up in the compiled files. Nothing of tocsin is imported; originals and results are read with plain PyYAML, expressions compared by a walker of
-our own (`comparison`), unit tests run by the real promtool before and after. A rule that is in neither the result nor a diagnostic is lost, and
-lost rules, differences and crashes end the run with 1.
+For every origin: `tocsin adopt prometheus`, `tocsin build`, `tocsin test` as subprocesses in an empty folder,
+then each original rule is looked up in the compiled files. Nothing of tocsin is imported; originals and
+results are read with plain PyYAML, expressions compared by a walker of our own (`comparison`), unit tests run
+by the real promtool before and after. A rule that is in neither the result nor a diagnostic is lost, and lost
+rules, differences and crashes end the run with 1.
 """
 
 from __future__ import annotations
@@ -26,7 +27,13 @@ import yaml
 from tests.corpora import comparison, unit_tests
 from tests.corpora.originals import AsWritten, Group, Origin, compiled, origins
 
-REFUSALS = {"TOC811": "dialect", "TOC812": "template", "TOC813": "mistake", "TOC816": "unreadable", "TOC110": "unreadable"}
+REFUSALS = {
+    "TOC811": "dialect",
+    "TOC812": "template",
+    "TOC813": "mistake",
+    "TOC816": "unreadable",
+    "TOC110": "unreadable",
+}
 BUG = 70
 
 
@@ -47,7 +54,11 @@ class Result:
     """adopt's findings by the original file they name."""
 
     def line(self) -> str:
-        refused = ", ".join(f"{word} {self.refused[word]}" for word in ("dialect", "template", "mistake", "unreadable") if self.refused[word])
+        refused = ", ".join(
+            f"{word} {self.refused[word]}"
+            for word in ("dialect", "template", "mistake", "unreadable")
+            if self.refused[word]
+        )
         tests = f"{self.before}/{self.tests} -> {self.after}/{self.tests}" if self.tests else "-"
         return f"{self.name[:52]:52} {self.rules:6} {self.carried:8} {refused or '-':34} {len(self.problems):5} {tests:16} {self.seconds:6.1f}"
 
@@ -69,7 +80,11 @@ def main() -> int:
         for origin in origins(arguments.corpora.resolve()):
             if arguments.only and arguments.only not in origin.name:
                 continue
-            place = (arguments.keep or Path(scratch)).resolve() / origin.name.replace("/", "_").lstrip(".") if origin.name != "." else Path(scratch) / "top"
+            place = (
+                (arguments.keep or Path(scratch)).resolve() / origin.name.replace("/", "_").lstrip(".")
+                if origin.name != "."
+                else Path(scratch) / "top"
+            )
             result = one(origin, place, arguments.tocsin, promtool)
             print(result.line(), flush=True)
             for problem in result.problems[:20]:
@@ -95,8 +110,10 @@ def one(origin: Origin, place: Path, tocsin: str, promtool: Path) -> Result:
     result = Result(name=origin.name, rules=origin.rules)
     place.mkdir(parents=True, exist_ok=True)
     started = time.monotonic()
-    paths = [str(origin.folder / each) for each in origin.files]
-    adopt = _run([tocsin, "adopt", "prometheus", *paths, "--into", "rules", "--format", "json"], place, result)
+    paths = [str(origin.folder)] if origin.whole else [str(origin.folder / each) for each in origin.files]
+    adopt = _run(
+        [tocsin, "adopt", "prometheus", *paths, "--into", "rules", "--format", "json"], place, result
+    )
     findings = result.findings = _findings(adopt.stdout, place, origin.folder, result)
     if not (place / "tocsin.yaml").exists():
         _missing(origin, {}, findings, result)
@@ -104,7 +121,9 @@ def one(origin: Origin, place: Path, tocsin: str, promtool: Path) -> Result:
         return result
     build = _run([tocsin, "build", "--no-site"], place, result)
     if build.returncode not in (0, BUG):
-        result.problems.append(f"tocsin build ended with {build.returncode}: {(build.stdout + build.stderr)[-600:]}")
+        result.problems.append(
+            f"tocsin build ended with {build.returncode}: {(build.stdout + build.stderr)[-600:]}"
+        )
     result.seconds = time.monotonic() - started
     if build.returncode == 0:
         found = _carried(origin, place, result)
@@ -118,7 +137,9 @@ def one(origin: Origin, place: Path, tocsin: str, promtool: Path) -> Result:
 def _run(command: list[str], place: Path, result: Result) -> subprocess.CompletedProcess[str]:
     done = subprocess.run(command, cwd=place, capture_output=True, text=True, check=False, timeout=900)
     if done.returncode in (BUG, 2, 3) or done.returncode < 0 or "Traceback" in done.stderr:
-        result.problems.append(f"`{' '.join(command[1:3])}` crashed ({done.returncode}): {done.stderr[-1500:]}")
+        result.problems.append(
+            f"`{' '.join(command[1:3])}` crashed ({done.returncode}): {done.stderr[-1500:]}"
+        )
     return done
 
 
@@ -143,18 +164,24 @@ def _sources(place: Path, folder: Path) -> Iterator[tuple[str, str, list[str]]]:
             continue
         text = path.read_text(encoding="utf-8")
         lines = text.split("\n")
-        came_from = next(line.removeprefix("# Adopted from ") for line in lines[:6] if line.startswith("# Adopted from "))
+        came_from = next(
+            line.removeprefix("# Adopted from ") for line in lines[:6] if line.startswith("# Adopted from ")
+        )
         file = came_from
-        while not os.path.exists(os.path.normpath(place / file)) and ", " in file:
+        while not Path(os.path.normpath(place / file)).exists() and ", " in file:
             file = file.rpartition(", ")[0]
-        groups = [str(each["name"]) for each in yaml.load(text, AsWritten)["groups"]]  # noqa: S506  # a safe loader
+        groups = [str(each["name"]) for each in yaml.load(text, AsWritten)["groups"]]
         yield os.path.relpath(os.path.normpath(place / file), folder), path.parent.name, groups
 
 
 def _carried(origin: Origin, place: Path, result: Result) -> dict[int, list[bool]]:
-    """Finds every original group in the compiled files; answers which rules of which group are there, by the group's position."""
+    """Finds every original group in the compiled files; answers which rules of which group are there, by the
+    group's position.
+    """
     dist = place / "dist" / "prometheus" / "prod"
-    services = {path.name.removesuffix(".rules.yaml"): compiled(path) for path in sorted(dist.glob("*.rules.yaml"))}
+    services = {
+        path.name.removesuffix(".rules.yaml"): compiled(path) for path in sorted(dist.glob("*.rules.yaml"))
+    }
     sources = list(_sources(place, origin.folder))
     found: dict[int, list[bool]] = {}
     used: dict[tuple[str, str], int] = {}
@@ -173,30 +200,49 @@ def _carried(origin: Origin, place: Path, result: Result) -> dict[int, list[bool
                 continue  # another document's group of the same name
             used[(service, made.name)] = number
             found[number] = flags
-            result.problems.extend(f"{group.file}: {each}" for each in (*problems, *comparison.settings(group, made)))
+            result.problems.extend(
+                f"{group.file}: {each}" for each in (*problems, *comparison.settings(group, made))
+            )
             break
     for service, groups in services.items():
         for name, made in groups.items():
             if (service, name) not in used and made.rules:
                 result.problems.append(f"{service}: group `{name}` is in the result, but nobody wrote it so")
     for file, service, names in sources:
-        there = [used[(service, name)] for name in services.get(service, {}) if name in names and (service, name) in used]
+        there = [
+            used[(service, name)]
+            for name in services.get(service, {})
+            if name in names and (service, name) in used
+        ]
         if there != sorted(there):
             result.problems.append(f"{file}: its groups are evaluated in another order")
     return found
 
 
-def _look_up(group: Group, made: dict[str, Group], used: dict[tuple[str, str], int], service: str) -> Group | None:
-    """The compiled group of that name; for rules that stood in no group, the one that holds the first of them."""
+def _look_up(
+    group: Group, made: dict[str, Group], used: dict[tuple[str, str], int], service: str
+) -> Group | None:
+    """The compiled group of that name; for rules that stood in no group, the one that holds the first of
+    them.
+    """
     if group.name:
         each = made.get(group.name)
         return each if each is not None and (service, each.name) not in used else None
     names = {(rule.kind, rule.name) for rule in group.rules}
     fresh = (each for each in made.values() if (service, each.name) not in used)
-    return next((each for each in fresh if each.rules and all((rule.kind, rule.name) in names for rule in each.rules)), None)
+    return next(
+        (
+            each
+            for each in fresh
+            if each.rules and all((rule.kind, rule.name) in names for rule in each.rules)
+        ),
+        None,
+    )
 
 
-def _missing(origin: Origin, found: dict[int, list[bool]], findings: dict[str, list[dict[str, object]]], result: Result) -> None:
+def _missing(
+    origin: Origin, found: dict[int, list[bool]], findings: dict[str, list[dict[str, object]]], result: Result
+) -> None:
     """Every rule that is not in the result must have a refusal that names it, its group or its file."""
     for number, group in enumerate(origin.groups):
         flags = found.get(number, [False] * len(group.rules))
@@ -207,7 +253,9 @@ def _missing(origin: Origin, found: dict[int, list[bool]], findings: dict[str, l
                 continue
             word = _class(rule.name, group.name, refusals)
             if word is None:
-                result.problems.append(f"{group.file}: the {rule.kind} `{rule.name}` of group `{group.name}` is lost: no finding names it")
+                result.problems.append(
+                    f"{group.file}: the {rule.kind} `{rule.name}` of group `{group.name}` is lost: no finding names it"
+                )
             else:
                 result.refused[word] += 1
         if number not in found and not group.rules and not refusals:
@@ -216,11 +264,18 @@ def _missing(origin: Origin, found: dict[int, list[bool]], findings: dict[str, l
 
 def _class(rule: str, group: str, refusals: list[dict[str, object]]) -> str | None:
     """The class of the first refusal that names the rule, else its group, else the whole file."""
-    for named in (lambda text: f"`{rule}`" in text and bool(rule), lambda text: f"group `{group}`" in text or text.startswith("group:")):
+    for named in (
+        lambda text: f"`{rule}`" in text and bool(rule),
+        lambda text: f"group `{group}`" in text or text.startswith("group:"),
+    ):
         for row in refusals:
             if named(str(row["message"])):
                 return REFUSALS[str(row["code"])]
-    whole = [row for row in refusals if row["code"] in ("TOC816", "TOC812", "TOC110") and "`" not in str(row["message"]).split(":")[0]]
+    whole = [
+        row
+        for row in refusals
+        if row["code"] in ("TOC816", "TOC812", "TOC110") and "`" not in str(row["message"]).split(":")[0]
+    ]
     nameless = [row for row in refusals if not rule and str(row["message"]).startswith("a rule of group")]
     return REFUSALS[str((whole or nameless)[0]["code"])] if whole or nameless else None
 
@@ -245,13 +300,19 @@ def _twice(command: list[str], place: Path, result: Result) -> None:
     before = _bytes(place)
     _run(command, place, result)
     after = _bytes(place)
-    changed = sorted(str(each.relative_to(place)) for each in before.keys() | after.keys() if before.get(each) != after.get(each))
+    changed = sorted(
+        str(each.relative_to(place))
+        for each in before.keys() | after.keys()
+        if before.get(each) != after.get(each)
+    )
     if changed:
         result.problems.append(f"a second adopt changed {', '.join(changed[:5])}")
 
 
 def _bytes(place: Path) -> dict[Path, bytes]:
-    return {each: each.read_bytes() for each in place.rglob("*") if each.is_file() and "dist" not in each.parts}
+    return {
+        each: each.read_bytes() for each in place.rglob("*") if each.is_file() and "dist" not in each.parts
+    }
 
 
 if __name__ == "__main__":

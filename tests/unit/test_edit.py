@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import yaml
+
 from tocsin.source.edit import Addition, added
 
 PROJECT = """\
@@ -43,7 +44,10 @@ def lines_kept(before: str, after: str) -> bool:
     ("addition", "path"),
     [
         (Addition(path=("teams", "unowned"), value={"name": "Nobody yet"}), ("teams", "unowned")),
-        (Addition(path=("severities", "P2"), value={"label": {"severity": "warning"}}, before="P3"), ("severities", "P2")),
+        (
+            Addition(path=("severities", "P2"), value={"label": {"severity": "warning"}}, before="P3"),
+            ("severities", "P2"),
+        ),
         (Addition(path=("severities", "P9"), value={"label": {"severity": "none"}}), ("severities", "P9")),
         (Addition(path=("labels", "inject"), value=[], comment="Nothing is added."), ("labels", "inject")),
         (Addition(path=("unranked",), value=True, before="teams"), ("unranked",)),
@@ -71,14 +75,19 @@ def test_what_is_there_is_never_changed() -> None:
 
 
 def test_adding_twice_is_adding_once() -> None:
-    additions = [Addition(path=("teams", "b"), value={"name": "B"}), Addition(path=("checks", "TOC413"), value="warning")]
+    additions = [
+        Addition(path=("teams", "b"), value={"name": "B"}),
+        Addition(path=("checks", "TOC413"), value="warning"),
+    ]
     once = added(PROJECT, additions)
 
     assert added(once, additions) == once
 
 
 def test_an_entry_goes_before_the_sibling_it_names() -> None:
-    text = added(PROJECT, [Addition(path=("severities", "P2"), value={"label": {"severity": "warning"}}, before="P3")])
+    text = added(
+        PROJECT, [Addition(path=("severities", "P2"), value={"label": {"severity": "warning"}}, before="P3")]
+    )
 
     assert list(yaml.safe_load(text)["severities"]) == ["P1", "P2", "P3"]
     assert text.index("P2:") < text.index("# the quiet one") < text.index("P3:")
@@ -87,7 +96,12 @@ def test_an_entry_goes_before_the_sibling_it_names() -> None:
 def test_an_appended_key_stands_below_the_last_one_and_above_the_comment_of_the_next_section() -> None:
     text = added(PROJECT, [Addition(path=("teams", "b"), value={"name": "B"})])
 
-    assert text.index("Team A") < text.index("  b:") < text.index("# where rules run") < text.index("environments:")
+    assert (
+        text.index("Team A")
+        < text.index("  b:")
+        < text.index("# where rules run")
+        < text.index("environments:")
+    )
 
 
 def test_a_new_section_gets_its_comment_above_it() -> None:
@@ -97,7 +111,9 @@ def test_a_new_section_gets_its_comment_above_it() -> None:
 
 
 def test_lists_keep_the_indentation_they_have() -> None:
-    flush = "environments:\n  prod:\n    evaluators:\n    - name: main\n      kind: prometheus\nteams:\n  a: {}\n"
+    flush = (
+        "environments:\n  prod:\n    evaluators:\n    - name: main\n      kind: prometheus\nteams:\n  a: {}\n"
+    )
 
     assert lines_kept(flush, added(flush, [Addition(path=("teams", "b"), value={"name": "B"})]))
 
@@ -116,9 +132,15 @@ def test_words_that_yaml_1_1_misreads_are_quoted() -> None:
         ("teams: {a: {name: 'x}'}}  # ours\n", "teams: {a: {name: 'x}'}, b: {name: B}}  # ours\n"),
         ("teams:\nversion: 1\n", "teams:\n  b:\n    name: B\nversion: 1\n"),
         ("teams:\n    a:\n        name: A\n", "teams:\n    a:\n        name: A\n    b:\n      name: B\n"),
-        ("teams:\n  a:\n    name: A\n  # the end\n", "teams:\n  a:\n    name: A\n  # the end\n  b:\n    name: B\n"),
+        (
+            "teams:\n  a:\n    name: A\n  # the end\n",
+            "teams:\n  a:\n    name: A\n  # the end\n  b:\n    name: B\n",
+        ),
         ("version: 1", "version: 1\nteams:\n  b:\n    name: B\n"),
-        ("teams:\n  a:\n    name: |\n      A\n\n\nversion: 1\n", "teams:\n  a:\n    name: |\n      A\n  b:\n    name: B\n\n\nversion: 1\n"),
+        (
+            "teams:\n  a:\n    name: |\n      A\n\n\nversion: 1\n",
+            "teams:\n  a:\n    name: |\n      A\n  b:\n    name: B\n\n\nversion: 1\n",
+        ),
     ],
 )
 def test_every_way_to_write_a_mapping_can_be_added_to(before: str, after: str) -> None:

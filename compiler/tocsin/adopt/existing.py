@@ -1,4 +1,6 @@
-"""What a repository already holds, as far as adoption must not disturb it: names that are taken, files that were adopted before."""
+"""What a repository already holds, as far as adoption must not disturb it: names that are taken, files that
+were adopted before.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,9 @@ from tocsin.source.tree import read_documents
 
 @dataclass(slots=True, kw_only=True)
 class Existing:
-    """The repository before adoption. `adopted` maps a foreign set's name to the file it became, wherever that stands now."""
+    """The repository before adoption. `adopted` maps a foreign set's name to the file it became, wherever
+    that stands now.
+    """
 
     project: Origin | None = None
     adopted: dict[str, str] = field(default_factory=dict)
@@ -27,9 +31,14 @@ class Existing:
 
 
 def survey(
-    project: SourceFile | None, rules: Iterable[SourceFile], promtool: Iterable[SourceFile] = ()
+    project: SourceFile | None,
+    rules: Iterable[SourceFile],
+    promtool: Iterable[SourceFile] = (),
+    foreign: Iterable[SourceFile] = (),
 ) -> Existing:
-    """Reads what is there. A file that does not load counts with what can be read of it; `check` speaks of its faults."""
+    """Reads what is there. A file that does not load counts with what can be read of it; `check` speaks of
+    its faults.
+    """
     found = Existing()
     if project is not None:
         documents, _ = read_documents(project)
@@ -38,16 +47,26 @@ def survey(
         came_from = _adopted_from(file)
         if came_from:
             found.adopted[came_from] = file.path
-        parts = file.path.split("/")
-        service = parts[1] if len(parts) > 2 else ""
-        found.topics.setdefault(service, set()).add("/".join(parts[2:]).removesuffix(".yaml"))
+        service, topic = _place(file.path)
+        found.topics.setdefault(service, set()).add(topic)
         for document in read_documents(file)[0]:
             if document.origin is not None:
                 _file(document.origin, service, found, foreign=bool(came_from))
+    for file in foreign:  # some people keep theirs in a folder `rules` too; nothing is written over them
+        service, topic = _place(file.path)
+        found.topics.setdefault(service, set()).add(topic)
     for file in promtool:
         if came_from := _adopted_from(file):
             found.adopted[came_from] = file.path
     return found
+
+
+def _place(path: str) -> tuple[str, str]:
+    """Service and topic of a file below the rules folder."""
+    parts = path.split("/")
+    return (parts[1] if len(parts) > 2 and parts[0] == "rules" else ""), "/".join(parts[2:]).removesuffix(
+        ".yaml"
+    )
 
 
 def _adopted_from(file: SourceFile) -> str:

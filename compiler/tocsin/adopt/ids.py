@@ -1,7 +1,7 @@
 """Ids for adopted rules: the alert's own name, and where namesakes exist, what tells them apart.
 
-An id outlives names, files and order, so it must not depend on them more than it has to: the same set of rules gets the same ids in whatever
-order it is read. Only rules that are alike in everything are numbered.
+An id outlives names, files and order, so it must not depend on them more than it has to: the same set of
+rules gets the same ids in whatever order it is read. Only rules that are alike in everything are numbered.
 """
 
 from __future__ import annotations
@@ -41,7 +41,9 @@ def alert_ids(rules: Sequence[Named], taken: Collection[str]) -> list[str]:
 
 
 def record_ids(rules: Sequence[Named], taken: Collection[str]) -> list[str | None]:
-    """An id for each record of one service whose name another record of it has too; None for the others, whose name is enough."""
+    """An id for each record of one service whose name another record of it has too; None for the others,
+    whose name is enough.
+    """
     names = [each.rule.name for each in rules]
     repeated = Counter(names)
     alike = [index for index, name in enumerate(names) if repeated[name] > 1 or name in taken]
@@ -77,7 +79,9 @@ def _told_apart(
 
 
 def _suffixes(rules: Sequence[Named], word: Callable[[str], str]) -> list[str]:
-    """A word for each of several namesakes: one property that tells all apart, else two together, else a fingerprint of the rule."""
+    """A word for each of several namesakes: one property that tells all apart, else two together, else a
+    fingerprint of the rule.
+    """
     labels = sorted({name for each in rules for name in each.rule.labels if name != "severity"})
     rows = [
         [each.severity for each in rules],

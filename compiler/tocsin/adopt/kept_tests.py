@@ -1,8 +1,9 @@
 """promtool test files that stay promtool files, beside the rules of the service they test.
 
-`tocsin test` runs them against that service as its author wrote it, so a test must ask about rules of one service only. A file that loads several
-services is taken apart, test by test: `home` finds every rule that can have a say in a test's answers, and where all of them are of one service
-the others' absence changes nothing. A test for which that is not so is not adopted, and the finding says how to keep its rules together.
+`tocsin test` runs them against that service as its author wrote it, so a test must ask about rules of one
+service only. A file that loads several services is taken apart, test by test: `home` finds every rule that
+can have a say in a test's answers, and where all of them are of one service the others' absence changes
+nothing. A test for which that is not so is not adopted, and the finding says how to keep its rules together.
 """
 
 from __future__ import annotations
@@ -93,7 +94,9 @@ class _World:
 
 
 def _selects(matchers: Sequence[Matcher], rule: _Known) -> bool:
-    """Whether a selector can select a series of this rule: by the name of the series, for alerts by their name too."""
+    """Whether a selector can select a series of this rule: by the name of the series, for alerts by their
+    name too.
+    """
     names = (rule.name,) if rule.kind == "record" else _OWN_ALERTS
     by_name = [each for each in matchers if each.label == "__name__"]
     if not any(all(_matches(each, name) for each in by_name) for name in names):
@@ -119,7 +122,9 @@ def keep(
     taken: Mapping[str, Artifact],
     environment: str,
 ) -> tuple[tuple[Artifact, ...], tuple[Diagnostic, ...]]:
-    """The file, in as many parts as it tests services, and a finding for each test that no service can answer alone."""
+    """The file, in as many parts as it tests services, and a finding for each test that no service can answer
+    alone.
+    """
     world = _World.of(tested, sets)
     services = list(dict.fromkeys(each.place.service for each in tested))
     rows = test.origin.node.get("tests")
@@ -172,7 +177,9 @@ def _path(test: ForeignTest, service: str, taken: Mapping[str, Artifact]) -> str
 
 
 def _text(test: ForeignTest, service: str, environment: str, only: Sequence[int] | None) -> str | None:
-    """The author's own lines with other `rule_files`, and with the tests in `only`; None where the lines cannot be told apart."""
+    """The author's own lines with other `rule_files`, and with the tests in `only`; None where the lines
+    cannot be told apart.
+    """
     lines = test.file.text.rstrip("\n").split("\n")
     node = test.origin.node
     starts = sorted(place_of(mark)[0] for mark in node.keys_at.values())
@@ -204,7 +211,9 @@ def _text(test: ForeignTest, service: str, environment: str, only: Sequence[int]
 
 
 def _with_comments(lines: Sequence[str], line: int) -> int:
-    """The first line of what stands above `line` and belongs to it: comments, and the empty lines between them."""
+    """The first line of what stands above `line` and belongs to it: comments, and the empty lines between
+    them.
+    """
     while line > 0 and (not lines[line - 1].strip() or lines[line - 1].lstrip().startswith("#")):
         line -= 1
     return line

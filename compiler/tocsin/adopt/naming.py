@@ -1,7 +1,7 @@
 """Names for what arrives: the service a rule set belongs to, the file it becomes.
 
-Every guess is made from the set alone (its labels, its object's name, its path), so that the order in which files are read and the other files
-beside it change nothing. Only a clash looks at the neighbours.
+Every guess is made from the set alone (its labels, its object's name, its path), so that the order in which
+files are read and the other files beside it change nothing. Only a clash looks at the neighbours.
 """
 
 from __future__ import annotations
@@ -17,14 +17,20 @@ from tocsin.adopt.shapes import RuleSet
 SERVICE_LABELS = ("service", "app", "component", "job")
 LONGEST = 80
 _GENERIC = frozenset(
-    "rule rules alert alerts alerting alertrule alertrules alertmanager record records recording prometheusrule prometheusrules mixin mixins "
-    "monitoring observability manifests manifest assets config configs conf etc files templates template examples example generated gen out dist "
-    "build src source test tests testdata golden base overlays charts chart deploy deployment deployments resources bundle docs data upstream "
-    "yaml yml json default k8s kubernetes-manifests bindata operator controllers internal pkg cmd lib hack charts-monitoring group groups namespace".split()
+    re.findall(
+        r"\S+",
+        "rule rules alert alerts alerting alertrule alertrules record records recording prometheusrule prometheusrules mixin mixins "
+        "monitoring observability manifests manifest assets config configs conf etc files templates template examples example generated gen out dist "
+        "build src source test tests testdata golden base overlays charts chart deploy deployment deployments resources bundle docs data upstream "
+        "yaml yml json default k8s kubernetes-manifests bindata operator controllers internal pkg cmd lib hack charts-monitoring group groups namespace",
+    )
 )
 """Folder and file words that say what a file is, not whom it serves."""
 _EDGES = frozenset(
-    "rule rules alert alerts alerting alertrule alertrules record records recording prometheusrule prometheusrules mixin mixins lib libs observ custom".split()
+    re.findall(
+        r"\S+",
+        "rule rules alert alerts alerting alertrule alertrules record records recording prometheusrule prometheusrules mixin mixins lib libs observ custom",
+    )
 )
 """Words cut off the ends of a name: `kafka-alerting-rules` serves kafka."""
 _WEAK = frozenset({"prometheus", "prom"})
@@ -33,7 +39,9 @@ _WEAK = frozenset({"prometheus", "prom"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """Where a rule set goes: `rules/<service>/<topic>.yaml`. `moved` says why the service is not the one first thought of."""
+    """Where a rule set goes: `rules/<service>/<topic>.yaml`. `moved` says why the service is not the one
+    first thought of.
+    """
 
     service: str
     topic: str
@@ -41,7 +49,9 @@ class Place:
 
 
 def kebab(text: str) -> str:
-    """`KafkaConsumerLag` -> `kafka-consumer-lag`, `HTTPErrors5xx` -> `http-errors-5xx`; at most 80 characters; `""` where no letter is left."""
+    """`KafkaConsumerLag` -> `kafka-consumer-lag`, `HTTPErrors5xx` -> `http-errors-5xx`; at most 80
+    characters; `""` where no letter is left.
+    """
     spaced = re.sub(r"([a-z0-9])([A-Z])", r"\1-\2", text)
     spaced = re.sub(r"([A-Z]+)([A-Z][a-z])", r"\1-\2", spaced)
     plain = re.sub(r"[^a-z0-9]+", "-", spaced.lower()).strip("-")
@@ -118,7 +128,9 @@ def _by_label(groups: Sequence[Group]) -> str:
 
 
 def _by_path(folders: Sequence[str], stem: str) -> str:
-    """The folder the file stands in, if it is named after something; else the file; else the nearest folder above that is."""
+    """The folder the file stands in, if it is named after something; else the file; else the nearest folder
+    above that is.
+    """
     nearest = _core(folders[-1]) if folders else ""
     if nearest and not folders[-1].startswith("."):
         return nearest
@@ -154,7 +166,8 @@ def settle(
     taken_groups: dict[str, set[str]],
     taken_topics: dict[str, set[str]],
 ) -> Place:
-    """The place with its clashes solved, and recorded in `taken_*`. A service is one file for Prometheus, so its group names are unique.
+    """The place with its clashes solved, and recorded in `taken_*`. A service is one file for Prometheus, so
+    its group names are unique.
 
     A set whose group names clash becomes a service of its own, named after its file as well.
     """

@@ -1,8 +1,8 @@
 """promtool tests in the native form: what fits, exactly.
 
-A native test asserts the exact set of one alert's instances at given times, on the rules of the alert's service, evaluated at the alert's own
-interval. So a promtool test fits where it asks about alerts alone, each the name of one rule, reads no record of another service, and uses no
-setting the format has no word for.
+A native test asserts the exact set of one alert's instances at given times, on the rules of the alert's
+service, evaluated at the alert's own interval. So a promtool test fits where it asks about alerts alone, each
+the name of one rule, reads no record of another service, and uses no setting the format has no word for.
 """
 
 from __future__ import annotations
@@ -55,7 +55,9 @@ def _alerts(sets: Sequence[Adopted]) -> dict[str, list[tuple[str, str]]]:
 
 
 def _borrowing(sets: Sequence[Adopted]) -> frozenset[str]:
-    """Names of alerts that read, directly or through records of their own service, a record of another service of the same test."""
+    """Names of alerts that read, directly or through records of their own service, a record of another
+    service of the same test.
+    """
     homes: dict[str, set[str]] = {}
     reads: dict[tuple[str, str], set[str]] = {}
     for each in sets:
@@ -163,6 +165,10 @@ def _expected(origin: Origin, index: int, row: object) -> list[object] | None:
         for key, word in (("exp_labels", "labels"), ("exp_annotations", "annotations")):
             pairs = each.get(key)
             if isinstance(pairs, Map) and pairs:
-                entry[word] = {name: text_at(origin, *path, key, name) or "" for name in pairs}
+                texts = {name: text_at(origin, *path, key, name) or "" for name in pairs}
+                if word == "labels" and texts.get("alertname") == row.get("alertname"):
+                    del texts["alertname"]  # the test says whose alert it is already
+                if texts:
+                    entry[word] = texts
         expected.append(entry or "firing")
     return expected

@@ -1,7 +1,8 @@
 """Who answers for adopted rules: what the labels say, else CODEOWNERS, else nobody yet.
 
-CODEOWNERS is read as GitHub and GitLab read it: the last matching line wins, a pattern without a slash matches at any depth, one with a slash
-is anchored at the top, a trailing slash is a folder, `*` stays within a folder and `**` does not.
+CODEOWNERS is read as GitHub and GitLab read it: the last matching line wins, a pattern without a slash
+matches at any depth, one with a slash is anchored at the top, a trailing slash is a folder, `*` stays within
+a folder and `**` does not.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """tocsin.yaml for adopted rules: written where there is none, extended where there is one.
 
-Extended means: an entry is added where its name is free, and nothing that stands there is changed or moved. What adopted rules need is the
-policy that keeps their severity labels, the teams that own them, `labels.inject: []` so that no alert gains a label, and, in a file of our own
-making, milder `checks` for faults the rules had before they came.
+Extended means: an entry is added where its name is free, and nothing that stands there is changed or moved.
+What adopted rules need is the policy that keeps their severity labels, the teams that own them,
+`labels.inject: []` so that no alert gains a label, and, in a file of our own making, milder `checks` for
+faults the rules had before they came.
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ from tocsin.source.layout import Comment, Path, written
 
 MODELINE = "# yaml-language-server: $schema=.tocsin/schemas/project.schema.json"
 OLDEST = (2, 53)
-"""The version a new project file names unless the rules need a newer one: the oldest long-term release still served."""
+"""The version a new project file names unless the rules need a newer one: the oldest long-term release still
+served.
+"""
 _INJECT = (
     "# Labels added to every alert. `rule_id` gives each one a name that survives renames, and its first arrival starts the",
     "# state of every alert anew: pending and firing alerts begin again. None is added until you ask.",
@@ -28,7 +31,9 @@ _CHECKS = "# The adopted rules had these faults before they came. Mend them, the
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Needs:
-    """What the adopted rules need from the project file. `inject` is None where the project has decided already."""
+    """What the adopted rules need from the project file. `inject` is None where the project has decided
+    already.
+    """
 
     severities: Mapping[str, str] = field(default_factory=dict)
     """Name -> the label's value, the most urgent first; only those the file lacks."""
@@ -79,7 +84,9 @@ def fresh(name: str, needs: Needs, checks: tuple[str, ...] = ()) -> str:
 
 
 def extended(text: str, existing: Map, needs: Needs, checks: tuple[str, ...] = ()) -> str:
-    """The project file with what it lacks. `checks` are the codes to turn down, where the file is silent about them."""
+    """The project file with what it lacks. `checks` are the codes to turn down, where the file is silent
+    about them.
+    """
     policy = existing.get("severities")
     additions = [
         Addition(
@@ -105,7 +112,7 @@ def extended(text: str, existing: Map, needs: Needs, checks: tuple[str, ...] = (
             Addition(
                 path=("labels", "inject"),
                 value=list(needs.inject),
-                comment="Nothing is added to the labels of alerts until you ask.",
+                comment="Labels added to every alert; adding one starts the state of all alerts anew.",
             )
         )
     additions.extend(

@@ -1,4 +1,5 @@
-"""The story of `tocsin adopt prometheus`: foreign texts and the repository in, files to write and findings out. Pure.
+"""The story of `tocsin adopt prometheus`: foreign texts and the repository in, files to write and findings
+out. Pure.
 
     read     shapes.read      a text -> rule sets, promtool tests
     judge    rules.judge      a rule set -> the groups Prometheus would load, a finding for everything else
@@ -6,12 +7,13 @@
     write    sources          the authored text, comments where they stood
     prove    prove.prove      the result is compiled before it is handed out; a rule the compiler refuses is refused at its foreign place
 
-A set that was adopted before (its file says so in its second line) is left alone, so a second run writes nothing and no edit is ever lost.
+A set that was adopted before (its file says so in its second line) is left alone, so a second run writes
+nothing and no edit is ever lost.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
@@ -27,10 +29,12 @@ from tocsin.adopt.unit_tests import AdoptedTests, adopt_tests
 from tocsin.diag.diagnostic import Diagnostic, diagnostic, ordered
 from tocsin.diag.source_file import SourceFile
 from tocsin.ir.artifact import Artifact
-from tocsin.pipeline import Sources
+from tocsin.pipeline import Sources, Watch, unwatched
 
 ROUNDS = 4
-"""Refusing a rule may change what its neighbours are called, so the proof runs again; two rounds have always been enough."""
+"""Refusing a rule may change what its neighbours are called, so the proof runs again; two rounds have always
+been enough.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +52,8 @@ class Adoption:
     services: tuple[str, ...]
     tests: int
     kept_tests: int
+    strict: tuple[str, ...]
+    """Checks of a project that is not ours to loosen which the adopted rules fail."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,10 +75,13 @@ def adopt(
     *,
     project: str,
     today: date,
-    tick: Callable[[], None] = lambda: None,
+    watch: Watch = unwatched,
 ) -> Adoption:
-    """Turns foreign rule files into sources. `repository` is what stands there now, `project` a name for it; `tick` is called once a file."""
-    everything = _read(files, options, tick)
+    """Turns foreign rule files into sources. `repository` is what stands there now, `project` a name for it;
+    `watch` sees
+    each file go by.
+    """
+    everything = _read(files, options, watch)
     judged = [
         each for each in everything.judged if each.groups and each.rule_set.source not in existing.adopted
     ]
@@ -87,7 +96,7 @@ def adopt(
         tests = adopt_tests(everything.tests, plan.sets, already, _environment(existing))
         texts, unplaced = _texts(plan, tests)
         project_text = _project_text(repository, existing, plan, project)
-        proof = prove(repository, project_text, texts, today)
+        proof = prove(repository, project_text, texts, today, watch)
         if not proof.refused:
             break
         if (
@@ -124,15 +133,16 @@ def adopt(
         services=tuple(sorted({each.place.service for each in plan.sets})),
         tests=tests.count,
         kept_tests=len(tests.kept),
+        strict=() if ours else proof.mild,
     )
 
 
-def _read(files: Iterable[SourceFile], options: Options, tick: Callable[[], None]) -> _Read:
+def _read(files: Iterable[SourceFile], options: Options, watch: Watch) -> _Read:
     judged: list[Judged] = []
     tests: list[ForeignTest] = []
     found: list[Diagnostic] = []
     rules = other = 0
-    for file in sorted(files, key=lambda each: each.path):
+    for file in watch(sorted(files, key=lambda each: each.path), "reading rule files"):
         reading = read(file)
         found.extend(reading.found)
         tests.extend(reading.tests)
@@ -141,13 +151,13 @@ def _read(files: Iterable[SourceFile], options: Options, tick: Callable[[], None
             groups, said = judge(rule_set, reading.duplicates, options.without)
             found.extend(said)
             rules += rule_set.rules
-            # An empty group is carried too: somebody's dashboard may list it. One whose every rule was refused is not.
+            # An empty group is carried too: somebody's dashboard may list it. One whose every rule was
+            # refused is not.
             judged.append(
                 Judged(
                     rule_set=rule_set, groups=tuple(each for each in groups if each.rules or not each.refused)
                 )
             )
-        tick()
     return _Read(judged=tuple(judged), tests=tuple(tests), found=tuple(found), rules=rules, other=other)
 
 

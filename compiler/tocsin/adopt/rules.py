@@ -1,7 +1,9 @@
-"""Foreign groups and rules, judged: a `RuleSet` in, rules that Prometheus would load and findings for the others out.
+"""Foreign groups and rules, judged: a `RuleSet` in, rules that Prometheus would load and findings for the
+others out.
 
-A rule is carried whole or not at all. Prometheus refuses a file for one bad rule; here the bad rule alone is refused, with its place, its class
-and its cure, and its neighbours are carried. What an author allowed to be left behind (`--without FIELD`) is left behind with a note.
+A rule is carried whole or not at all. Prometheus refuses a file for one bad rule; here the bad rule alone is
+refused, with its place, its class and its cure, and its neighbours are carried. What an author allowed to be
+left behind (`--without FIELD`) is left behind with a note.
 """
 
 from __future__ import annotations
@@ -32,14 +34,17 @@ from tocsin.template import check as check_template
 GROUP_KEYS = ("name", "interval", "limit", "query_offset", "labels", "rules")
 RULE_KEYS = ("alert", "record", "expr", "for", "keep_firing_for", "labels", "annotations")
 LATEST = (3, 99)
-"""A template is refused only where no version would load it; the project file then names a version that does."""
+"""A template is refused only where no version would load it; the project file then names a version that does.
+"""
 _LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*\Z")
 _RECORD = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*\Z")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """One rule as Prometheus understands it. `for_` and `keep_firing_for` are as written, None where they were not."""
+    """One rule as Prometheus understands it. `for_` and `keep_firing_for` are as written, None where they
+    were not.
+    """
 
     origin: Origin
     kind: str
@@ -77,7 +82,9 @@ class Group:
 
 
 class _Judge:
-    """Collects what is wrong with one group or one rule; anything that refuses ends up in `found` with `refused` set."""
+    """Collects what is wrong with one group or one rule; anything that refuses ends up in `found` with
+    `refused` set.
+    """
 
     def __init__(self, origin: Origin, subject: str) -> None:
         self.origin = origin
@@ -95,7 +102,8 @@ class _Judge:
     def say(
         self, span: Span, code: str, message: str, help: str, field: str, related: Sequence[Related] = ()
     ) -> None:
-        # Every sentence names its rule and its field: the place alone is a line number to the reader of a log.
+        # Every sentence names its rule and its field: the place alone is a line number to the reader of a
+        # log.
         who = f"{self.subject}: " if self.subject else ""
         where = f"`{field}`: " if field else ""
         subject = f"{self.subject}/{field}" if field else self.subject
@@ -110,7 +118,9 @@ class _Judge:
 def judge(
     rule_set: RuleSet, duplicates: Sequence[Diagnostic], without: frozenset[str] = frozenset()
 ) -> tuple[tuple[Group, ...], tuple[Diagnostic, ...]]:
-    """The groups that can be carried, and a finding for each thing that cannot. `duplicates` are the file's keys written twice."""
+    """The groups that can be carried, and a finding for each thing that cannot. `duplicates` are the file's
+    keys written twice.
+    """
     found: list[Diagnostic] = []
     groups: list[Group] = []
     names: dict[str, Origin] = {}
@@ -274,7 +284,9 @@ def _identity(judge: _Judge, kind: str, name: str) -> None:
 
 
 def _utf8_or(name: str, what: str, rule: str) -> Reason:
-    """A name outside the classic character set: Prometheus 3 takes some of them, the versions before it do not."""
+    """A name outside the classic character set: Prometheus 3 takes some of them, the versions before it do
+    not.
+    """
     if re.fullmatch(r"[^\s{}\"'`%$<>()\[\]]+", name):
         help = f"use {rule}, which every supported version accepts"
         return Reason("TOC811", f"`{name}` is {what} only where Prometheus 3 accepts any characters", help)

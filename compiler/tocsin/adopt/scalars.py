@@ -1,8 +1,8 @@
 """Text as Prometheus would have read it from somebody's YAML.
 
-Prometheus decodes into text fields, so a label `true`, a label `0.990` or an expression `1` is the text that was written, not a boolean or a
-number (yaml.v3 hands a string field the scalar's own characters). The located reader has already resolved such a scalar; what was written is
-taken back from the file.
+Prometheus decodes into text fields, so a label `true`, a label `0.990` or an expression `1` is the text that
+was written, not a boolean or a number (yaml.v3 hands a string field the scalar's own characters). The located
+reader has already resolved such a scalar; what was written is taken back from the file.
 """
 
 from __future__ import annotations

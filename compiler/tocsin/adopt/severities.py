@@ -1,8 +1,8 @@
 """Severity labels become severities of the policy, and keep the label they were.
 
-`severity: critical` on an alert says nothing about what critical demands; in the project file it can. The generated policy gives each value
-found its own entry whose label is exactly that value, so not one emitted label changes. A severity that is a template is decided at run time
-and stays a label.
+`severity: critical` on an alert says nothing about what critical demands; in the project file it can. The
+generated policy gives each value found its own entry whose label is exactly that value, so not one emitted
+label changes. A severity that is a template is decided at run time and stays a label.
 """
 
 from __future__ import annotations
@@ -22,7 +22,9 @@ _ORDER = (
     ("info", "information", "informational", "notice", "notify", "slack", "email"),
     ("debug", "trace", "none", "ok", "devnull", "null"),
 )
-"""Words people use, the most urgent first. The order ranks the generated policy; nobody is paged differently for it."""
+"""Words people use, the most urgent first. The order ranks the generated policy; nobody is paged differently
+for it.
+"""
 _RANKS = {word: rank * 100 for rank, words in enumerate(_ORDER) for word in words}
 _NUMBERED = re.compile(r"(?:p|sev|severity|s|l|level|prio|priority)?[-_ ]?(\d{1,2})\Z", re.IGNORECASE)
 _UNKNOWN = 450
@@ -31,7 +33,9 @@ _UNKNOWN = 450
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """`names` turns a label's value into a severity's name; `fresh` are the entries the project file lacks: name -> label value."""
+    """`names` turns a label's value into a severity's name; `fresh` are the entries the project file lacks:
+    name -> label value.
+    """
 
     names: Mapping[str, str]
     fresh: Mapping[str, str]
@@ -55,7 +59,9 @@ def plain(value: str) -> bool:
 
 
 def policy(values: Iterable[str], existing: Map | None, renames: Mapping[str, str]) -> Policy:
-    """A severity for each plain value. `existing` is the project's policy; `renames` is what `--severity-map` says (value -> name)."""
+    """A severity for each plain value. `existing` is the project's policy; `renames` is what `--severity-map`
+    says (value -> name).
+    """
     labels = _labels(existing)
     by_label = {pair: name for name, pair in labels.items()}
     names: dict[str, str] = {}

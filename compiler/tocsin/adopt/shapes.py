@@ -1,8 +1,10 @@
-"""The many wrappings in which people keep rule groups, opened: one foreign file -> `RuleSet`s, promtool tests, findings.
+"""The many wrappings in which people keep rule groups, opened: one foreign file -> `RuleSet`s, promtool
+tests, findings.
 
-Read here: rule files, PrometheusRule and its siblings (operators of OpenShift, VictoriaMetrics and Google write the same `spec.groups`),
-Lists of them, ConfigMaps whose data values are rule files, several documents in one file, a bare list of groups, a bare list of rules, a single
-rule; YAML or JSON. A document that is no rule at all (a Service, a dashboard) is counted, because folders hold more than rules.
+Read here: rule files, PrometheusRule and its siblings (operators of OpenShift, VictoriaMetrics and Google
+write the same `spec.groups`), Lists of them, ConfigMaps whose data values are rule files, several documents
+in one file, a bare list of groups, a bare list of rules, a single rule; YAML or JSON. A document that is no
+rule at all (a Service, a dashboard) is counted, because folders hold more than rules.
 """
 
 from __future__ import annotations
@@ -33,8 +35,9 @@ _WORTH_READING = re.compile(r"\b(?:alert|record|groups|rule_files|ALERT)\b")
 class RuleSet:
     """What becomes one source file: the groups of one document, list item or data value, in order.
 
-    `part` tells several sets of one file apart; `name` is the Kubernetes object's own; `bare` says the rules had no group.
-    `file` is the text the marks point into: the foreign file itself, or a data value padded so that lines and columns still agree.
+    `part` tells several sets of one file apart; `name` is the Kubernetes object's own; `bare` says the rules
+    had no group. `file` is the text the marks point into: the foreign file itself, or a data value padded so
+    that lines and columns still agree.
     """
 
     file: SourceFile
@@ -139,9 +142,10 @@ def _open(data: object, document: Document, part: str, reading: Reading) -> None
             return
         reading.other += 1
         return
-    kind = data.get("kind")
+    said = data.get("kind")
+    kind = said if isinstance(said, str) else None
     items, spec = data.get("items"), data.get("spec")
-    if isinstance(items, Seq) and (kind is None or str(kind).endswith("List")):
+    if isinstance(items, Seq) and (kind is None or kind.endswith("List")):
         for index, item in enumerate(items):
             _open(item, document, _join(part, f"item {index + 1}"), reading)
     elif kind == "ConfigMap":
@@ -204,7 +208,9 @@ def _open_config_map(data: Map, document: Document, part: str, reading: Reading)
 
 
 def _padded(file: SourceFile, text: str, mark: int) -> SourceFile:
-    """A block value as a text whose lines and columns are those of the file it came from; other styles keep only the first line."""
+    """A block value as a text whose lines and columns are those of the file it came from; other styles keep
+    only the first line.
+    """
     line, column = place_of(mark)
     lines = file.text.split("\n")
     if lines[line][column : column + 1] != "|":
@@ -293,7 +299,9 @@ def _are_rules(rules: object) -> bool:
 
 
 def _is_grafana(groups: object) -> bool:
-    """Grafana's own provisioning files have `groups` too; their rules have a title and a data section instead of an expression."""
+    """Grafana's own provisioning files have `groups` too; their rules have a title and a data section instead
+    of an expression.
+    """
     return isinstance(groups, Seq) and any(
         isinstance(rule, Map) and "data" in rule and "expr" not in rule
         for group in groups

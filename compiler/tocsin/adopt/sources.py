@@ -1,8 +1,8 @@
 """Adopted rule sets as authored files: data in canonical order, with the comments where they stood.
 
-In: a judged set with its place, ids, severities and owner. Out: the text of `rules/<service>/<topic>.yaml`. Nothing is added to a rule but its
-id and the words that say the same in the format (`severity`, `summary`, `description`); every text is escaped, so that a `${x}` of the
-original stays a `${x}` on the server.
+In: a judged set with its place, ids, severities and owner. Out: the text of `rules/<service>/<topic>.yaml`.
+Nothing is added to a rule but its id and the words that say the same in the format (`severity`, `summary`,
+`description`); every text is escaped, so that a `${x}` of the original stays a `${x}` on the server.
 """
 
 from __future__ import annotations
@@ -21,14 +21,17 @@ from tocsin.source.layout import Comment, Path, written
 
 MODELINE = "# yaml-language-server: $schema=../../.tocsin/schemas/rules.schema.json"
 ADOPTED = "# Adopted from "
-"""The second line of an adopted file. It is how a second run knows what is already here, under whatever name."""
+"""The second line of an adopted file. It is how a second run knows what is already here, under whatever name.
+"""
 TEXT_KEYS = ("summary", "description")
 _PARAMETER = re.compile(r"\$\{(?=[A-Za-z_][A-Za-z0-9_]*\})")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Adopted:
-    """One rule set, decided: where it goes and what its rules are called. The three mappings are by the rule's position (group, rule)."""
+    """One rule set, decided: where it goes and what its rules are called. The three mappings are by the
+    rule's position (group, rule).
+    """
 
     rule_set: RuleSet
     groups: tuple[Group, ...]
@@ -47,12 +50,16 @@ class Adopted:
 
 
 def escaped(text: str) -> str:
-    """`text` as a source says it: `${x}` would be a parameter, `$${x}` is the text `${x}`. `$1` and `${1}` mean the same in both."""
+    """`text` as a source says it: `${x}` would be a parameter, `$${x}` is the text `${x}`. `$1` and `${1}`
+    mean the same in both.
+    """
     return _PARAMETER.sub("$${", text)
 
 
 def expression(text: str) -> str:
-    """An expression without the white space around it; one of several lines becomes a block, which ends with a line break."""
+    """An expression without the white space around it; one of several lines becomes a block, which ends with
+    a line break.
+    """
     plain = "\n".join(line.rstrip() for line in text.strip().split("\n")) if "`" not in text else text.strip()
     return escaped(plain + "\n" if "\n" in plain else plain)
 
@@ -64,7 +71,9 @@ def source_text(
     *,
     last: bool = True,
 ) -> str:
-    """The whole file. `comments` are the foreign file's; `last` says that no later set of that file is to come."""
+    """The whole file. `comments` are the foreign file's; `last` says that no later set of that file is to
+    come.
+    """
     made = _File(comments or Comments())
     head = [MODELINE, f"{ADOPTED}{adopted.rule_set.source}"]
     groups = [made.group(adopted, index, group) for index, group in enumerate(adopted.groups)]
@@ -166,7 +175,7 @@ class _File:
         for name, place in places.items():
             if name not in ("labels", "annotations"):
                 self.move(node, name, place)
-        self.labels(node, rule.labels, path, severity, places["labels"] if "labels" in places else path)
+        self.labels(node, rule.labels, path, severity, places.get("labels", path))
         annotations = node.get("annotations")
         if isinstance(annotations, Map):
             self.move(node, "annotations", places["annotations"])

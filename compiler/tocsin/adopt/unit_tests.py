@@ -1,7 +1,7 @@
 """promtool unit-test files find the adopted rules they test.
 
-Where a test fits the native form it becomes a `tests:` entry (`native_tests`), else its file is kept (`kept_tests`). Whatever happens to a test
-file, a finding says so, unless all of it became native.
+Where a test fits the native form it becomes a `tests:` entry (`native_tests`), else its file is kept
+(`kept_tests`). Whatever happens to a test file, a finding says so, unless all of it became native.
 """
 
 from __future__ import annotations
@@ -36,7 +36,9 @@ _TEST_KEYS = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdoptedTests:
-    """`native` are tests by the path of the authored file they go into; `kept` are files of their own, by path below the repository."""
+    """`native` are tests by the path of the authored file they go into; `kept` are files of their own, by
+    path below the repository.
+    """
 
     native: Mapping[str, tuple[Mapping[str, object], ...]]
     kept: tuple[Artifact, ...]
@@ -48,7 +50,9 @@ class AdoptedTests:
 def adopt_tests(
     tests: Iterable[ForeignTest], sets: Sequence[Adopted], already: Mapping[str, str], environment: str
 ) -> AdoptedTests:
-    """Finds each test file's rules among the adopted sets. `already` are files adopted before, which stay as they are."""
+    """Finds each test file's rules among the adopted sets. `already` are files adopted before, which stay as
+    they are.
+    """
     fitting: dict[str, list[Mapping[str, object]]] = {}
     kept: dict[str, Artifact] = {}
     found: list[Diagnostic] = []

@@ -9,17 +9,19 @@ from pathlib import Path
 
 import click
 
-from tocsin.adopt import Adoption, Options, adopt, asks_for_labels, survey
+from tocsin.adopt import Adoption, Options, adopt, asks_for_labels, contradicts_labels, survey
 from tocsin.adopt.naming import kebab
 from tocsin.adopt.owners import PLACES
+from tocsin.adopt.sources import ADOPTED
 from tocsin.cli.authoring import SCHEMAS, schemas, write_sources
 from tocsin.cli.findings import exit_code, report_of, show
 from tocsin.cli.options import day, finding_options, today_option
+from tocsin.cli.progress import watch
 from tocsin.cli.workspace import no_collector, read_sources
 from tocsin.diag import Diagnostic, SourceFile, Span, diagnostic
 from tocsin.disk.files import decode
 from tocsin.disk.write import LISTING
-from tocsin.errors import UsageError
+from tocsin.errors import MachineError, UsageError
 from tocsin.pipeline import Sources
 
 ENDINGS = (".yaml", ".yml", ".json", ".rules", ".rule", ".alerts", ".alert")
@@ -43,13 +45,47 @@ def adopt_command() -> None:
 
 @adopt_command.command("prometheus")
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
-@click.option("--into", type=click.Path(path_type=Path, file_okay=False), default=Path("rules"), show_default=True, help="The rules folder of the repository; it need not exist.")
-@click.option("--service", metavar="NAME", help="Put everything into this service; default: guessed for each file from labels, names and its path.")
-@click.option("--owner", metavar="TEAM", help="The team that owns what is adopted; default: from labels, else CODEOWNERS, else `unowned`.")
-@click.option("--label", "labels", multiple=True, type=click.Choice([*_LABELS, "none"]), help="Add this label to every alert. Default: none, so that nothing on the server changes.")
-@click.option("--severity-map", "severity_map", multiple=True, metavar="critical=P1,...", help="Name a severity differently; the label keeps its value.")
-@click.option("--without", "without", multiple=True, metavar="FIELD", help="Leave a field behind that Prometheus does not know, and adopt its rules.")
-@click.option("--project", metavar="NAME", help="The name in a new tocsin.yaml; default: the repository folder's.")
+@click.option(
+    "--into",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("rules"),
+    show_default=True,
+    help="The rules folder of the repository; it need not exist.",
+)
+@click.option(
+    "--service",
+    metavar="NAME",
+    help="Put everything into this service; default: guessed for each file from labels, names and its path.",
+)
+@click.option(
+    "--owner",
+    metavar="TEAM",
+    help="The team that owns what is adopted; default: from labels, else CODEOWNERS, else `unowned`.",
+)
+@click.option(
+    "--label",
+    "labels",
+    multiple=True,
+    type=click.Choice([*_LABELS, "none"]),
+    help="Add this label to every alert. Default: none, so that nothing on the server changes.",
+)
+@click.option(
+    "--severity-map",
+    "severity_map",
+    multiple=True,
+    metavar="critical=P1,...",
+    help="Name a severity differently; the label keeps its value.",
+)
+@click.option(
+    "--without",
+    "without",
+    multiple=True,
+    metavar="FIELD",
+    help="Leave a field behind that Prometheus does not know, and adopt its rules.",
+)
+@click.option(
+    "--project", metavar="NAME", help="The name in a new tocsin.yaml; default: the repository folder's."
+)
 @click.option("--dry-run", is_flag=True, help="Say what would be written, and write nothing.")
 @finding_options
 @today_option
@@ -70,8 +106,9 @@ def prometheus_command(
 ) -> int:
     """Adopt Prometheus rule files, Kubernetes rule objects and promtool tests, as they are.
 
-    PATHS are files or folders. Each rule keeps its name, expression, timing, labels and annotations; what cannot be carried is reported with its
-    place. Running it twice changes nothing: what was adopted before is left alone, edited or not.
+    PATHS are files or folders. Each rule keeps its name, expression, timing, labels and annotations; what
+    cannot be carried is reported with its place. Running it twice changes nothing: what was adopted before is
+    left alone, edited or not.
     """
     root = _root(into)
     options = Options(
@@ -85,33 +122,50 @@ def prometheus_command(
     with no_collector():
         files, found = _foreign(paths, root)
         repository = _without(read_sources(root), files)
-        existing = survey(repository.project, repository.rules, repository.promtool)
+        existing = survey(repository.project, repository.rules, repository.promtool, files)
+        if contradicts_labels(existing, options):
+            raise UsageError(
+                "--label says something else than `labels.inject` in tocsin.yaml",
+                help="change it there: it holds for every alert of the project",
+            )
         if asks_for_labels(existing, options):
             raise UsageError(
                 "this project adds `rule_id` to the labels of every alert (the default), and adopted alerts would get it too",
                 help="say --label rule_id to accept that, or --label none to turn it off for the whole project",
             )
-        with _progress(len(files)) as tick:
-            result = adopt(files, repository, existing, options, project=_project(project, root), today=day(today), tick=tick)
+        name = _project(project, root)
+        result = adopt(files, repository, existing, options, project=name, today=day(today), watch=watch)
     found.extend(result.diagnostics)
     if not dry_run and result.files:
-        write_sources(root, (*result.files, *schemas()), extend={"tocsin.yaml"})
-    texts = replace(repository, rules=tuple(files), project=None, ledger=None, sops=(), incidents=(), diagnostics=())
+        write_sources(root, schemas(), extend={each.path for each in schemas()})
+        made = {each.path for each in result.files}
+        written = write_sources(root, result.files, extend={"tocsin.yaml"})
+        if missed := sorted(made - set(written)):
+            raise MachineError(
+                f"`{missed[0]}` exists and was not overwritten", help="move it away and run this again"
+            )
+    texts = replace(
+        repository, rules=tuple(files), project=None, ledger=None, sops=(), incidents=(), diagnostics=()
+    )
     report = report_of(found, texts, fail_on=fail_on, min_severity=min_severity)
     show(report, format_)
-    _tell(result, options, dry_run)
+    _tell(result, options, files, dry_run)
     return exit_code(report)
 
 
 def _root(into: Path) -> Path:
     if into.name != "rules":
-        raise UsageError(f"`{into}`: sources live in a folder called `rules`", help="say --into REPOSITORY/rules")
+        raise UsageError(
+            f"`{into}`: sources live in a folder called `rules`", help="say --into REPOSITORY/rules"
+        )
     return into.absolute().parent.resolve()
 
 
 def _service(service: str | None) -> str:
     if service is not None and kebab(service) != service:
-        raise UsageError(f"`{service}` is no service name", help=f"write --service {kebab(service) or 'NAME'}")
+        raise UsageError(
+            f"`{service}` is no service name", help=f"write --service {kebab(service) or 'NAME'}"
+        )
     return service or ""
 
 
@@ -126,7 +180,9 @@ def _severities(rows: tuple[str, ...]) -> dict[str, str]:
     for pair in (each.strip() for row in rows for each in row.split(",") if each.strip()):
         value, equals, name = pair.partition("=")
         if not (value.strip() and equals and name.strip()):
-            raise UsageError(f"`{pair}` is not VALUE=NAME", help="write --severity-map critical=P1,warning=P2")
+            raise UsageError(
+                f"`{pair}` is not VALUE=NAME", help="write --severity-map critical=P1,warning=P2"
+            )
         found[value.strip()] = name.strip()
     return found
 
@@ -157,15 +213,35 @@ def _foreign(paths: tuple[Path, ...], root: Path) -> tuple[list[SourceFile], lis
                 size = each.stat().st_size
                 data = each.read_bytes() if size <= LARGEST else b""
             except OSError as error:
-                found.append(diagnostic("TOC816", Span(name), f"cannot be read: {error.strerror or error}", subject=name))
+                found.append(
+                    diagnostic(
+                        "TOC816", Span(name), f"cannot be read: {error.strerror or error}", subject=name
+                    )
+                )
                 continue
             if size > LARGEST:
-                found.append(diagnostic("TOC816", Span(name), f"has more than {LARGEST // 1_000_000} MB", help="split it", subject=name))
+                found.append(
+                    diagnostic(
+                        "TOC816",
+                        Span(name),
+                        f"has more than {LARGEST // 1_000_000} MB",
+                        help="split it",
+                        subject=name,
+                    )
+                )
                 continue
             file, said = decode(name, data)
             found.extend(each for each in said if each.code == "TOC110")
             if file is not None and max(map(len, file.text.split("\n"))) >= LONGEST_LINE:
-                found.append(diagnostic("TOC816", Span(name), "has a line of more than a million characters", help="format it with line breaks", subject=name))
+                found.append(
+                    diagnostic(
+                        "TOC816",
+                        Span(name),
+                        "has a line of more than a million characters",
+                        help="format it with line breaks",
+                        subject=name,
+                    )
+                )
             elif file is not None:
                 files[name] = file
     return list(files.values()), found
@@ -186,35 +262,19 @@ def _walk(folder: Path) -> Iterator[Path]:
 
 def _without(sources: Sources, files: list[SourceFile]) -> Sources:
     """The repository as it is but for foreign files that happen to lie in its rules folder."""
-    foreign = {each.path for each in files if "\nversion: 1\n" not in f"\n{each.text}\n" or "\nservice:" not in each.text}
+    foreign = {each.path for each in files if not _is_source(each)}
     files[:] = [each for each in files if each.path in foreign]
     return replace(sources, rules=tuple(each for each in sources.rules if each.path not in foreign))
 
 
-class _progress:
-    """A bar on stderr for runs of more than a second or so, where somebody watches."""
-
-    def __init__(self, files: int) -> None:
-        self.files = files
-
-    def __enter__(self):  # type: ignore[no-untyped-def]
-        if self.files < 100 or not click.get_text_stream("stderr").isatty():
-            self.bar = None
-            return lambda: None
-        from rich.console import Console
-        from rich.progress import Progress
-
-        self.bar = Progress(console=Console(stderr=True), transient=True)
-        self.bar.start()
-        task = self.bar.add_task("reading rule files", total=self.files)
-        return lambda: self.bar.advance(task)
-
-    def __exit__(self, *error: object) -> None:
-        if self.bar is not None:
-            self.bar.stop()
+def _is_source(file: SourceFile) -> bool:
+    """Whether a file is a source already: made by an earlier run, or with the two words every rule file has."""
+    if any(line.startswith(ADOPTED) for line in file.text.split("\n", 6)[:6]):
+        return True
+    return "\nversion: 1\n" in f"\n{file.text}\n" and "\nservice:" in file.text
 
 
-def _tell(result: Adoption, options: Options, dry_run: bool) -> None:
+def _tell(result: Adoption, options: Options, files: list[SourceFile], dry_run: bool) -> None:
     """The story of the run, on stderr."""
     verb = "would write" if dry_run else "wrote"
     click.echo(f"carried {result.carried} of {result.rules} rules", err=True)
@@ -226,11 +286,21 @@ def _tell(result: Adoption, options: Options, dry_run: bool) -> None:
     if result.already:
         click.echo(f"{len(result.already)} adopted before and left alone", err=True)
     if result.tests:
-        click.echo(f"unit tests: {result.tests} files, {result.kept_tests} kept for promtool as they are", err=True)
+        click.echo(
+            f"unit tests: {result.tests} files, {result.kept_tests} kept for promtool as they are", err=True
+        )
     if result.other:
         click.echo(f"{result.other} documents hold no rules", err=True)
     if options.labels and result.files:
         click.echo(_COST.format(labels="`, `".join(options.labels)), err=True)
+    if any(each.path.startswith("rules/") for each in files) and result.files:
+        click.echo(
+            "the originals lie in rules/, where sources live: remove them before `tocsin check`", err=True
+        )
+    if result.strict:
+        codes = ", ".join(result.strict)
+        click.echo(f"`tocsin check` asks more of the adopted rules than they have: {codes}", err=True)
+        click.echo("  mend them, or turn these codes down under `checks:` in tocsin.yaml", err=True)
     if result.files and not dry_run:
         click.echo("next: tocsin check", err=True)
 

@@ -1,7 +1,8 @@
-"""Writing sources for a person: `adopt` and `init` come here, and nothing they write replaces somebody's work.
+"""Writing sources for a person: `adopt` and `init` come here, and nothing they write replaces somebody's
+work.
 
-A file that exists is left alone unless the caller names it as one to extend. Each file is written beside its place and renamed, so a run that is
-stopped leaves whole files only.
+A file that exists is left alone unless the caller names it as one to extend. Each file is written beside its
+place and renamed, so a run that is stopped leaves whole files only.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ SCHEMAS = ".tocsin/schemas"
 def schemas() -> tuple[Artifact, ...]:
     """The JSON Schemas that the modelines of sources point to, so that an editor helps without a network."""
     return tuple(
-        Artifact(path=f"{SCHEMAS}/{kind}.schema.json", text=schema_text(kind).rstrip("\n") + "\n") for kind in sorted(KINDS)
+        Artifact(path=f"{SCHEMAS}/{kind}.schema.json", text=schema_text(kind).rstrip("\n") + "\n")
+        for kind in sorted(KINDS)
     )
 
 
@@ -47,7 +49,9 @@ def _plain_folders(root: Path, folder: Path) -> None:
     missing = [each for each in (folder, *folder.parents) if each != root and each.is_relative_to(root)]
     for each in reversed(missing):
         if each.is_symlink():
-            raise MachineError(f"`{each.relative_to(root)}` is a link; sources are written to plain folders only")
+            raise MachineError(
+                f"`{each.relative_to(root)}` is a link; sources are written to plain folders only"
+            )
         each.mkdir(exist_ok=True)
     folder.mkdir(parents=True, exist_ok=True)
 

@@ -45,6 +45,25 @@ environments:
         kind: prometheus
         version: "2.53"  # set your own
 """
+_BARE = """\
+# yaml-language-server: $schema=.tocsin/schemas/project.schema.json
+version: 1
+project: {name}  # part of every uid, so it never changes
+
+# The response policy, the most urgent first. `requires` is what an alert of that severity must have before it compiles.
+# severities:
+#   P1:
+#     label: {{severity: critical}}
+#     respond_within: 5m
+#     requires: [sop, test, owner, summary]
+
+environments:
+  prod:
+    evaluators:
+      - name: prometheus
+        kind: prometheus
+        version: "2.53"  # set your own
+"""
 _RULES = """\
 # yaml-language-server: $schema=../../.tocsin/schemas/rules.schema.json
 version: 1
@@ -115,7 +134,8 @@ _IGNORED = "# compiled: `tocsin build` makes it anew\ndist/\n"
 @click.option("--bare", is_flag=True, help="The project file and empty folders, without the example.")
 @click.option("--project", metavar="NAME", help="The project's name; default: the folder's.")
 def init_command(root: Path, bare: bool, project: str | None) -> int:
-    """Make a repository tocsin can work in: tocsin.yaml, folders, editor schemas, one example alert with its SOP and test.
+    """Make a repository tocsin can work in: tocsin.yaml, folders, editor schemas, one example alert with its
+    SOP and test.
 
     Nothing that exists is changed.
     """
@@ -125,9 +145,11 @@ def init_command(root: Path, bare: bool, project: str | None) -> int:
         raise UsageError(f"`{project}` is no project name", help=f"write --project {name}")
     here.mkdir(parents=True, exist_ok=True)
     words = {"name": name, "team": "team-web", "title": "Team Web"}
-    if bare:
-        words = {"name": name, "team": "team-example", "title": "Rename me"}
-    files = [Artifact(path="tocsin.yaml", text=_PROJECT.format(**words)), Artifact(path=".gitignore", text=_IGNORED), *schemas()]
+    files = [
+        Artifact(path="tocsin.yaml", text=(_BARE if bare else _PROJECT).format(**words)),
+        Artifact(path=".gitignore", text=_IGNORED),
+        *schemas(),
+    ]
     if bare:
         files.extend(Artifact(path=f"{folder}/.gitkeep", text="") for folder in FOLDERS)
     else:
@@ -141,5 +163,10 @@ def init_command(root: Path, bare: bool, project: str | None) -> int:
     for path in existed:
         click.echo(f"kept {path}, which was there", err=True)
     if written:
-        click.echo("next: tocsin check" if not bare else "next: tocsin adopt prometheus PATH, or write rules/SERVICE/TOPIC.yaml", err=True)
+        click.echo(
+            "next: tocsin check"
+            if not bare
+            else "next: tocsin adopt prometheus PATH, or write rules/SERVICE/TOPIC.yaml",
+            err=True,
+        )
     return 0

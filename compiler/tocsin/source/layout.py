@@ -1,9 +1,10 @@
 """Authored YAML out: plain data with its comments -> the text a person would have typed.
 
-In: JSON-shaped data whose mappings are already in the order they shall be read, comments by path, and the paths that want air above them.
-Out: text that `source.tree` reads back as exactly the same data. Every scalar is safe for YAML 1.1 and 1.2 readers alike: what either would
-take for a number, a boolean, a date or nothing is quoted, so `on` stays a word for Prometheus, for Helm and for the next tool.
-Quotes stand only where they are needed; text of several lines is a block; a long line is folded only where folding keeps every byte.
+In: JSON-shaped data whose mappings are already in the order they shall be read, comments by path, and the
+paths that want air above them. Out: text that `source.tree` reads back as exactly the same data. Every scalar
+is safe for YAML 1.1 and 1.2 readers alike: what either would take for a number, a boolean, a date or nothing
+is quoted, so `on` stays a word for Prometheus, for Helm and for the next tool. Quotes stand only where they
+are needed; text of several lines is a block; a long line is folded only where folding keeps every byte.
 """
 
 from __future__ import annotations
@@ -42,7 +43,8 @@ _TYPED = re.compile(
 )
 """What a YAML 1.1 or 1.2 reader resolves to something other than text."""
 _INDICATOR = re.compile(r"[\[\]{},#&*!|>'\"%@`]|[-?:](?:\s|$)|---|\.\.\.")
-_FOLDABLE = re.compile(r"[^ \t\n]+(?: [^ \t\n]+)*\Z")
+_FOLDABLE = re.compile(r"[^ \t\n]+(?: [^ \t\n]+)+\Z")
+_WORDS = re.compile(r"(?:\{\{.*?\}\}|[^ ])+")
 
 
 def written(
@@ -54,15 +56,18 @@ def written(
     air: Callable[[Path], bool] = lambda path: False,
     flow: Callable[[Path], bool] = lambda path: False,
 ) -> str:
-    """`data` as YAML. `head` and `tail` are comment lines around the document; `air(path)` says which nodes get an empty line above them,
-    `flow(path)` which ones stand on one line in brackets."""
+    """`data` as YAML. `head` and `tail` are comment lines around the document; `air(path)` says which nodes
+    get an empty line above them, `flow(path)` which ones stand on one line in brackets.
+    """
     writer = _Writer(comments or {}, air, flow)
     lines = [*head, *writer.mapping(data, (), 0), *tail]
     return "\n".join(lines) + "\n"
 
 
 def scalar(value: str | int | float | bool, *, key: bool = False) -> str:
-    """One line that every YAML reader takes for exactly `value`; text with line breaks comes out in double quotes."""
+    """One line that every YAML reader takes for exactly `value`; text with line breaks comes out in double
+    quotes.
+    """
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int | float):
@@ -103,7 +108,9 @@ def _plain(text: str, *, key: bool) -> bool:
 
 
 def _double(text: str) -> str:
-    """Double quotes with escapes that YAML and JSON share; characters beyond the first plane are printable and stay."""
+    """Double quotes with escapes that YAML and JSON share; characters beyond the first plane are printable
+    and stay.
+    """
     quoted = json.dumps(text, ensure_ascii=False)
     return _UNPRINTABLE.sub(lambda match: _escape(match.group()), quoted)
 
@@ -200,7 +207,9 @@ def _text(lead: str, value: str, suffix: str, indent: int, width: int) -> Iterat
 
 
 def _blocks(value: str) -> bool:
-    """Whether a literal block holds `value` without an indentation number and without a character that must be escaped."""
+    """Whether a literal block holds `value` without an indentation number and without a character that must
+    be escaped.
+    """
     first = value.split("\n", 1)[0]
     return (
         first.strip() != ""
@@ -211,8 +220,12 @@ def _blocks(value: str) -> bool:
 
 
 def _folded(value: str, width: int) -> Iterator[str]:
+    """The value in lines, broken at single spaces; a template action is not broken where that can be helped."""
+    words = _WORDS.findall(value)
+    if " ".join(words) != value:
+        words = value.split(" ")
     line = ""
-    for word in value.split(" "):
+    for word in words:
         if line and len(line) + 1 + len(word) > width:
             yield line
             line = word
