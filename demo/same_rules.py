@@ -41,7 +41,11 @@ def main() -> int:
             bad.append(f"{old['alert']}: annotations changed: {sorted(lost)}")
     for line in bad:
         print(line, file=sys.stderr)
-    print(f"{len(after)} rules: the same names, expressions, durations, labels and texts" if not bad else "not the same")
+    print(
+        f"{len(after)} rules: the same names, expressions, durations, labels and texts"
+        if not bad
+        else "not the same"
+    )
     return 1 if bad else 0
 
 
