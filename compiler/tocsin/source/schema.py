@@ -17,8 +17,9 @@ from importlib import resources
 from typing import Literal
 
 from tocsin.diag.diagnostic import Diagnostic, diagnostic
+from tocsin.source.faults import Fault
 from tocsin.source.tree import Document
-from tocsin.source.wording import TOPS, Fault, worded
+from tocsin.source.wording import TOPS, worded
 
 Kind = Literal["rules", "project", "sop", "incident"]
 KINDS: tuple[Kind, ...] = ("rules", "project", "sop", "incident")

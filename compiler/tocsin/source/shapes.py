@@ -1,7 +1,7 @@
 """What the patterns of the schemas mean, and what an author who missed one probably meant.
 
-Each pattern of a schema has a row here (a test keeps it so): its meaning in words, an example, and a function that
-repairs a near miss. A repair is offered as `did you mean`, and only where the pattern accepts it.
+Each pattern of a schema has a row here (a test keeps it so): its meaning in words, an example, and a function
+that repairs a near miss. A repair is offered as `did you mean`, and only where the pattern accepts it.
 """
 
 from __future__ import annotations
@@ -44,8 +44,10 @@ def _duration(text: str) -> str:
     """A duration as somebody meant it: `10 minutes`, `5min`, `1.5h`, `1m1h`; empty where no sense can be made
     of it.
     """
-    words = {"milliseconds": "ms", "millis": "ms", "seconds": "s", "sec": "s", "minutes": "m", "min": "m", "hours": "h", "hrs": "h",
-             "days": "d", "weeks": "w", "years": "y"}  # fmt: skip
+    words = {
+        "milliseconds": "ms", "millis": "ms", "seconds": "s", "sec": "s", "minutes": "m", "min": "m",
+        "hours": "h", "hrs": "h", "days": "d", "weeks": "w", "years": "y",
+    }  # fmt: skip
     size = {
         "ms": 1,
         "s": 1000,
@@ -84,10 +86,9 @@ def _day(text: str) -> str:
 
 
 def _moment(text: str) -> str:
-    match = re.match(
-        r"([0-9]{4}-[0-9]{2}-[0-9]{2})[T ]([0-9]{2}:[0-9]{2}(?::[0-9]{2})?)(?:\.[0-9]+)?\s*(Z|[+-][0-9]{2}:?[0-9]{2})?\Z",
-        text,
-    )
+    day, time = r"([0-9]{4}-[0-9]{2}-[0-9]{2})", r"([0-9]{2}:[0-9]{2}(?::[0-9]{2})?)"
+    zone = r"(Z|[+-][0-9]{2}:?[0-9]{2})"
+    match = re.match(rf"{day}[T ]{time}(?:\.[0-9]+)?\s*{zone}?\Z", text)
     if match is None:
         return ""
     zone = match[3] or "Z"

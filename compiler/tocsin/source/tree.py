@@ -5,11 +5,12 @@ place for every word: events keep a mark for each key and value, duplicated keys
 meets our limit instead of the C composer's stack. Scalars follow the YAML 1.2 core schema alone: `on` and
 `no` are text, dates are text, so the data is always JSON-shaped (`.inf` and `1e999` are text, too). Where a
 YAML 1.1 reader (Prometheus itself reads with one) would see something else, a finding says so.
+
+The file is longer than most because only here may anybody see PyYAML, its events and its errors.
 """
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from tocsin.diag.diagnostic import Diagnostic, diagnostic
 from tocsin.diag.origin import COLUMN_BITS, Map, Origin, Seq, in_flow, mark_of, place_of
 from tocsin.diag.source_file import SourceFile
 from tocsin.diag.span import Span, lines_of, scalar_place
+from tocsin.source.scalars import FIRST, TRAP, WORDS, number_of, plain_number
 
 MAX_DEPTH = 64
 """Nesting of a hand-written file stays under 15; 64 leaves the interpreter's stack alone."""
@@ -29,23 +31,6 @@ MAX_NODES = 200_000
 """Nodes with every alias expanded: what any later walker would visit."""
 _CORE_TAGS = frozenset(
     {"!", *(f"tag:yaml.org,2002:{each}" for each in ("str", "int", "float", "bool", "null", "map", "seq"))}
-)
-_FIRST = frozenset("0123456789+-.~ntfTFNyYoO")
-_INT = re.compile(r"[-+]?[0-9]+\Z")
-_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?\Z")
-_BASED = re.compile(r"0o[0-7]+\Z|0x[0-9a-fA-F]+\Z")
-_WORDS: dict[str, object] = {
-    **dict.fromkeys(("", "~", "null", "Null", "NULL"), None),
-    **dict.fromkeys(("true", "True", "TRUE"), True),
-    **dict.fromkeys(("false", "False", "FALSE"), False),
-}
-_TRAP = re.compile(
-    r"(?:y|Y|yes|Yes|YES|n|N|no|No|NO|on|On|ON|off|Off|OFF)\Z"
-    r"|[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?\Z"  # sexagesimal: 1:30 is 90
-    r"|[-+]?0[0-9_]+\Z|0o[0-7]+\Z|[-+]?0b[01_]+\Z|[-+]?0x[0-9a-fA-F_]*_[0-9a-fA-F_]*\Z|[-+]0x[0-9a-fA-F_]+\Z"
-    r"|[-+]?[0-9][0-9_]*_[0-9_]*(?:\.[0-9_]*)?(?:[eE][-+]?[0-9]+)?\Z|[-+]?[0-9]*\.[0-9]*_[0-9_]*(?:[eE][-+]?[0-9]+)?\Z"
-    r"|[-+]?[0-9]+[eE][-+]?[0-9]+\Z|[-+]?(?:[0-9]+\.[0-9]*|\.[0-9]+)[eE][0-9]+\Z|[-+]\.[0-9]+(?:[eE][-+]?[0-9]+)?\Z"
-    r"|[-+]?\.(?:inf|Inf|INF)\Z|\.(?:nan|NaN|NAN)\Z"
 )
 _ODD_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 _TAB_ERROR = re.compile(r"character '\\t'|character that cannot start any token")
@@ -332,7 +317,7 @@ class _Builder:
                 type(event) is _Scalar
                 and event.tag is event.anchor is None
                 and (text := event.value)
-                and text[0] not in _FIRST
+                and text[0] not in FIRST
             ):
                 # Most values are words: text whatever their style, because no number or truth value starts
                 # like them.
@@ -402,7 +387,7 @@ class _Builder:
             self.tag(event, mark)
         if event.anchor is not None:
             self.anchors[event.anchor] = (text, 1)
-        if not _TRAP.match(text):
+        if not TRAP.match(text):
             self.usual.add(text)
         elif event.style in _PLAIN_STYLES and text not in ("y", "Y", "n", "N"):
             self.trap(text, mark, key=True)
@@ -417,22 +402,22 @@ class _Builder:
                 return text
         elif event.style not in _PLAIN_STYLES:
             return text
-        if text and text[0] not in _FIRST:
+        if text and text[0] not in FIRST:
             return text
-        if text in _WORDS:
-            return _WORDS[text]
+        if text in WORDS:
+            return WORDS[text]
         if len(text) > 40:
             return text
-        if _TRAP.match(text):
+        if TRAP.match(text):
             self.trap(text, mark, key=False)
-        return _number(text)
+        return number_of(text)
 
     def trap(self, text: str, mark: int, *, key: bool) -> None:
-        number = _number(text)
+        number = number_of(text)
         reading = "text" if isinstance(number, str) else "a number"
         help = f'write "{text}" for the text'
         if not isinstance(number, str):
-            help += f", or {_plain_number(number)} for the number"
+            help += f", or {plain_number(number)} for the number"
         message = f"`{text}` is {reading} here, but YAML 1.1 readers take it for something else"
         self.found.append(diagnostic("TOC107", self.span(mark, key=key), message, help=help, subject=text))
 
@@ -451,21 +436,3 @@ _ADVICE = (
     ("unexpected end of stream", "a quote is not closed"),
     ("did not find expected ',' or", "a bracket is not closed, or a comma is missing"),
 )
-
-
-def _number(text: str) -> object:
-    """The number that a plain scalar is, else the text itself. A number too large for a float stays text:
-    JSON has no infinity.
-    """
-    if _INT.match(text):
-        return int(text)
-    if _FLOAT.match(text):
-        value = float(text)
-        return value if math.isfinite(value) else text
-    return int(text, 0) if _BASED.match(text) else text
-
-
-def _plain_number(value: object) -> str:
-    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
-        return str(int(value))
-    return repr(value)

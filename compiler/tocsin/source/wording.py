@@ -8,18 +8,26 @@ unknown, and the right one is missing); the author hears of it once. Regular exp
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 
 from tocsin.diag.diagnostic import Diagnostic, diagnostic, ordered
-from tocsin.diag.nearest import nearest
 from tocsin.diag.origin import Origin
 from tocsin.diag.span import Span
+from tocsin.source.faults import (
+    Fault,
+    Path,
+    cut,
+    items,
+    known_keys,
+    mapping,
+    missing_keys,
+    nearest_key,
+    shown,
+    unknown_keys,
+    words,
+)
 from tocsin.source.shapes import SHAPES, Shape
-
-Path = tuple[str | int, ...]
 
 TOPS = {
     "rules": "a rule file",
@@ -30,32 +38,10 @@ TOPS = {
 """What the whole of a document is called."""
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """One thing a validator objects to: `keyword` of `schema` fails for `value` at `path`; `named` where the
-    key itself is the value.
-    """
-
-    path: Path
-    keyword: str
-    schema: Mapping[str, object]
-    value: object
-    named: bool = False
-    branches: tuple[tuple[Fault, ...], ...] = ()
-
-
 _TYPES = {
     "string": "text", "number": "a number", "integer": "a whole number", "boolean": "true or false",
     "array": "a list", "object": "a mapping of keys to values", "null": "nothing",
 }  # fmt: skip
-
-_MEANT = {
-    "duration": "for", "query": "expr", "expression": "expr", "runbook": "sop_ref", "runbook_url": "sop_ref",
-    "sop": "sop_ref", "team": "owner", "teams": "owner", "priority": "severity", "thresholds": "levels",
-    "keepFiringFor": "keep_firing_for", "uid": "grafana", "postmortems": "incidents", "url": "url_env",
-    "input_series": "series", "eval_time": "firing", "type": "kind", "name": "alert",
-}  # fmt: skip
-"""What other tools, or habit, call a key. Used only where the key meant is one of the place."""
 
 
 def worded(origin: Origin, kind: str, found: Iterable[Fault]) -> tuple[Diagnostic, ...]:
@@ -84,7 +70,7 @@ class _Speaker:
             case "required":
                 yield from self.missing(fault)
             case "type":
-                yield self.wrong_type(fault, _words(fault.schema.get("type")))
+                yield self.wrong_type(fault, words(fault.schema.get("type")))
             case "const":
                 yield self.constant(fault)
             case "enum":
@@ -97,11 +83,11 @@ class _Speaker:
                 yield self.out_of_bounds(fault)
 
     def unknown(self, fault: Fault) -> Iterator[Diagnostic]:
-        known = _known(fault.schema)
-        missing = _missing(fault)
+        known = known_keys(fault.schema)
+        missing = missing_keys(fault)
         here = self.noun(fault.path)
-        for key in _unknown(fault):
-            meant = _nearest(key, known, prefer=missing)
+        for key in unknown_keys(fault):
+            meant = nearest_key(key, known, prefer=missing)
             if meant:
                 help = f"did you mean `{meant}`?"
             elif place := self.belongs(fault.path, key):
@@ -115,8 +101,11 @@ class _Speaker:
 
     def missing(self, fault: Fault) -> Iterator[Diagnostic]:
         here = self.noun(fault.path)
-        mistaken = {_nearest(key, _known(fault.schema), prefer=_missing(fault)) for key in _unknown(fault)}
-        absent = [key for key in _missing(fault) if key not in mistaken]
+        mistaken = {
+            nearest_key(key, known_keys(fault.schema), prefer=missing_keys(fault))
+            for key in unknown_keys(fault)
+        }
+        absent = [key for key in missing_keys(fault) if key not in mistaken]
         if self.is_rule(fault.path) and "alert" in absent:
             yield self.at(
                 fault.path,
@@ -147,14 +136,14 @@ class _Speaker:
                 help = f'write "{text}"'
         else:
             help = _as_type(allowed, value)
-        return self.at(fault.path, "TOC203", f"{name} must be {wanted}, not {_shown(value)}", help)
+        return self.at(fault.path, "TOC203", f"{name} must be {wanted}, not {shown(value)}", help)
 
     def constant(self, fault: Fault) -> Diagnostic:
-        wanted = _shown(fault.schema.get("const"))
+        wanted = shown(fault.schema.get("const"))
         if fault.path == ("version",):
             newer = isinstance(fault.value, int) and fault.value > 1
             message = (
-                f"version {_shown(fault.value)} of this format is unknown; this tocsin reads version {wanted}"
+                f"version {shown(fault.value)} of this format is unknown; this tocsin reads version {wanted}"
             )
             return self.at(
                 fault.path, "TOC206", message, "update tocsin" if newer else f"write `version: {wanted}`"
@@ -162,12 +151,12 @@ class _Speaker:
         return self.at(
             fault.path,
             "TOC204",
-            f"{self.name(fault.path)} must be {wanted}, not {_shown(fault.value)}",
+            f"{self.name(fault.path)} must be {wanted}, not {shown(fault.value)}",
             f"write {wanted}",
         )
 
     def not_one_of(self, fault: Fault) -> Diagnostic:
-        allowed = [str(each) for each in _list(fault.schema.get("enum"))]
+        allowed = [str(each) for each in items(fault.schema.get("enum"))]
         if fault.value is None:
             return self.at(
                 fault.path,
@@ -175,8 +164,8 @@ class _Speaker:
                 f"{self.name(fault.path)} is empty",
                 f"write one of {', '.join(allowed)}",
             )
-        meant = _nearest(str(fault.value), allowed)
-        message = f"{self.name(fault.path)} cannot be {_shown(fault.value)}"
+        meant = nearest_key(str(fault.value), allowed)
+        message = f"{self.name(fault.path)} cannot be {shown(fault.value)}"
         return self.at(
             fault.path,
             "TOC204",
@@ -188,7 +177,7 @@ class _Speaker:
         shape = _shape(fault.schema)
         text = str(fault.value)
         code = "TOC205" if shape.is_duration else "TOC204"
-        message = f"`{_cut(text)}` is not {shape.what}" if text else f"{self.name(fault.path)} is empty"
+        message = f"`{cut(text)}` is not {shape.what}" if text else f"{self.name(fault.path)} is empty"
         return self.at(fault.path, code, message, _instead(shape, text, fault.schema))
 
     def bad_key(self, fault: Fault) -> Diagnostic:
@@ -208,13 +197,13 @@ class _Speaker:
         return self.at(
             (*fault.path, text),
             code,
-            f"`{_cut(text)}` is not {what}",
+            f"`{cut(text)}` is not {what}",
             _instead(shape, text, names),
             key=True,
         )
 
     def none_of(self, fault: Fault) -> Iterator[Diagnostic]:
-        required = [_words(_mapping(each).get("required")) for each in _list(fault.schema.get(fault.keyword))]
+        required = [words(mapping(each).get("required")) for each in items(fault.schema.get(fault.keyword))]
         if all(required):
             choice = " or ".join(f"`{each[0]}`" for each in required)
             yield self.at(
@@ -234,8 +223,8 @@ class _Speaker:
             return
         types = tuple(
             word
-            for each in _list(fault.schema.get(fault.keyword))
-            for word in _words(_mapping(each).get("type"))
+            for each in items(fault.schema.get(fault.keyword))
+            for word in words(mapping(each).get("type"))
         )
         yield self.wrong_type(fault, types)
 
@@ -249,21 +238,21 @@ class _Speaker:
                 code = "TOC205" if shape and shape.is_duration else code
                 help = f"write {shape.example}" if shape else "write something here, or remove the key"
             case "minimum" | "maximum":
-                message, help = (
-                    f"{name} must be at {'least' if fault.keyword == 'minimum' else 'most'} {bound}, not {_shown(value)}",
-                    f"write {bound}",
-                )
+                bounded = f"at {'least' if fault.keyword == 'minimum' else 'most'} {bound}"
+                message, help = f"{name} must be {bounded}, not {shown(value)}", f"write {bound}"
             case "uniqueItems":
-                items = _list(value)
-                twice = next((each for index, each in enumerate(items) if each in items[:index]), None)
-                message, help = f"{_shown(twice)} stands twice in {name}", "keep one of the two"
+                values = items(value)
+                twice = next((each for index, each in enumerate(values) if each in values[:index]), None)
+                message, help = f"{shown(twice)} stands twice in {name}", "keep one of the two"
             case "maxProperties" | "minProperties" | "maxItems" | "minItems":
-                message = f"{name} takes {'at least' if fault.keyword.startswith('min') else 'at most'} {bound}, not {len(value) if isinstance(value, Mapping | list) else 0}"
+                bounded = f"at {'least' if fault.keyword.startswith('min') else 'most'} {bound}"
+                count = len(value) if isinstance(value, Mapping | list) else 0
+                message = f"{name} takes {bounded}, not {count}"
             case "maxLength":
                 message = f"{name} is longer than {bound} characters"
                 help = "shorten it"
             case _:
-                message = f"{name} cannot be {_shown(value)}"
+                message = f"{name} cannot be {shown(value)}"
                 help = str(fault.schema.get("description", ""))
         return self.at(fault.path, code, message, help)
 
@@ -281,22 +270,22 @@ class _Speaker:
             node = (
                 node[step]
                 if isinstance(node, list) and isinstance(step, int)
-                else _mapping(node).get(str(step))
+                else mapping(node).get(str(step))
             )
         return node
 
     def written(self, path: Path) -> str:
         """The value as the author typed it: `5.0` stays `5.0`."""
-        return self.origin.value(*path).slice(self.origin.text).strip() or _shown(self.node(path))
+        return self.origin.value(*path).slice(self.origin.text).strip() or shown(self.node(path))
 
     def subject(self, path: Path) -> str:
         """The path without positions where a name is known, so that a moved rule keeps its subject."""
-        words: list[str] = []
+        steps: list[str] = []
         for index, step in enumerate(path):
             if isinstance(step, str):
-                words.append(step)
+                steps.append(step)
                 continue
-            node = _mapping(self.node(path[: index + 1]))
+            node = mapping(self.node(path[: index + 1]))
             named = next(
                 (
                     str(node[key])
@@ -305,12 +294,12 @@ class _Speaker:
                 ),
                 str(step),
             )
-            words[-1:] = (
+            steps[-1:] = (
                 [named]
-                if words[-1:] and words[-1] in ("groups", "rules", "tests", "evaluators")
-                else [*words[-1:], named]
+                if steps[-1:] and steps[-1] in ("groups", "rules", "tests", "evaluators")
+                else [*steps[-1:], named]
             )
-        return ".".join(words)
+        return ".".join(steps)
 
     def is_rule(self, path: Path) -> bool:
         return self.kind == "rules" and len(path) == 4 and path[0] == "groups" and path[2] == "rules"
@@ -320,7 +309,7 @@ class _Speaker:
         if not path:
             return TOPS[self.kind]
         if self.is_rule(path):
-            return "a recording rule" if "record" in _mapping(self.node(path)) else "an alert"
+            return "a recording rule" if "record" in mapping(self.node(path)) else "an alert"
         parent = str(path[-2]) if len(path) > 1 else ""
         named = _NOUNS.get((self.kind, parent))
         if named:
@@ -342,11 +331,11 @@ class _Speaker:
 
     def write(self, schema: Mapping[str, object], key: str) -> str:
         """What to type for a missing key."""
-        described = _mapping(_mapping(schema.get("properties")).get(key))
+        described = mapping(mapping(schema.get("properties")).get(key))
         if "const" in described:
             return f"write `{key}: {described['const']}`"
         if "enum" in described:
-            return f"write `{key}:` and one of {', '.join(map(str, _list(described['enum'])))}"
+            return f"write `{key}:` and one of {', '.join(map(str, items(described['enum'])))}"
         about = str(described.get("description", "")).split(". ")[0].rstrip(".")
         shape = SHAPES.get(str(described.get("pattern", "")))
         if shape and re.fullmatch(r"\S+", shape.example):
@@ -357,10 +346,10 @@ class _Speaker:
 _GRADED = "an alert or a level"
 _HOMES = {
     "interval": "the group", "query_offset": "the group", "service": "the file", "version": "the file",
-    "limit": "the group (or, as a parameter, to `params` or a level)", "groups": "the file", "tests": "the file",
-    "alert": "a rule", "record": "a rule", "levels": "an alert", "overrides": "an alert", "identity": "an alert",
-    "sop_ref": "an alert", "keep_firing_for": _GRADED, "for": _GRADED, "severity": _GRADED, "summary": _GRADED,
-    "description": _GRADED,
+    "limit": "the group (or, as a parameter, to `params` or a level)", "groups": "the file",
+    "tests": "the file", "alert": "a rule", "record": "a rule", "levels": "an alert", "overrides": "an alert",
+    "identity": "an alert", "sop_ref": "an alert", "keep_firing_for": _GRADED, "for": _GRADED,
+    "severity": _GRADED, "summary": _GRADED, "description": _GRADED,
 }  # fmt: skip
 """Where a key of a rule file belongs that was written elsewhere."""
 _TRUTHS = {
@@ -368,8 +357,9 @@ _TRUTHS = {
     **dict.fromkeys(("no", "off", "n", "false"), "false"),
 }
 _NOUNS = {
-    ("rules", "groups"): "a group", ("rules", "tests"): "a test", ("rules", "levels"): "a level", ("rules", "overrides"): "an override",
-    ("project", "severities"): "a severity", ("project", "teams"): "a team", ("project", "environments"): "an environment",
+    ("rules", "groups"): "a group", ("rules", "tests"): "a test", ("rules", "levels"): "a level",
+    ("rules", "overrides"): "an override", ("project", "severities"): "a severity",
+    ("project", "teams"): "a team", ("project", "environments"): "an environment",
     ("project", "evaluators"): "an evaluator", ("project", "datasources"): "a data source",
 }  # fmt: skip
 
@@ -406,64 +396,3 @@ def _shape(schema: Mapping[str, object]) -> Shape:
         str(schema.get("pattern", "")),
         Shape("allowed here", str(schema.get("description", "another value"))),
     )
-
-
-def _known(schema: Mapping[str, object]) -> tuple[str, ...]:
-    return tuple(_mapping(schema.get("properties")))
-
-
-def _unknown(fault: Fault) -> tuple[str, ...]:
-    if fault.schema.get("additionalProperties") is not False:
-        return ()
-    free = [re.compile(each) for each in _mapping(fault.schema.get("patternProperties"))]
-    known = _mapping(fault.schema.get("properties"))
-    return tuple(
-        key
-        for key in _mapping(fault.value)
-        if key not in known and not any(each.search(key) for each in free)
-    )
-
-
-def _missing(fault: Fault) -> tuple[str, ...]:
-    return tuple(key for key in _words(fault.schema.get("required")) if key not in _mapping(fault.value))
-
-
-def _nearest(word: str, known: Iterable[str], *, prefer: Iterable[str] = ()) -> str:
-    """The known word an author most likely meant; one of `prefer` wins a tie. Empty where none is near."""
-    words = list(dict.fromkeys((*prefer, *known)))
-    low = word.lower().replace("-", "_")
-    for each in words:
-        if each.lower().replace("-", "_") == low:
-            return each
-    if _MEANT.get(word) in words:
-        return _MEANT[word]
-    close = nearest(word, words)
-    if close:
-        return close
-    return next((each for each in words if len(low) == len(each) and sorted(low) == sorted(each)), "")
-
-
-def _shown(value: object) -> str:
-    """A value as a sentence shows it."""
-    if isinstance(value, Mapping):
-        return "a mapping" if value else "an empty mapping"
-    if isinstance(value, list):
-        return "a list" if value else "an empty list"
-    return _cut(f"`{value}`" if isinstance(value, str) else json.dumps(value))
-
-
-def _cut(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= 60 else line[:57] + "..."
-
-
-def _mapping(node: object) -> Mapping[str, object]:
-    return node if isinstance(node, Mapping) else {}
-
-
-def _list(node: object) -> list[object]:
-    return list(node) if isinstance(node, list) else []
-
-
-def _words(node: object) -> tuple[str, ...]:
-    return (node,) if isinstance(node, str) else tuple(str(each) for each in _list(node))
