@@ -20,7 +20,6 @@ _PASSED = ("PATH", "HOME", "TMPDIR", "TZ", "SYSTEMROOT")
 _HOW_TO_INSTALL = {
     "promtool": "install it (Debian: `apt install prometheus`), or set TOCSIN_PROMTOOL to its path",
     "amtool": "install it (Debian: `apt install prometheus-alertmanager`), or set TOCSIN_AMTOOL to its path",
-    "git": "install it (Debian: `apt install git`)",
 }
 
 
