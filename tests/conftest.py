@@ -43,6 +43,14 @@ def _guard(event: str, arguments: tuple[object, ...]) -> None:
 sys.addaudithook(_guard)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--update",
+        action="store_true",
+        help="write what happens over what was expected (transcripts, golden)",
+    )
+
+
 @pytest.fixture(params=components.VERSIONS, scope="session")
 def promtool(request: pytest.FixtureRequest) -> Path:
     """promtool, in each of the three generations that deployed Prometheus servers are of."""
