@@ -22,6 +22,7 @@ from typing import Any
 import pytest
 from markdown_it import MarkdownIt
 from tests.real import components
+
 from tocsin.cli import BUG, main
 from tocsin.diag.codes import CODES
 from tocsin.diag.explain import page
@@ -60,7 +61,9 @@ class Snippet:
             count = int(self.words["repeat"])
             lines = text.split("\n")
             text = "\n".join(
-                "\n".join(line.replace("{n}", str(number)) for number in range(1, count + 1)) if "{n}" in line else line
+                "\n".join(line.replace("{n}", str(number)) for number in range(1, count + 1))
+                if "{n}" in line
+                else line
                 for line in lines
             )
         data = text.encode()
@@ -113,7 +116,16 @@ def repository(root: Path, snippets: tuple[Snippet, ...]) -> Path:
 
 ARGUMENTS = {
     "check": ["check", "{root}"],
-    "adopt": ["adopt", "prometheus", "{root}/prometheus", "--into", "{root}/rules", "--label", "none", "--dry-run"],
+    "adopt": [
+        "adopt",
+        "prometheus",
+        "{root}/prometheus",
+        "--into",
+        "{root}/rules",
+        "--label",
+        "none",
+        "--dry-run",
+    ],
     "test": ["test", "{root}"],
 }
 
@@ -197,7 +209,9 @@ def test_a_code_that_may_be_turned_off_can_be(code: str, tmp_path: Path) -> None
     project = root / "tocsin.yaml"
     text = project.read_text()
     row = f"  {code}: off\n"
-    project.write_text(text.replace("checks:\n", f"checks:\n{row}") if "\nchecks:\n" in text else f"{text}checks:\n{row}")
+    project.write_text(
+        text.replace("checks:\n", f"checks:\n{row}") if "\nchecks:\n" in text else f"{text}checks:\n{row}"
+    )
     assert code not in {each["code"] for each in findings(root, about.run)}
 
 
