@@ -188,9 +188,7 @@ def compile_sources(sources: Sources, today: date, watch: Watch = unwatched) -> 
             frozen=frozenset(),
             diagnostics=unsettled(found, loaded, sources),
         )
-    pages = tuple(
-        load_page(file, settings) for file in watch((*sources.sops, *sources.incidents), "reading SOPs")
-    )
+    pages = tuple(load_page(file, settings) for file in watch(pages_of(sources), "reading SOPs"))
     shared = link(
         [export(each, settings.project) for each in loaded], [each.report for each in pages], settings.project
     )
@@ -219,9 +217,19 @@ def read_settings(sources: Sources, today: date) -> tuple[Settings | None, tuple
 def by_service(sources: Sources) -> dict[str, tuple[SourceFile, ...]]:
     """The files of each service folder: its rules, then the promtool tests it keeps, each in the order of their paths."""
     folders: dict[str, list[SourceFile]] = {}
-    for file in (*sources.rules, *sources.promtool):
+    for file in (*_by_path(sources.rules), *_by_path(sources.promtool)):
         folders.setdefault(service_of(file.path), []).append(file)
     return {service: tuple(folders[service]) for service in sorted(folders)}
+
+
+def pages_of(sources: Sources) -> tuple[SourceFile, ...]:
+    """The SOPs, then the incidents, each in the order of their paths."""
+    return (*_by_path(sources.sops), *_by_path(sources.incidents))
+
+
+def _by_path(files: Iterable[SourceFile]) -> list[SourceFile]:
+    # Whoever read them read them in some order, and no byte may depend on it.
+    return sorted(files, key=lambda each: each.path)
 
 
 def service_of(path: str) -> str:

@@ -2,7 +2,7 @@
 where.
 """
 
-# ruff: noqa: E501  # a case is one line, and is compared by eye with the next
+# a case is one line, and is compared by eye with the next
 from __future__ import annotations
 
 import json

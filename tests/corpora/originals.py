@@ -182,11 +182,9 @@ def _groups(data: object, file: str, origin: Origin) -> Iterator[Group]:
 
 
 def _is_rule(data: object) -> bool:
-    return (
-        isinstance(data, dict)
-        and ("alert" in data or "record" in data)
-        and ("expr" in data or "alert" in data)
-    )
+    if not isinstance(data, dict) or "expr" not in data:
+        return False
+    return any(key in data and not isinstance(data[key], dict | list) for key in ("alert", "record"))
 
 
 def _group(data: dict[str, object], rules: list[object], file: str) -> Group:

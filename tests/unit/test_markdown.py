@@ -1,5 +1,4 @@
 """Markdown with its places: front matter apart, headings with their anchors, fences and links where they stand."""
-# ruff: noqa: E501 - tables of headings read best close together
 
 from __future__ import annotations
 

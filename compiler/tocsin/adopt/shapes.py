@@ -10,7 +10,7 @@ rule at all (a Service, a dashboard) is counted, because folders hold more than 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from tocsin.adopt.classify import looks_unfilled, old_syntax
@@ -27,6 +27,8 @@ _LOOKS_LIKE_RULES = re.compile(
     r"^\s*(?:-\s+)?(?:alert|record|rule_files)\s*:|\"(?:alert|record)\"\s*:", re.MULTILINE
 )
 
+_QUIET = frozenset({"items", "objects", "data", "spec"})
+"""Keys that say nothing about the rules below them."""
 _WORTH_READING = re.compile(r"\b(?:alert|record|groups|rule_files|ALERT)\b")
 """A folder's dashboards and manifests without any of these words need no YAML reader to be told apart."""
 
@@ -47,9 +49,6 @@ class RuleSet:
     logql: bool
     bare: bool
     groups: tuple[Origin, ...]
-    top: Origin | None
-    first: int
-    """The first line (from 0) of the set."""
 
     @property
     def rules(self) -> int:
@@ -92,7 +91,7 @@ def read(file: SourceFile) -> Reading:
     documents = _documents(file, file, reading)
     for number, document in enumerate(documents, start=1):
         part = f"document {number}" if len(documents) > 1 else ""
-        _open(document.data, document, part, reading)
+        reading.other += not _open(document.data, document, part, reading)
     return reading
 
 
@@ -111,100 +110,89 @@ def _unreadable(fault: Diagnostic, file: SourceFile) -> Diagnostic:
     """A file that is not YAML: most often a template that somebody's tool has yet to fill in."""
     if looks_unfilled(file.text):
         message = f"this is a template, not YAML yet: {fault.message}"
-        return diagnostic(
-            "TOC812",
-            fault.span,
-            message,
-            help="adopt what your templating tool renders from it",
-            subject=file.path,
-        )
+        help = "adopt what your templating tool renders from it"
+        return diagnostic("TOC812", fault.span, message, help=help, subject=file.path)
     return diagnostic("TOC816", fault.span, fault.message, help=fault.help, subject=file.path)
 
 
-def _open(data: object, document: Document, part: str, reading: Reading) -> None:
-    """Finds the rules in one document (or list item) by its shape."""
-    file = document.file
+def _open(data: object, document: Document, part: str, reading: Reading) -> bool:
+    """Finds the rules in a node by its shape; False where it holds none."""
+    if isinstance(data, Map):
+        return _open_map(data, document, part, reading)
     if isinstance(data, Seq):
-        _open_list(data, document, part, reading)
-        return
-    if not isinstance(data, Map):
-        if isinstance(data, str) and old_syntax(data):
-            help = "`promtool update rules` of Prometheus 2.0 to 2.4 converts it"
-            reading.found.append(
-                diagnostic(
-                    "TOC811",
-                    document.start,
-                    "this is the rule syntax of Prometheus 1",
-                    help=help,
-                    subject=file.path,
-                )
-            )
-            return
-        reading.other += 1
-        return
-    said = data.get("kind")
-    kind = said if isinstance(said, str) else None
-    items, spec = data.get("items"), data.get("spec")
-    if isinstance(items, Seq) and (kind is None or kind.endswith("List")):
-        for index, item in enumerate(items):
-            _open(item, document, _join(part, f"item {index + 1}"), reading)
-    elif kind == "ConfigMap":
-        _open_config_map(data, document, part, reading)
-    elif (
-        isinstance(spec, Map)
-        and isinstance(spec.get("groups"), Seq)
-        and (kind in OBJECT_KINDS or kind is None)
-    ):
-        _take(spec, "groups", document, part, reading, top=data)
-    elif kind in OBJECT_KINDS:
-        span = Origin(file.path, file.text, data).key("spec")
+        return _open_list(data, document, part, reading)
+    if isinstance(data, str) and old_syntax(data):
+        message = "this is the rule syntax of Prometheus 1"
+        help = "`promtool update rules` of Prometheus 2.0 to 2.4 converts it"
         reading.found.append(
-            diagnostic("TOC816", span, f"this {kind} has no `spec.groups`", subject=file.path)
+            diagnostic("TOC811", document.start, message, help=help, subject=document.file.path)
         )
-    elif "rule_files" in data or ("tests" in data and "groups" not in data and "evaluation_interval" in data):
-        reading.tests.append(ForeignTest(file=file, origin=Origin(file.path, file.text, data)))
-    elif kind is None and "groups" in data and not _is_grafana(data["groups"]):
-        if data["groups"] is None or isinstance(data["groups"], Seq):
-            _take(data, "groups", document, part, reading, top=data)
+        return True
+    return False
+
+
+def _open_map(data: Map, document: Document, part: str, reading: Reading) -> bool:
+    file = document.file
+    origin = Origin(file.path, file.text, data)
+    kind, spec = data.get("kind"), data.get("spec")
+    if isinstance(kind, str) and kind in OBJECT_KINDS:
+        if isinstance(spec, Map) and isinstance(spec.get("groups"), Seq):
+            _add_groups(spec, document, part, reading, top=data)
         else:
-            span = Origin(file.path, file.text, data).value("groups")
-            reading.found.append(diagnostic("TOC816", span, "`groups` is not a list", subject=file.path))
-    elif kind is None and isinstance(data.get("rules"), Seq) and _are_rules(data["rules"]):
+            message = f"this {kind} has no `spec.groups`"
+            reading.found.append(diagnostic("TOC816", origin.key("spec"), message, subject=file.path))
+        return True
+    if isinstance(data.get("tests"), Seq) and ("rule_files" in data or "evaluation_interval" in data):
+        reading.tests.append(ForeignTest(file=file, origin=origin))
+        return True
+    if "groups" in data and _are_groups(data["groups"], top=not part):
+        _add_groups(data, document, part, reading, top=data)
+        return True
+    if _are_rules(data.get("rules")):
         _add(reading, document, part, data, [data], bare="name" not in data)
-    elif kind is None and _is_rule(data):
+        return True
+    if _is_rule(data):
         _add_bare(reading, document, part, [data])
-    else:
-        reading.other += 1
+        return True
+    # A List, a ConfigMap, a chart's values: rules may stand below any key.
+    found = False
+    for key, value in data.items():
+        inside = part if key in _QUIET else _join(part, key)
+        if isinstance(value, str):
+            if _LOOKS_LIKE_RULES.search(value) and "\n" in value:
+                found = _open_text(value, data.values_at[key], document, inside, reading) or found
+        elif isinstance(value, Map | Seq):
+            found = _open(value, document, inside, reading) or found
+    return found
 
 
-def _open_list(data: Seq, document: Document, part: str, reading: Reading) -> None:
-    """A bare list: of groups, or of rules."""
+def _open_list(data: Seq, document: Document, part: str, reading: Reading) -> bool:
+    """A bare list of rules or of groups; else whatever its items hold."""
     nodes = [each for each in data if isinstance(each, Map)]
     if nodes and len(nodes) == len(data):
         if all(_is_rule(each) for each in nodes):
             _add_bare(reading, document, part, nodes)
-            return
-        if all(isinstance(each.get("rules"), Seq) and _are_rules(each["rules"]) for each in nodes):
+            return True
+        if all(_are_rules(each.get("rules")) and "name" in each for each in nodes):
             _add(reading, document, part, None, nodes)
-            return
-    reading.other += 1
+            return True
+    found = False
+    for index, item in enumerate(data):
+        if isinstance(item, Map | Seq):
+            found = _open(item, document, _join(part, f"item {index + 1}"), reading) or found
+    return found
 
 
-def _open_config_map(data: Map, document: Document, part: str, reading: Reading) -> None:
-    """Each data value that is a rule file becomes a set of its own."""
-    values = data.get("data")
-    found_any = False
-    for key, text in values.items() if isinstance(values, Map) else ():
-        if not isinstance(text, str) or not _LOOKS_LIKE_RULES.search(text):
-            continue
-        found_any = True
-        padded = _padded(document.file, text, values.values_at[key] if isinstance(values, Map) else 0)
-        documents = _documents(padded, document.file, reading)
-        for number, inner in enumerate(documents, start=1):
-            several = f"document {number}" if len(documents) > 1 else ""
-            _open(inner.data, inner, _join(part, key, several), reading)
-    if not found_any:
-        reading.other += 1
+def _open_text(text: str, mark: int, document: Document, part: str, reading: Reading) -> bool:
+    """A rule file inside a text value."""
+    padded = _padded(document.file, text, mark)
+    documents = _documents(padded, document.file, reading)
+    found = False
+    for number, inner in enumerate(documents, start=1):
+        several = f"document {number}" if len(documents) > 1 else ""
+        if isinstance(inner.data, Map | Seq):
+            found = _open(inner.data, inner, _join(part, several), reading) or found
+    return found
 
 
 def _padded(file: SourceFile, text: str, mark: int) -> SourceFile:
@@ -227,23 +215,17 @@ def _padded(file: SourceFile, text: str, mark: int) -> SourceFile:
     )
 
 
-def _take(holder: Map, key: str, document: Document, part: str, reading: Reading, *, top: Map) -> None:
-    groups = holder[key] if isinstance(holder[key], Seq) else Seq()
-    assert isinstance(groups, Seq)
+def _add_groups(holder: Map, document: Document, part: str, reading: Reading, *, top: Map) -> None:
+    groups = holder["groups"]
+    file = document.file
     nodes: list[Map] = []
-    for index, group in enumerate(groups):
+    for index, group in enumerate(groups if isinstance(groups, Seq) else ()):
         if isinstance(group, Map):
             nodes.append(group)
-        else:
-            span = Origin(document.file.path, document.file.text, holder).value(key, index)
-            reading.found.append(
-                diagnostic(
-                    "TOC813",
-                    span,
-                    "a group must be a mapping with `name` and `rules`",
-                    subject=document.file.path,
-                )
-            )
+            continue
+        span = Origin(file.path, file.text, holder).value("groups", index)
+        message = "a group must be a mapping with `name` and `rules`"
+        reading.found.append(diagnostic("TOC813", span, message, subject=file.path))
     _add(reading, document, part, top, nodes)
 
 
@@ -276,8 +258,6 @@ def _add(
             logql=api.startswith("loki."),
             bare=bare,
             groups=tuple(Origin(file.path, file.text, each) for each in groups),
-            top=None if top is None or bare else Origin(file.path, file.text, top),
-            first=place_of(document.mark)[0],
         )
     )
 
@@ -287,28 +267,38 @@ def _join(*parts: str) -> str:
 
 
 def _is_rule(node: object) -> bool:
-    return (
-        isinstance(node, Mapping)
-        and ("alert" in node or "record" in node)
-        and ("expr" in node or "alert" in node)
-    )
+    """An alert or a record by name, with an expression; a dashboard's panel with an `alert:` of its own is none."""
+    if not isinstance(node, Map) or "expr" not in node:
+        return False
+    return any(key in node and not isinstance(node[key], Map | Seq) for key in ("alert", "record"))
 
 
 def _are_rules(rules: object) -> bool:
     return isinstance(rules, Seq) and any(_is_rule(each) for each in rules)
 
 
-def _is_grafana(groups: object) -> bool:
-    """Grafana's own provisioning files have `groups` too; their rules have a title and a data section instead
-    of an expression.
-    """
-    return isinstance(groups, Seq) and any(
-        isinstance(rule, Map) and "data" in rule and "expr" not in rule
-        for group in groups
-        for rule in _rules_of(group)
-    )
+def _are_groups(groups: object, *, top: bool) -> bool:
+    """Rule groups, and not what others keep under that word. An empty list counts where it is the whole file."""
+    if groups is None or groups == []:
+        return top
+    if not isinstance(groups, Seq):
+        return False
+    rows = [each["rules"] for each in groups if isinstance(each, Map) and isinstance(each.get("rules"), Seq)]
+    if any(_are_rules(each) for each in rows):
+        return True
+    # Grafana's provisioning files have groups of rules, too; theirs have a title instead of a name.
+    words = {
+        key
+        for each in rows
+        if isinstance(each, Seq)
+        for rule in each
+        if isinstance(rule, Map)
+        for key in rule
+    }
+    named = any(isinstance(each, Map) and "name" in each and "rules" in each for each in groups)
+    return top and named and not words & {"title", "data", "uid"}
 
 
-def _rules_of(group: object) -> Iterator[object]:
-    rules = group.get("rules") if isinstance(group, Map) else None
+def _rules_of(group: Map) -> Iterator[object]:
+    rules = group.get("rules")
     yield from rules if isinstance(rules, Seq) else ()

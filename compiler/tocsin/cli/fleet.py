@@ -38,6 +38,7 @@ from tocsin.pipeline import (
     load_page,
     load_service,
     needs_everything,
+    pages_of,
     read_settings,
     together,
     unsettled,
@@ -111,13 +112,10 @@ def check(sources: Sources, today: date, cache: Cache, root: Path, watch: Watch 
     memory, ground = _remember(cache, root), _ground(sources, today)
     services = by_service(sources)
     keys = {service: _key(ground, files) for service, files in services.items()}
-    page_keys = {file.path: _key(ground, (file,)) for file in (*sources.sops, *sources.incidents)}
+    every_page = pages_of(sources)
+    page_keys = {file.path: _key(ground, (file,)) for file in every_page}
     new = [service for service in services if memory.exports.get(service, ("",))[0] != keys[service]]
-    new_pages = [
-        file
-        for file in (*sources.sops, *sources.incidents)
-        if memory.pages.get(file.path, ("",))[0] != page_keys[file.path]
-    ]
+    new_pages = [file for file in every_page if memory.pages.get(file.path, ("",))[0] != page_keys[file.path]]
     with _Crew([(each, services[each]) for each in services], new, new_pages, settings, watch) as crew:
         exports, pages = crew.first()
         for each in exports:
@@ -137,6 +135,9 @@ def check(sources: Sources, today: date, cache: Cache, root: Path, watch: Watch 
     memory.services = {service: memory.services[service] for service in services}
     if new or new_pages or stale:
         cache.put(_name(root), pickle.dumps(memory, protocol=pickle.HIGHEST_PROTOCOL))
+        if len(new) == len(services):
+            # A cold run is slow anyway: the moment to make room for what it keeps.
+            cache.evict()
     found = (*found, *together((), settings.project))
     diagnostics = conclude(
         settings, found, [each for _, each in memory.services.values()], reports, sources.paths

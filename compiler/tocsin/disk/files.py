@@ -291,12 +291,9 @@ def _bad_name(path: str, name: str) -> Diagnostic | None:
     if name.isprintable() and "\\" not in name:
         return None
     odd = next(each for each in name if each == "\\" or not each.isprintable())
+    what = "a byte that is not UTF-8" if 0xD800 <= ord(odd) <= 0xDFFF else f"the character U+{ord(odd):04X}"
     if odd == "\\":
         what = "a backslash"
-    else:
-        what = (
-            "a byte that is not UTF-8" if 0xD800 <= ord(odd) <= 0xDFFF else f"the character U+{ord(odd):04X}"
-        )
     shown = "".join(each if each.isprintable() else f"\\x{ord(each) & 0xFF:02x}" for each in path)
     return diagnostic(
         "TOC118",

@@ -167,10 +167,10 @@ def _lacks(group: CompiledGroup, evaluator: Evaluator) -> Iterator[Diagnostic]:
         if is_set and not _reads(evaluator, field):
             yield _lack(evaluator, field, f"`{key}` of a group", group.origin.key(key), subject)
     for rule in group.rules:
-        if isinstance(rule, CompiledAlert) and is_evaluated(rule):
-            if rule.keep_firing_for and not _reads(evaluator, "keep_firing_for"):
-                at = authored(rule, "keep_firing_for")
-                yield _lack(evaluator, "keep_firing_for", "`keep_firing_for`", at, rule.key.text)
+        keeps = isinstance(rule, CompiledAlert) and is_evaluated(rule) and bool(rule.keep_firing_for)
+        if isinstance(rule, CompiledAlert) and keeps and not _reads(evaluator, "keep_firing_for"):
+            at = authored(rule, "keep_firing_for")
+            yield _lack(evaluator, "keep_firing_for", "`keep_firing_for`", at, rule.key.text)
         for field, what in _newer_promql(rule.expr, _unread(evaluator)):
             if not _reads(evaluator, field):
                 span = authored(rule, "expr") if isinstance(rule, CompiledAlert) else rule.origin.key("expr")

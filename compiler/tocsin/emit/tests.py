@@ -27,8 +27,8 @@ from tocsin.emit.rendering import (
     authored_rules,
     copied_group,
     copied_rules,
-    rendered_groups,
     plain_rules,
+    rendered_groups,
 )
 from tocsin.emit.subjects import Subjects, problems, values_of
 from tocsin.emit.yamltext import Node, dump
