@@ -292,8 +292,11 @@ def _bad_name(path: str, name: str) -> Diagnostic | None:
         return None
     odd = next(each for each in name if each == "\\" or not each.isprintable())
     what = "a byte that is not UTF-8" if 0xD800 <= ord(odd) <= 0xDFFF else f"the character U+{ord(odd):04X}"
+    what = f"the character U+{ord(odd):04X}"
     if odd == "\\":
         what = "a backslash"
+    elif 0xD800 <= ord(odd) <= 0xDFFF:
+        what = "a byte that is not UTF-8"
     shown = "".join(each if each.isprintable() else f"\\x{ord(each) & 0xFF:02x}" for each in path)
     return diagnostic(
         "TOC118",
