@@ -26,8 +26,13 @@ def native(test: ForeignTest, tested: Sequence[Adopted]) -> tuple[str, dict[str,
     if extra := sorted(test.origin.node.keys() - _FILE_KEYS):
         return f"`{extra[0]}` has no word in the native form", made
     interval = parse_duration(text_at(test.origin, "evaluation_interval") or "1m")
-    if any(parse_duration(group.interval or "1m") != interval for each in tested for group in each.groups):
-        return "it evaluates at another interval than its groups", made
+    others = frozenset(
+        rule.name
+        for each in tested
+        for group in each.groups
+        if parse_duration(group.interval or "1m") != interval
+        for rule in group.rules
+    )
     alerts = _alerts(tested)
     borrowed = _borrowing(tested)
     rows = test.origin.node.get("tests")
@@ -35,7 +40,7 @@ def native(test: ForeignTest, tested: Sequence[Adopted]) -> tuple[str, dict[str,
         if not isinstance(row, Map):
             return "a test is no mapping", made
         origin = Origin(test.origin.file, test.origin.text, row)
-        reason, each_made = _one(origin, alerts, borrowed)
+        reason, each_made = _one(origin, alerts, borrowed, others)
         if reason:
             return reason, made
         for path, test_rows in each_made:
@@ -84,7 +89,10 @@ def _borrowing(sets: Sequence[Adopted]) -> frozenset[str]:
 
 
 def _one(
-    origin: Origin, alerts: Mapping[str, list[tuple[str, str]]], borrowed: frozenset[str]
+    origin: Origin,
+    alerts: Mapping[str, list[tuple[str, str]]],
+    borrowed: frozenset[str],
+    others: frozenset[str],
 ) -> tuple[str, list[tuple[str, dict[str, object]]]]:
     """One promtool test as one native test for each alert it asks about."""
     if extra := sorted(origin.node.keys() - _TEST_KEYS):
@@ -103,6 +111,8 @@ def _one(
             return f"`{name}` is not the name of exactly one rule", []
         if name in borrowed:
             return f"`{name}` reads records of another service", []
+        if name in others:
+            return f"`{name}` is evaluated at another interval than the test's", []
         if parse_duration(time) is None or time in firing.setdefault(name, {}):
             return f"`{name}` is asked about twice at {time}", []
         expected = _expected(origin, index, row)

@@ -137,6 +137,7 @@ def _open_map(data: Map, document: Document, part: str, reading: Reading) -> boo
     kind, spec = data.get("kind"), data.get("spec")
     if isinstance(kind, str) and kind in OBJECT_KINDS:
         if isinstance(spec, Map) and isinstance(spec.get("groups"), Seq):
+            _note_object(origin, spec, reading)
             _add_groups(spec, document, part, reading, top=data)
         else:
             message = f"this {kind} has no `spec.groups`"
@@ -146,6 +147,10 @@ def _open_map(data: Map, document: Document, part: str, reading: Reading) -> boo
         reading.tests.append(ForeignTest(file=file, origin=origin))
         return True
     if "groups" in data and _are_groups(data["groups"], top=not part):
+        for key in data:
+            if key not in ("groups", "namespace", "apiVersion", "kind", "metadata"):
+                message = f"`{key}` is no field of a rule file and was left behind"
+                reading.found.append(diagnostic("TOC814", origin.key(key), message, subject=file.path))
         _add_groups(data, document, part, reading, top=data)
         return True
     if _are_rules(data.get("rules")):
@@ -164,6 +169,23 @@ def _open_map(data: Map, document: Document, part: str, reading: Reading) -> boo
         elif isinstance(value, Map | Seq):
             found = _open(value, document, inside, reading) or found
     return found
+
+
+def _note_object(origin: Origin, spec: Map, reading: Reading) -> None:
+    """What an object says beside its groups is about where it is deployed, and stays behind."""
+    metadata = origin.node.get("metadata")
+    left = [
+        f"metadata.{key}"
+        for key in ("namespace", "labels", "annotations")
+        if isinstance(metadata, Map) and key in metadata
+    ]
+    left += [f"spec.{key}" for key in spec if key != "groups"]
+    if left:
+        message = (
+            f"left behind, as it says where the object is deployed: {', '.join(f'`{each}`' for each in left)}"
+        )
+        first = left[0].split(".")
+        reading.found.append(diagnostic("TOC814", origin.key(*first), message, subject=origin.file))
 
 
 def _open_list(data: Seq, document: Document, part: str, reading: Reading) -> bool:

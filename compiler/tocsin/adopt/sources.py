@@ -16,7 +16,7 @@ from tocsin.adopt.comments import Comments
 from tocsin.adopt.naming import Place
 from tocsin.adopt.rules import Group, Rule
 from tocsin.adopt.shapes import RuleSet
-from tocsin.diag.origin import Map, Seq
+from tocsin.diag.origin import Map, Seq, place_of
 from tocsin.source.layout import Comment, Path, written
 
 MODELINE = "# yaml-language-server: $schema=../../.tocsin/schemas/rules.schema.json"
@@ -81,7 +81,7 @@ def source_text(
     lead = made.comments.rest(0, first)
     if lead:
         head.extend(["#", *lead] if lead[0].startswith("#") else lead)
-    tail = made.comments.trailing if last else []
+    tail = ["", *made.comments.trailing] if last and made.comments.trailing else []
     data: dict[str, object] = {
         "version": 1,
         "service": adopted.place.service,
@@ -90,7 +90,19 @@ def source_text(
     }
     if tests:
         data["tests"] = list(tests)
-    return written(data, made.by_path, head=head, tail=tail, air=_air)
+    short = _short_lists(tests)
+    return written(data, made.by_path, head=head, tail=tail, air=_air, flow=lambda path: path in short)
+
+
+def _short_lists(tests: Sequence[Mapping[str, object]]) -> frozenset[Path]:
+    """Where a test says in one word what fires: `5m: [firing]`."""
+    found: set[Path] = set()
+    for index, test in enumerate(tests):
+        firing = test.get("firing")
+        for time, expected in firing.items() if isinstance(firing, Mapping) else ():
+            if all(isinstance(each, str) for each in expected):
+                found.add(("tests", index, "firing", time))
+    return frozenset(found)
 
 
 def _air(path: Path) -> bool:
@@ -148,7 +160,7 @@ class _File:
             self.move(node, "name", (*path, "name"))
             self.move(node, "rules", (*path, "rules"))
         kept = {rule.line for rule in group.rules}
-        starts = sorted(each.mark >> 20 for each in _nodes(node))
+        starts = sorted(place_of(each.mark)[0] for each in _nodes(node))
         data["rules"] = [
             self.rule(adopted, (index, number), rule, (*path, "rules", number), starts)
             for number, rule in enumerate(group.rules)

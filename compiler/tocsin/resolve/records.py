@@ -14,6 +14,10 @@ from tocsin.ir.duration import Duration
 from tocsin.promql import Expr, Labels, canonical, labels_out, metrics, parse
 
 
+_REMEMBERED = 1_024
+"""Label flows kept: more expressions than a service has."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordFacts:
     """One recording rule as text, parameters written in: all that other services need to know of it."""
@@ -52,6 +56,9 @@ class Records:
     def flow(self, text: str) -> Labels | None:
         """The labels the expression `text` can produce; None where it does not parse."""
         if text not in self._flows:
+            if len(self._flows) > _REMEMBERED:
+                # Services are asked about one after another: what the last one wanted, nobody wants again.
+                self._flows.clear()
             expr = parse(text)
             self._flows[text] = labels_out(expr, self.labels) if isinstance(expr, Expr) else None
         return self._flows[text]

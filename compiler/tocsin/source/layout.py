@@ -171,7 +171,7 @@ class _Writer:
 
     def entry(self, lead: str, value: object, path: Path, indent: int) -> Iterator[str]:
         """A key or a dash with its value: on the same line where it fits, below it otherwise."""
-        self.open_end = isinstance(value, str) and value.endswith("\n\n")
+        self.open_end = isinstance(value, str) and value.endswith("\n\n") and _is_block(value)
         beside = self.comment(path).beside
         suffix = f"  {beside}" if beside else ""
         if isinstance(value, Mapping | list | tuple) and self.flow(path):
@@ -192,7 +192,7 @@ class _Writer:
 
 def _text(lead: str, value: str, suffix: str, indent: int, width: int) -> Iterator[str]:
     margin = " " * (indent + 2)
-    if "\n" in value.rstrip("\n") and _blocks(value):
+    if _is_block(value):
         body = value.rstrip("\n")
         breaks = len(value) - len(body)
         yield f"{lead} |{('-', '', '+')[min(breaks, 2)]}{suffix}"
@@ -204,6 +204,11 @@ def _text(lead: str, value: str, suffix: str, indent: int, width: int) -> Iterat
         yield from (margin + line for line in _folded(value, width - len(margin)))
         return
     yield f"{lead} {scalar(value)}{suffix}"
+
+
+def _is_block(value: str) -> bool:
+    """Whether `value` is written as a literal block: it has several lines, and a block holds them."""
+    return "\n" in value.rstrip("\n") and _blocks(value)
 
 
 def _blocks(value: str) -> bool:
