@@ -1,7 +1,7 @@
 """Whole small projects with the `dist/` they compile to, byte for byte, and the laws about those bytes.
 
     tests/golden/CASE/tocsin.yaml, rules/, sops/     what a team writes
-    tests/golden/CASE/dist/                          what `tocsin build` must make of it
+    tests/golden/CASE/expected/                      what `tocsin build` must make of it
 
 `pytest tests/test_golden.py --update` writes what comes out over what was expected: read the difference.
 """
@@ -57,7 +57,7 @@ def compiled(sources: Sources) -> dict[str, str]:
 
 @pytest.mark.parametrize("case", CASES)
 def test_golden(case: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
-    expected = FOLDER / case / "dist"
+    expected = FOLDER / case / "expected"
     build(FOLDER / case, tmp_path / "dist")
     if request.config.getoption("--update"):
         shutil.rmtree(expected, ignore_errors=True)
@@ -84,14 +84,14 @@ def test_the_order_of_reading_changes_no_byte(case: str) -> None:
 def test_the_seed_of_hashes_changes_no_byte(tmp_path: Path) -> None:
     for seed in ("1", "77"):
         build(FOLDER / "graded", tmp_path / seed, seed=seed)
-    assert tree(tmp_path / "1") == tree(tmp_path / "77") == tree(FOLDER / "graded" / "dist")
+    assert tree(tmp_path / "1") == tree(tmp_path / "77") == tree(FOLDER / "graded" / "expected")
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_promtool_takes_what_is_expected(case: str) -> None:
     """What is written down as right is right for the real one, of the version the project names."""
     version = {"plain": "2.42", "graded": "2.53", "two-evaluators": "2.53", "adopted": "3.5"}[case]
-    files = sorted((FOLDER / case / "dist" / "prometheus").rglob("*.rules.yaml"))
+    files = sorted((FOLDER / case / "expected" / "prometheus").rglob("*.rules.yaml"))
     assert files
     command = [components.promtool(version), "check", "rules", "--lint=none", *files]
     run = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
@@ -101,7 +101,7 @@ def test_promtool_takes_what_is_expected(case: str) -> None:
 @pytest.mark.parametrize("case", CASES)
 def test_promtool_passes_the_expected_tests(case: str) -> None:
     version = {"adopted": "3.5"}.get(case, "2.53")
-    files = sorted((FOLDER / case / "dist" / "tests").rglob("*.test.yaml"))
+    files = sorted((FOLDER / case / "expected" / "tests").rglob("*.test.yaml"))
     assert files
     for file in files:
         run = subprocess.run(
