@@ -111,6 +111,26 @@ def test_what_is_unused_longest_goes_first_and_old_versions_before_all(cache: Ca
     assert small.evict() == 0
 
 
+def test_only_entries_are_evicted(cache: Cache) -> None:
+    """The folder above may be anybody's: TOCSIN_CACHE names it, and the tests' programs lie in ~/.cache/tocsin."""
+    assert cache.folder is not None
+    home = cache.folder.parent
+    others = [
+        home / "real/usr/bin/promtool",
+        home / "thesis.tex",
+        home / "photos/20/beach.jpg",
+        home / "a/b/c/ab" / ("0" * 62),
+    ]
+    for path in others:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x" * 1000)
+        os.utime(path, (0, 0))
+    cache.put("key", b"x")
+    assert Cache(folder=cache.folder, limit=0).evict() == 1
+    assert cache.get("key") is None
+    assert all(path.is_file() for path in others)
+
+
 def test_an_entry_larger_than_the_whole_is_not_kept(cache: Cache) -> None:
     assert cache.folder is not None
     Cache(folder=cache.folder, limit=10).put("key", b"x" * 11)

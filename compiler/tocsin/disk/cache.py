@@ -11,12 +11,15 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import re
 import stat
 from dataclasses import dataclass
 from pathlib import Path
 
 MAX_BYTES = 256_000_000
 _SUM = 32
+_ENTRY = re.compile(r"[0-9a-f]{2}/(?:[0-9a-f]{62}|\.[0-9a-f]{62}\.[0-9]+)")
+"""Where an entry lies in its version's folder; with a dot, one that was never finished."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,10 +76,11 @@ class Cache:
         if self.folder is None:
             return 0
         entries = []
-        for path in self.folder.parent.rglob("*"):
+        # Only what has the shape of an entry: TOCSIN_CACHE may name a folder where other things live.
+        for path in self.folder.parent.glob("*/??/*"):
             with contextlib.suppress(OSError):
                 info = path.lstat()
-                if stat.S_ISREG(info.st_mode):
+                if _ENTRY.fullmatch("/".join(path.parts[-2:])) and stat.S_ISREG(info.st_mode):
                     entries.append((self.folder in path.parents, info.st_mtime_ns, info.st_size, path))
         total, gone = sum(each[2] for each in entries), 0
         for _, _, size, path in sorted(entries):
