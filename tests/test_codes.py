@@ -93,7 +93,9 @@ def explained(code: str) -> Explained:
             heading = tokens[index + 1].content
             parts[heading] = []
         elif token.type == "fence" and heading in ("Bad", "Good"):
-            words = dict((*each.split("=", 1), "")[:2] for each in token.info.split()[1:])
+            words = {
+                name: value for name, _, value in (each.partition("=") for each in token.info.split()[1:])
+            }
             parts[heading].append(Snippet(file=words.pop("file"), text=token.content, words=words))
     run = re.search(r"^<!-- run: ([a-z]+) -->$", text, re.MULTILINE)
     others = re.search(r"^<!-- with: ([A-Z0-9, ]+) -->$", text, re.MULTILINE)

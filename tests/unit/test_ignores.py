@@ -128,6 +128,12 @@ def test_a_silenced_finding_goes_and_the_others_stay() -> None:
     assert codes_after(yaml_file(text), *found) == [("TOC511", 9), ("TOC512", 13), ("TOC512", 9)]
 
 
+def test_an_ignore_speaks_for_its_own_file_alone() -> None:
+    (ignore,) = read_ignores(yaml_file(RULES.replace("{here}", GOOD)))
+    assert ignore.silences(found_at(5), TODAY)
+    assert not ignore.silences(found_at(5, file="rules/kafka/other.yaml"), TODAY)
+
+
 def test_two_codes_may_share_a_comment_and_each_must_be_used() -> None:
     both = GOOD.replace("TOC512", "TOC512, TOC509")
     text = RULES.replace("      - alert: One", f"      # {both}\n      - alert: One")
@@ -224,6 +230,7 @@ _QUOTED = [
     '"# x"',
     "'a: # b'",
     "'multi\n    # line'",
+    "'it''\n    # line'",
     '"multi\n\n      # line"',
 ]
 _FLOW = [
@@ -249,10 +256,17 @@ def nodes(draw: st.DrawFn, indent: int, depth: int) -> str:
         digit = next((int(each) for each in header.split("#")[0] if each.isdigit()), None)
         inner = indent + (digit if digit is not None else draw(st.integers(1, 4)))
         body = draw(st.lists(st.sampled_from(_BODY), min_size=1, max_size=4))
-        body = ["up", *body] if digit is None else body
+        body = (
+            ["up", *body] if digit is None and draw(st.booleans()) else body[: 0 if digit is None else None]
+        )
         return f" {tag}{header}\n" + "".join(" " * inner + line + "\n" if line else "\n" for line in body)
     if kind == "long":
-        more = draw(st.lists(st.sampled_from(["and it's", 'or "so', "then # said", "- dash"]), max_size=2))
+        more = draw(
+            st.lists(
+                st.sampled_from(["and it's", 'or "so', "then # said", "- dash", "'twas", '"so # it']),
+                max_size=2,
+            )
+        )
         return " first\n" + "".join(" " * (indent + 3) + line + "\n" for line in more)
     if depth and kind in ("map", "seq"):
         return "\n" + draw(blocks(indent + draw(st.integers(1, 3)), depth - 1, kind))
@@ -282,13 +296,13 @@ def blocks(draw: st.DrawFn, indent: int, depth: int, kind: str) -> str:
     return text
 
 
-def scalars(node: yaml.Node) -> list[str]:
+def scalars(node: yaml.Node | None) -> list[str]:
     """Every scalar of a composed tree."""
     if isinstance(node, yaml.ScalarNode):
         return [node.value]
     if isinstance(node, yaml.MappingNode):
         return [value for pair in node.value for each in pair for value in scalars(each)]
-    return [value for each in node.value for value in scalars(each)]
+    return [value for each in node.value for value in scalars(each)] if node is not None else []
 
 
 @settings(max_examples=400, deadline=None)
@@ -316,6 +330,32 @@ def test_a_comment_is_what_libyaml_did_not_read_as_text(data: st.DataObject) -> 
     said = " ".join(lines[number][column:] for number, column in scan.found)
     for mark in (f"m{number}m" for number in range(4)):
         assert (mark in said) == (mark in text and mark not in read), text
+
+
+@pytest.mark.parametrize(
+    ("text", "is_comment"),
+    [
+        ("--- |1\n # tocsin: x\n", False),
+        ("--- |1\n x\n# tocsin: x\n", True),
+        ("--- |\n # tocsin: x\n", False),
+        ("--- |\n# tocsin: x\n", True),
+        ("a: |\n# tocsin: x\nb: 1\n", True),
+        ("a:\n  |\n # tocsin: x\n", False),
+        ("a: first\n  'twas\n# tocsin: x\nb: 1\n", True),
+        ("- &x |\n # tocsin: x\n", False),
+        ("- a: |\n   # tocsin: x\n", False),
+        ("- a: |\n  # tocsin: x\n", True),
+        ("a: 'it''\n  # tocsin: x'\n", False),
+        ('a: "x\\" # tocsin: x"\n', False),
+        ("a: x# tocsin:x\n", False),
+        ("a: [x,\n  # tocsin: x\n  y]\n", True),
+        ("a: {b: 'x\n  # tocsin: x'}\n", False),
+    ],
+)
+def test_a_comment_is_told_from_text(text: str, is_comment: bool) -> None:
+    read = " ".join(scalars(yaml.compose(text, Loader=yaml.CSafeLoader)))
+    assert ("tocsin" not in read) == is_comment, "libyaml itself says otherwise"
+    assert bool(comments(yaml_file(text))) == is_comment
 
 
 @settings(max_examples=200, deadline=None)

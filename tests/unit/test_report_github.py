@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tocsin.diag.diagnostic import diagnostic
@@ -57,7 +57,15 @@ def test_help_is_a_second_line_of_the_annotation() -> None:
     assert read(rendered("a", "100% wrong", help="type `x`")[0])[2] == "100% wrong\ntype `x`"
 
 
-@given(st.text(), st.text())
+pieces = st.one_of(
+    st.sampled_from(["%0A", "%3A", "%25", "%", "::", ":", ",", "=", "\r", "\n", "::error::", " "]),
+    st.characters(),
+)
+hostile = st.lists(pieces, max_size=12).map("".join)
+
+
+@settings(max_examples=400, deadline=None)
+@given(hostile, hostile)
 def test_hostile_names_and_messages_stay_one_command(file: str, message: str) -> None:
     lines = rendered(file, message)
     assert len(lines) == 3
