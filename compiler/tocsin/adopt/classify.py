@@ -174,6 +174,9 @@ def of_template(text: str, problem: str) -> Reason:
             f"a chart's own template is left in it: {problem}",
             "adopt what your templating tool renders from it",
         )
+    if match := _VM_TEMPLATE.search(text):
+        message = f"`{match.group()}` is known to VictoriaMetrics' templates alone: {problem}"
+        return Reason("TOC811", message, "rewrite it for Prometheus to adopt it")
     return Reason(
         "TOC813", f"the template does not parse: {problem}", "repair it in the original, then adopt again"
     )
