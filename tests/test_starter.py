@@ -117,3 +117,20 @@ def test_the_starter_is_as_large_as_it_says() -> None:
     assert len(alert_facts()) >= 12
     assert len(ORIGINALS) >= 6
     assert len(list((ROOT / "incidents").glob("INC-*.md"))) >= 1
+
+
+def test_the_real_parser_takes_every_query(newest_promtool: Path, tmp_path: Path) -> None:
+    """What a responder pastes runs: promtool reads each query as the expression of a recording rule."""
+    queries = [
+        query
+        for path in ORIGINALS
+        for query in re.findall(r"^```promql\n(.*?)^```$", body_of(path), re.MULTILINE | re.DOTALL)
+    ]
+    assert len(queries) > 20
+    rules = [{"record": f"query{index}", "expr": query} for index, query in enumerate(queries)]
+    file = tmp_path / "queries.yaml"
+    file.write_text(yaml.safe_dump({"groups": [{"name": "queries", "rules": rules}]}), encoding="utf-8")
+    run = subprocess.run(
+        [newest_promtool, "check", "rules", file], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert run.returncode == 0, run.stdout + run.stderr

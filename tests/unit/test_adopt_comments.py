@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from tests.adopting import foreign
+
 from tocsin.adopt.comments import scan
 from tocsin.diag.origin import mark_of
 from tocsin.source.layout import Comment

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.adopting import named, placed
+
 from tocsin.adopt.ids import alert_ids, record_ids
 from tocsin.adopt.naming import kebab
 

@@ -7,6 +7,7 @@ import random
 import pytest
 import yaml
 from tests.adopting import adopted, sources, written
+
 from tocsin.adopt import Options, asks_for_labels, contradicts_labels, survey
 
 ALERTS = """\

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from tests.adopting import foreign
+
 from tocsin.adopt.rules import Group, judge
 from tocsin.adopt.shapes import read
 from tocsin.diag import Diagnostic, Severity

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from tests.adopting import foreign
+
 from tocsin.adopt.shapes import read
 
 GROUP = "name: g\nrules:\n- alert: A\n  expr: up == 0\n"

@@ -13,7 +13,6 @@ from tocsin.ir.digest import record_digest
 from tocsin.ir.duration import Duration
 from tocsin.promql import Expr, Labels, canonical, labels_out, metrics, parse
 
-
 _REMEMBERED = 1_024
 """Label flows kept: more expressions than a service has."""
 

@@ -210,7 +210,10 @@ class _Builder:
         mark = error.problem_mark or error.context_mark
         line, column = self.place(mark.line, mark.column) if mark else (0, 0)
         lines = lines_of(self.file.text)
-        here = lines[line] if line < len(lines) else ""
+        if line >= len(lines):
+            # A text without a line break at its end has one for libyaml, and a line after it.
+            line, column = len(lines) - 1, len(lines[-1])
+        here = lines[line]
         span = Span.point(self.file.path, line + 1, column + 1)
         problem = " ".join(str(error.problem or "not YAML").split())
         lead = here[: len(here) - len(here.lstrip())]
