@@ -116,7 +116,7 @@ def one(origin: Origin, place: Path, tocsin: str, promtool: Path) -> Result:
     )
     findings = result.findings = _findings(adopt.stdout, place, origin.folder, result)
     if not (place / "tocsin.yaml").exists():
-        _missing(origin, {}, findings, result)
+        account_for(origin, {}, findings, result)
         result.seconds = time.monotonic() - started
         return result
     build = _run([tocsin, "build", "--no-site"], place, result)
@@ -126,8 +126,8 @@ def one(origin: Origin, place: Path, tocsin: str, promtool: Path) -> Result:
         )
     result.seconds = time.monotonic() - started
     if build.returncode == 0:
-        found = _carried(origin, place, result)
-        _missing(origin, found, findings, result)
+        found = carried_groups(origin, place, result)
+        account_for(origin, found, findings, result)
         _accepted(place, promtool, result)
     _twice([tocsin, "adopt", "prometheus", *paths, "--into", "rules"], place, result)
     unit_tests.judge(origin, place, tocsin, promtool, result)
@@ -174,7 +174,7 @@ def _sources(place: Path, folder: Path) -> Iterator[tuple[str, str, list[str]]]:
         yield os.path.relpath(os.path.normpath(place / file), folder), path.parent.name, groups
 
 
-def _carried(origin: Origin, place: Path, result: Result) -> dict[int, list[bool]]:
+def carried_groups(origin: Origin, place: Path, result: Result) -> dict[int, list[bool]]:
     """Finds every original group in the compiled files; answers which rules of which group are there, by the
     group's position.
     """
@@ -240,7 +240,7 @@ def _look_up(
     )
 
 
-def _missing(
+def account_for(
     origin: Origin, found: dict[int, list[bool]], findings: dict[str, list[dict[str, object]]], result: Result
 ) -> None:
     """Every rule that is not in the result must have a refusal that names it, its group or its file."""

@@ -37,6 +37,8 @@ class Options:
     """A label's value -> the severity's name, of `--severity-map`."""
     without: frozenset[str] = frozenset()
     codeowners: str = ""
+    tops: frozenset[str] = frozenset()
+    """The folders that were named, as the foreign files' paths have them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,9 +125,7 @@ def _placed(
     taken_topics = {service: set(names) for service, names in existing.topics.items()}
     placed: list[tuple[Judged, Place]] = []
     for each in judged:
-        wanted = guess(each.rule_set, each.groups)
-        if options.service:
-            wanted = replace(wanted, service=options.service)
+        wanted = guess(each.rule_set, each.groups, options.tops, options.service)
         groups = each.groups
         if each.rule_set.bare:
             name = (

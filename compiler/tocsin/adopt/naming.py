@@ -6,8 +6,9 @@ files are read and the other files beside it change nothing. Only a clash looks 
 
 from __future__ import annotations
 
+import posixpath
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -65,8 +66,10 @@ def fingerprint(*parts: str) -> str:
     return sha256("\0".join(parts).encode()).hexdigest()[:8]
 
 
-def guess(rule_set: RuleSet, groups: Sequence[Group]) -> Place:
-    """The service and the topic of one set, from itself alone."""
+def guess(rule_set: RuleSet, groups: Sequence[Group], tops: Collection[str] = (), named: str = "") -> Place:
+    """The service and the topic of one set, from itself alone. `named` is the service the user names; `tops` are the folders the user pointed at:
+    they hold the collection, so the files directly in them are named after themselves.
+    """
     parts = [each for each in re.split(r"[\\/]", rule_set.file.path) if each not in ("", ".", "..")]
     stem = _stem(parts[-1]) if parts else ""
     key = (
@@ -76,11 +79,12 @@ def guess(rule_set: RuleSet, groups: Sequence[Group]) -> Place:
     )
     own = _core(_stem(key)) if key else ""
     service = (
-        kebab(rule_set.namespace)
+        named
+        or kebab(rule_set.namespace)
         or _by_label(groups)
         or (_core(rule_set.name) if rule_set.name else "")
         or own
-        or _by_path(parts[:-1], stem)
+        or _by_path(parts[:-1], stem, whole=posixpath.dirname(rule_set.file.path) in tops)
         or _by_groups(groups)
         or "adopted"
     )
@@ -127,11 +131,11 @@ def _by_label(groups: Sequence[Group]) -> str:
     return ""
 
 
-def _by_path(folders: Sequence[str], stem: str) -> str:
+def _by_path(folders: Sequence[str], stem: str, *, whole: bool) -> str:
     """The folder the file stands in, if it is named after something; else the file; else the nearest folder
     above that is.
     """
-    nearest = _core(folders[-1]) if folders else ""
+    nearest = _core(folders[-1]) if folders and not whole else ""
     if nearest and not folders[-1].startswith("."):
         return nearest
     own = _core(stem)

@@ -118,6 +118,7 @@ def prometheus_command(
         severities=_severities(severity_map),
         without=frozenset(without),
         codeowners=_codeowners(root),
+        tops=frozenset(_seen_from(root, each) for each in paths if each.is_dir()),
     )
     with no_collector():
         files, found = _foreign(paths, root)
@@ -200,13 +201,18 @@ def _codeowners(root: Path) -> str:
     return ""
 
 
+def _seen_from(root: Path, path: Path) -> str:
+    """How the repository calls a path: relative to its top, `..` where it lies outside."""
+    return Path(os.path.relpath(path.absolute(), root)).as_posix()
+
+
 def _foreign(paths: tuple[Path, ...], root: Path) -> tuple[list[SourceFile], list[Diagnostic]]:
     """The texts below `paths`, each once, named as seen from the repository."""
     files: dict[str, SourceFile] = {}
     found: list[Diagnostic] = []
     for path in paths:
         for each in _walk(path) if path.is_dir() else [path]:
-            name = Path(os.path.relpath(each.absolute(), root)).as_posix()
+            name = _seen_from(root, each)
             if name in files or (name.startswith(SCHEMAS) or name == "tocsin.yaml"):
                 continue
             try:
