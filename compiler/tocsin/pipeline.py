@@ -449,17 +449,21 @@ def _facts(view: ServiceView) -> ServiceFacts:
         for _, rule in view.alerts
     )
     places = {each.id: each.at for each in alerts}
+    orgs = {env.name: env.org_id for env in view.project.environments}
     return ServiceFacts(
         service=view.service,
         alerts=alerts,
         uids=tuple(
             (
+                # Two environments share a server where they name the same variable for its address.
+                f"{alert.evaluator.url_env or f'{each.env}/{alert.evaluator.name}'} {orgs[each.env]}",
                 alert.uid,
                 f"{alert.key.env}/{alert.key.text}{'+mirror' if alert.mirror else ''}",
                 places[alert.key.id],
             )
             for each in view.resolved
             for alert in each.alerts
+            if alert.evaluator.kind == "grafana"
         ),
         params=frozenset(name for file in view.files for name in file_uses(file)),
     )

@@ -47,11 +47,11 @@ def ids(view: CatalogView) -> Iterator[Diagnostic]:
 
 
 def uids(view: CatalogView) -> Iterator[Diagnostic]:
-    """TOC305: two compiled rules with one uid."""
-    seen: dict[str, tuple[str, Span]] = {}
+    """TOC305: two compiled rules with one uid on one Grafana."""
+    seen: dict[tuple[str, str], tuple[str, Span]] = {}
     for service in view.services:
-        for uid, key, span in service.uids:
-            first = seen.setdefault(uid, (key, span))
+        for server, uid, key, span in service.uids:
+            first = seen.setdefault((server, uid), (key, span))
             if first[0] != key:
                 related = [Related(message="the other one", span=first[1])]
                 yield diagnostic(

@@ -166,8 +166,8 @@ class ServiceFacts:
 
     service: str
     alerts: tuple[AlertFacts, ...]
-    uids: tuple[tuple[str, str, Span], ...]
-    """uid, rule key with its environment, place."""
+    uids: tuple[tuple[str, str, str, Span], ...]
+    """Of what Grafana evaluates: the server and organisation, uid, rule key with its environment, place."""
     params: frozenset[str]
     """Every parameter the service uses."""
 

@@ -76,8 +76,13 @@ class Cache:
         if self.folder is None:
             return 0
         entries = []
-        # Only what has the shape of an entry: TOCSIN_CACHE may name a folder where other things live.
-        for path in self.folder.parent.glob("*/??/*"):
+        try:
+            # Only what has the shape of an entry: TOCSIN_CACHE may name a folder where other things live.
+            paths = list(self.folder.parent.glob("*/??/*"))
+        except OSError:
+            # A folder that went while it was looked at, or that nobody may read: room is made next time.
+            return 0
+        for path in paths:
             with contextlib.suppress(OSError):
                 info = path.lstat()
                 if _ENTRY.fullmatch("/".join(path.parts[-2:])) and stat.S_ISREG(info.st_mode):
