@@ -20,6 +20,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from tests.properties.strategies import PROJECT, Texts, broken, plain, repositories, seed, sources
 
+from tocsin import pipeline
 from tocsin.cli import fleet
 from tocsin.disk import fork
 from tocsin.disk.cache import Cache
@@ -64,7 +65,7 @@ def processes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
 def watched(monkeypatch: pytest.MonkeyPatch) -> Watched:
     """What the check does again, to see that it remembers the rest."""
     seen = Watched(services=[], pages=[])
-    compile_service, load_page = fleet.compile_service, fleet.load_page
+    compile_service, load_page = pipeline.compile_service, pipeline.load_page
 
     def compiling(loaded: Any, *rest: Any, **more: Any) -> Any:
         seen.services.append(loaded.service)
@@ -120,8 +121,12 @@ def _set(path: str, *steps: Any, value: Any) -> Edit:
     return edit
 
 
-def _drop(path: str) -> Edit:
-    return lambda repository: repository.pop(path) and None
+def _drop(*paths: str) -> Edit:
+    def edit(repository: dict[str, Any]) -> None:
+        for path in paths:
+            del repository[path]
+
+    return edit
 
 
 def _add(path: str, value: Any) -> Edit:
@@ -170,7 +175,7 @@ EDITS: dict[str, tuple[Edit, str]] = {
     "file of records gone": (_drop("rules/traffic/totals.yaml"), ""),
     "service gone": (_drop("rules/queue/depth.yaml"), "TOC604"),
     "service gone for good": (
-        lambda it: [it.pop(path) for path in ("rules/queue/depth.yaml", "rules/queue/kept.promtool.yaml")] and None,
+_drop("rules/queue/depth.yaml", "rules/queue/kept.promtool.yaml"),
         "TOC213",
     ),
     # Pages.
