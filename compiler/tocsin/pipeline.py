@@ -34,6 +34,7 @@ from tocsin.check import (
 from tocsin.diag import Diagnostic, Severity, SourceFile, ordered, with_severity
 from tocsin.diag.ignores import Ignore, apply, read_ignores
 from tocsin.emit.catalog import Contents
+from tocsin.emit.inhibit import InhibitRule
 from tocsin.emit.tests import TestPlan, plan_tests
 from tocsin.ir.artifact import Artifact
 from tocsin.ir.compiled import Resolved
@@ -74,6 +75,8 @@ class Settings:
     project: Project
     ledger: Ledger
     today: date
+    ignores: tuple[Ignore, ...] = ()
+    """Written in tocsin.yaml."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,8 +213,10 @@ def read_settings(sources: Sources, today: date) -> tuple[Settings | None, tuple
     """tocsin.yaml and the ledger; with them, what reading the tree showed."""
     project, found = read_project(sources.project)
     ledger, more = read_ledger(sources.ledger)
-    settings = Settings(project=project, ledger=ledger, today=today) if project is not None else None
-    return settings, (*sources.diagnostics, *found, *more)
+    found = (*sources.diagnostics, *found, *more)
+    if project is None or sources.project is None:
+        return None, found
+    return Settings(project=project, ledger=ledger, today=today, ignores=read_ignores(sources.project)), found
 
 
 def by_service(sources: Sources) -> dict[str, tuple[SourceFile, ...]]:
@@ -314,7 +319,8 @@ def compile_service(
         found.extend(problems)
         found.extend(emit.unsupported(compiled, project, env))
         if tested:
-            plan, problems = plan_tests(loaded.files, compiled, project, env, loaded.kept)
+            failed = any(each.severity is Severity.error for each in problems)
+            plan, problems = plan_tests(loaded.files, compiled, project, env, loaded.kept, incomplete=failed)
             plans.append(plan)
             found.extend(problems)
     view = ServiceView(
@@ -357,6 +363,7 @@ def conclude(
     reports: list[ServiceReport | PageReport] = [*services, *pages]
     everything = [*found, *(each for report in reports for each in report.diagnostics), *run_catalog(view)]
     ignores = [each for report in reports for each in report.ignores]
+    ignores.extend(settings.ignores)
     return settle(everything, ignores, settings)
 
 
@@ -395,8 +402,15 @@ def frozen_services(found: Iterable[Diagnostic]) -> frozenset[str]:
     )
 
 
-def artifacts(compilation: Compilation, *, keep_going: bool = False) -> Iterator[Artifact]:
-    """Every file of the output folder, in no order. With `keep_going` frozen services are left out: their old files stay."""
+def artifacts(
+    compilation: Compilation,
+    *,
+    keep_going: bool = False,
+    still: Mapping[str, Sequence[InhibitRule]] | None = None,
+) -> Iterator[Artifact]:
+    """Every file of the output folder, in no order. With `keep_going` frozen services are left out: their old files stay, and
+    so do the inhibition rules they had (`still`, by environment).
+    """
     if compilation.settings is None:
         return
     project = compilation.settings.project
@@ -409,7 +423,7 @@ def artifacts(compilation: Compilation, *, keep_going: bool = False) -> Iterator
         resolved = [each for service in services for each in service.resolved if each.env == env.name]
         for each in resolved:
             yield from emit.emit_service(each, project, env)
-        yield from emit.emit_together(resolved, project, env)
+        yield from emit.emit_together(resolved, project, env, (still or {}).get(env.name, ()))
     for service in services:
         for plan in service.plans:
             yield from plan.artifacts

@@ -44,7 +44,9 @@ for file in tree.sops:
     found += load_sop(file)[1]
 codes = [each.code for each in found]
 print(" ".join(dict.fromkeys(codes)))
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+# Not ru_maxrss: that one starts with what the parent held when it forked.
+held = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
+print(int(held.split()[1]) // 1024)
 """
 
 

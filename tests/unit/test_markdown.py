@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
@@ -276,6 +276,7 @@ WORD = st.sampled_from(
 
 @settings(max_examples=1500, deadline=None)
 @given(st.lists(WORD, max_size=25).map("".join))
+@example("[r][\n\n[r]: u\n")
 def test_leaving_out_what_cannot_be_a_link_leaves_out_no_link(text: str) -> None:
     """All of markdown-it against the few rules we run, on text made of what matters to Markdown."""
     found = body(text)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import click
 
+from tocsin.cli.before import still_inhibiting
 from tocsin.cli.findings import exit_code, report_of, show
 from tocsin.cli.options import day, finding_options, repository, root_argument, today_option
 from tocsin.cli.progress import watch
@@ -15,10 +16,10 @@ from tocsin.diag import Diagnostic, Severity
 from tocsin.diag.nearest import did_you_mean
 from tocsin.disk.write import Changes, compare, write, write_file
 from tocsin.emit import grafana
-from tocsin.emit.inhibit import inhibit_rules
+from tocsin.emit.inhibit import InhibitRule, inhibit_rules
 from tocsin.emit.merge import merge_inhibit
 from tocsin.errors import MachineError, UsageError
-from tocsin.pipeline import Compilation, artifacts, compile_sources, service_of
+from tocsin.pipeline import artifacts, compile_sources, service_of
 
 
 @click.command("build")
@@ -91,14 +92,20 @@ def build_command(
             show(report, format_)
             click.echo("nothing was written", err=True)
             return 1
-        made = tuple(artifacts(compilation, keep_going=keep_going))
         target = out if out is not None else top / "dist"
-        keep = _keep(compilation.frozen if keep_going else frozenset())
+        frozen = compilation.frozen if keep_going else frozenset[str]()
+        names = [each.name for each in compilation.settings.project.environments]
+        joined = _joined_environment(names, env_name) if into is not None else ""
+        still = still_inhibiting(target, frozen, names)
+        made = tuple(artifacts(compilation, keep_going=keep_going, still=still))
+        keep = _keep(frozen)
         changes = compare(made, target, keep=keep) if check_only else write(made, target, root=top, keep=keep)
         if alertmanager_config is not None and into is not None and not check_only:
-            _join(compilation, alertmanager_config, into, env_name)
+            every = [each for each in compilation.services if each.report.facts.service not in frozen]
+            resolved = [each for service in every for each in service.resolved if each.env == joined]
+            _join((*inhibit_rules(resolved), *still[joined]), alertmanager_config, into, joined)
     show(report, format_)
-    _tell(changes, target, check_only=check_only, frozen=compilation.frozen if keep_going else frozenset())
+    _tell(changes, target, check_only=check_only, frozen=frozen)
     return 1 if check_only and not changes.nothing else exit_code(report)
 
 
@@ -123,21 +130,21 @@ def _keep(frozen: frozenset[str]) -> Callable[[str], bool]:
     return keep
 
 
-def _join(compilation: Compilation, config: Path, into: Path, env_name: str | None) -> None:
-    assert compilation.settings is not None
-    names = [each.name for each in compilation.settings.project.environments]
+def _joined_environment(names: list[str], env_name: str | None) -> str:
+    """Whose inhibition rules are joined to an Alertmanager's configuration."""
     if env_name is None and len(names) > 1:
         raise UsageError("there are several environments", help=f"add --env: {', '.join(names)}")
     env = env_name or names[0]
     if env not in names:
         raise UsageError(f"there is no environment `{env}`", help=did_you_mean(env, names))
+    return env
+
+
+def _join(rules: Sequence[InhibitRule], config: Path, into: Path, env: str) -> None:
     try:
         text = config.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise MachineError(f"{config} cannot be read: {error}") from None
-    rules = inhibit_rules(
-        each for service in compilation.services for each in service.resolved if each.env == env
-    )
     write_file(into, merge_inhibit(text, rules, name=str(config)))
     click.echo(f"{len(rules)} inhibition rules of {env} joined into {into}", err=True)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import click
 
 from tocsin.diag.codes import CODES, RETIRED
@@ -25,5 +27,11 @@ def explain_command(code: str | None) -> int:
         raise UsageError(f"{wanted} is retired: nothing reports it any more")
     if wanted not in CODES:
         raise UsageError(f"there is no code `{code}`", help=did_you_mean(wanted, CODES))
-    click.echo(page(wanted).text.rstrip())
+    # The comments on a page are for the suite that runs its snippets.
+    lines = [
+        line
+        for line in page(wanted).text.rstrip().split("\n")
+        if not re.fullmatch(r"<!-- (run|with): .* -->", line)
+    ]
+    click.echo(re.sub(r"\n{3,}", "\n\n", "\n".join(lines)))
     return 0

@@ -8,7 +8,7 @@ out.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 from tocsin.diag import Diagnostic
@@ -47,11 +47,14 @@ def unsupported(resolved: Resolved, project: Project, environment: Environment) 
 
 
 def emit_together(
-    every: Iterable[Resolved], project: Project, environment: Environment
+    every: Iterable[Resolved],
+    project: Project,
+    environment: Environment,
+    still: Sequence[inhibit.InhibitRule] = (),
 ) -> Iterator[Artifact]:
-    """The files of an environment that need all its services."""
+    """The files of an environment that need all its services; `still` is what frozen ones inhibited before."""
     every = tuple(every)
-    yield from inhibit.emit_together(every, project, environment)
+    yield from inhibit.emit_together(every, project, environment, still)
     yield from grafana.emit_together(every, project, environment)
 
 

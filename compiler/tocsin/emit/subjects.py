@@ -34,12 +34,19 @@ class Subjects:
     rule_labels: Mapping[str, frozenset[str]]
     """The labels rules of each alert give."""
     records: frozenset[str]
+    unknown: frozenset[str]
+    """Alerts of which nothing compiled because something is wrong with them: no test can say more."""
 
     @staticmethod
     def of(
-        files: Sequence[RuleFile], groups: Sequence[CompiledGroup], project: Project, environment: Environment
+        files: Sequence[RuleFile],
+        groups: Sequence[CompiledGroup],
+        project: Project,
+        environment: Environment,
+        *,
+        incomplete: bool,
     ) -> Subjects:
-        """The subjects of a service."""
+        """The subjects of a service; `incomplete` where some of its rules did not compile."""
         sources = {
             rule.id: rule
             for file in files
@@ -78,6 +85,7 @@ class Subjects:
             intervals=intervals,
             rule_labels=rule_labels,
             records=frozenset(records),
+            unknown=frozenset(sources) - {id for id, _ in compiled} if incomplete else frozenset(),
         )
 
     def alert_of(self, test: TestSource) -> str | None:
@@ -155,7 +163,7 @@ def _levels(test: TestSource, alert: AlertSource, subjects: Subjects) -> Iterato
                 help = "known: " + ", ".join(f"`{key}`" for key in known)
                 message = f"`{alert.id}` has levels, so say which one fires"
                 yield diagnostic("TOC802", at, message, help=help, subject=test.name)
-            elif (alert.id, each.level) not in subjects.compiled:
+            elif (alert.id, each.level) not in subjects.compiled and alert.id not in subjects.unknown:
                 what = f"`{each.level}` of `{alert.id}`" if each.level else f"`{alert.id}`"
                 message = f"{what} does not exist in `{subjects.env}`, where it is not enabled"
                 help = "name the environments this test is for: `env: [...]`"

@@ -81,19 +81,24 @@ def plan_tests(
     project: Project,
     environment: Environment,
     kept: Sequence[SourceFile] = (),
+    *,
+    incomplete: bool = False,
 ) -> tuple[TestPlan, tuple[Diagnostic, ...]]:
     """The plan, and what is wrong with the tests themselves; a test with such a finding is not in the plan.
-    `kept` are the `*.promtool.yaml` files of the service.
+    `kept` are the `*.promtool.yaml` files of the service; `incomplete` says that some of its rules did not
+    compile, so that their absence is no news.
     """
     groups = rendered_groups(resolved)
-    subjects = Subjects.of(files, groups, project, environment)
+    subjects = Subjects.of(files, groups, project, environment, incomplete=incomplete)
     found: list[Diagnostic] = []
     usable: list[tuple[TestSource, str]] = []
     for file in files:
         for index, test in enumerate(file.tests):
             wrong = list(problems(test, file, subjects))
             found.extend(wrong)
-            if not wrong and (not test.environments or environment.name in test.environments):
+            if wrong or subjects.alert_of(test) in subjects.unknown:
+                continue
+            if not test.environments or environment.name in test.environments:
                 usable.append((test, f"{file.file.path} tests[{index}] {environment.name}"))
     here = f"tests/{environment.name}/{resolved.service}"
     plan = _Plan(here, resolved.service, environment.name)

@@ -315,7 +315,9 @@ def _told_link(state: StateInline, start: int) -> Iterator[tuple[int, int, str]]
     from markdown_it.common.utils import normalizeReference
 
     label = source[start + 1 + is_image : label_end]
-    if source[label_end + 1 : label_end + 2] == "[" and source[label_end + 2 : label_end + 3] != "]":
+    # `[r][` is the short form with a bracket behind it: then the link ends with its label.
+    is_full = end > label_end + 1 and source[label_end + 1] == "["
+    if is_full and source[label_end + 2 : label_end + 3] != "]":
         label = source[label_end + 2 : end - 1]
     reference = state.env.get("references", {}).get(normalizeReference(label))
     if reference is not None:
