@@ -323,9 +323,9 @@ def test_a_rule_grafana_cannot_hold(change: dict[str, Any], code: str | None) ->
     ("version", "file", "http"),
     [
         ((11, 6, 0), ["TOC701"], ["TOC701"]),
-        ((12, 0, 0), ["TOC701"], []),
-        ((12, 1, 1), ["TOC701"], []),
-        ((12, 1, 2), [], []),
+        ((12, 0, 0), ["TOC701"], ["TOC709"]),
+        ((12, 1, 1), ["TOC701"], ["TOC709"]),
+        ((12, 1, 2), ["TOC709"], ["TOC709"]),
     ],
 )
 def test_keep_firing_for_is_refused_where_it_would_be_forgotten(

@@ -68,7 +68,15 @@ def _datasource(alert: CompiledAlert) -> Iterator[Diagnostic]:
 
 def _keep_firing_for(alert: CompiledAlert, surface: Surface) -> Iterator[Diagnostic]:
     version = alert.evaluator.version
-    if not alert.keep_firing_for or supports("grafana", surface, "keep_firing_for", version):
+    if not alert.keep_firing_for:
+        return
+    if supports("grafana", surface, "keep_firing_for", version):
+        if alert.shape == "promql":
+            # One missing evaluation ends a series (missingSeriesEvalsToResolve is 1), and a filtering expression
+            # returns no row for a series that recovered; tests/equivalence has the timeline.
+            message = "Grafana resolves a series that recovers while another of this alert still fires, whatever `keep_firing_for` says"
+            subject = f"{alert.key.text}/keep_firing_for"
+            yield diagnostic("TOC709", _field(alert, "keep_firing_for"), message, subject=subject)
         return
     since = row("grafana", surface, "keep_firing_for")
     door = "provisioning files" if surface == "file" else "its API"
