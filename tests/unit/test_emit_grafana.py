@@ -323,9 +323,9 @@ def test_a_rule_grafana_cannot_hold(change: dict[str, Any], code: str | None) ->
     ("version", "file", "http"),
     [
         ((11, 6, 0), ["TOC701"], ["TOC701"]),
-        ((12, 0, 0), ["TOC701"], ["TOC709"]),
-        ((12, 1, 1), ["TOC701"], ["TOC709"]),
-        ((12, 1, 2), ["TOC709"], ["TOC709"]),
+        ((12, 0, 0), ["TOC701"], []),
+        ((12, 1, 1), ["TOC701"], []),
+        ((12, 1, 2), [], []),
     ],
 )
 def test_keep_firing_for_is_refused_where_it_would_be_forgotten(
@@ -335,6 +335,12 @@ def test_keep_firing_for_is_refused_where_it_would_be_forgotten(
     assert codes(what) == file
     assert codes(what, surface="http") == http
     assert codes(resolved(group(rule(version=version)))) == []
+
+
+def test_keep_firing_for_comes_with_a_note_on_what_it_does_not_do() -> None:
+    said = [each.message for each in found(resolved(group(rule(keep_firing_for="5m"))))]
+    assert len(said) == 1 and "`keep_firing_for`" in said[0]
+    assert found(resolved(group(rule()))) == []
 
 
 def test_below_9_4_nothing_but_the_version_is_said() -> None:
