@@ -18,7 +18,7 @@ from tocsin.ir.duration import format_duration
 from tocsin.ir.project import Project
 from tocsin.ir.rule import AlertSource, RecordSource, RuleFile
 from tocsin.ir.sop import Incident, Sop
-from tocsin.resolve.alert import runbook_url
+from tocsin.resolve.texts import runbook_url
 
 NAME = "catalog"
 FORMAT = 1

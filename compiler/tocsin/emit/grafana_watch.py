@@ -13,7 +13,7 @@ import hashlib
 from tocsin.ir.compiled import Datasource
 from tocsin.ir.duration import Duration
 from tocsin.ir.project import Environment, Project, SeverityPolicy
-from tocsin.resolve.alert import runbook_url
+from tocsin.resolve.texts import runbook_url
 from tocsin.wire.grafana import GrafanaRule, watch_nodes
 from tocsin.wire.grafana.shape import CONDITION
 

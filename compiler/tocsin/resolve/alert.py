@@ -7,17 +7,18 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from tocsin.diag import Diagnostic, Span, diagnostic
-from tocsin.diag.nearest import did_you_mean, nearest
-from tocsin.ir.compiled import CompiledAlert, Evaluator, RuleKey
+from tocsin.diag.nearest import did_you_mean
+from tocsin.ir.compiled import CompiledAlert, Datasource, Evaluator, RuleKey
 from tocsin.ir.digest import alert_digest
-from tocsin.ir.duration import ZERO, Duration, parse_duration
+from tocsin.ir.duration import Duration
 from tocsin.ir.project import UNRELEASED, Environment, Ledger, Project, SeverityPolicy
 from tocsin.ir.rule import AlertSource, LevelSource, ParamValue, RuleFile
 from tocsin.promql import Expr, PromqlProblem, canonical, inject, parse
 from tocsin.resolve.overrides import Variant, variants
-from tocsin.resolve.params import authored_offset, fill, parameter_text, unknown_uses, uses
+from tocsin.resolve.params import authored_offset, fill, parameter_text, unknown_uses
 from tocsin.resolve.records import Records
 from tocsin.resolve.settings import Settings, settings_of
+from tocsin.resolve.texts import Reader, annotations_of, labels_of, runbook_url
 
 _UNRANKED = 1_000
 """Urgency of an alert without a severity: less urgent than any rank a policy can give."""
@@ -101,7 +102,7 @@ def _compile(
     place: Place,
     found: list[Diagnostic],
 ) -> CompiledAlert | None:
-    reader = _Reader(alert, settings, found)
+    reader = Reader(alert, settings, found)
     expr_path: tuple[str, ...] = (
         ("levels", settings.level, "expr") if level is not None and level.expr is not None else ("expr",)
     )
@@ -112,32 +113,15 @@ def _compile(
     severity = _severity(settings, alert, place, found)
     if parsed is None or for_ is None or keep is None:
         return None
-    if variant.taken:
-        narrowed = _narrow(text, variant, alert, found)
-        if narrowed is None:
-            return None
-        text, parsed = narrowed
-    labels, own = _labels(alert, level, settings, severity, reader, place)
-    annotations, own_annotations = _annotations(alert, level, reader, place)
+    narrowed = _narrow(text, variant, alert, found) if variant.taken else (text, parsed)
+    if narrowed is None:
+        return None
+    text, parsed = narrowed
+    labels, own = labels_of(alert, level, settings, severity, reader, place.project, place.env)
+    annotations, own_annotations = annotations_of(alert, level, reader, place.project)
     key = RuleKey(place.env.name, alert.id, settings.level, variant.key)
     # The digest covers what is emitted: the expression after the matchers, the labels after injection and with the group's.
-    datasource = (
-        place.env.datasource(alert.datasource)
-        if evaluator.kind == "grafana" or alert.mirror or alert.datasource
-        else None
-    )
-    if alert.datasource is not None and datasource is None:
-        names = [each.name for each in place.env.datasources]
-        message = f"`{alert.datasource}` is no data source of `{place.env.name}`"
-        found.append(
-            diagnostic(
-                "TOC210",
-                alert.origin.value("datasource"),
-                message,
-                help=did_you_mean(alert.datasource, names),
-                subject=alert.id,
-            )
-        )
+    datasource = _datasource(alert, evaluator, place, found)
     digest, version = "", UNRELEASED
     if place.ledger is not None:
         digest = alert_digest(
@@ -194,73 +178,20 @@ def _compile(
     )
 
 
-class _Reader:
-    """Writes parameters into the texts of one level and remembers which were used."""
-
-    def __init__(self, alert: AlertSource, settings: Settings, found: list[Diagnostic]) -> None:
-        self.alert = alert
-        self.settings = settings
-        self.found = found
-        self.used: set[str] = set()
-
-    def text(self, text: str, *path: str) -> str:
-        """`text` filled; a finding for each parameter nobody set."""
-        if "${" not in text:
-            return text
-        params = self.settings.params
-        self.used |= uses(text)
-        for unknown in unknown_uses(text, params):
-            self.found.append(
-                unknown_parameter(
-                    unknown.name, self.alert.origin.inside(unknown.offset, *path), params, self.alert.id
-                )
-            )
-        return fill(text, params)
-
-    def duration(self, text: str | None, field: str) -> Duration | None:
-        """The field as a duration, zero where it is not said; None with a finding where it is none."""
-        if text is None:
-            return ZERO
-        filled = self.text(text, *self._path(field))
-        duration = parse_duration(filled)
-        # A duration written out in the alert is the schema's to judge; what a parameter or an override made of it is ours.
-        if duration is None and ("${" in text or field in self.settings.set_by) and "${" not in filled:
-            self.found.append(
-                diagnostic(
-                    "TOC205",
-                    self._place(field),
-                    f"`{field}` is `{filled}` here, which is no duration",
-                    help="write a number with a unit: `30s`, `5m`, `1h30m`",
-                    subject=f"{self.alert.id}/{field}",
-                )
-            )
-        return duration
-
-    def _path(self, field: str) -> tuple[str, ...]:
-        level = ("levels", self.settings.level, field)
-        return level if self.settings.level and self.alert.origin.wrote(*level) else (field,)
-
-    def _place(self, field: str) -> Span:
-        override = self.settings.set_by.get(field)
-        if override is None:
-            return self.alert.origin.value(*self._path(field))
-        path = f"{self.settings.level}.{field}"
-        return self.alert.origin.value(
-            "overrides", override.key, "set", path if path in override.set else field
+def _datasource(
+    alert: AlertSource, evaluator: Evaluator, place: Place, found: list[Diagnostic]
+) -> Datasource | None:
+    if evaluator.kind != "grafana" and not alert.mirror and alert.datasource is None:
+        return None
+    datasource = place.env.datasource(alert.datasource)
+    if alert.datasource is not None and datasource is None:
+        names = [each.name for each in place.env.datasources]
+        message = f"`{alert.datasource}` is no data source of `{place.env.name}`"
+        help = did_you_mean(alert.datasource, names)
+        found.append(
+            diagnostic("TOC210", alert.origin.value("datasource"), message, help=help, subject=alert.id)
         )
-
-
-def unknown_parameter(name: str, span: Span, known: Mapping[str, ParamValue], subject: str) -> Diagnostic:
-    """`${name}` is used and nobody sets it."""
-    close = nearest(name, known)
-    help = (
-        f"did you mean `${{{close}}}`?"
-        if close
-        else f"set it under `params:`, or write `$${{{name}}}` for the literal text"
-    )
-    return diagnostic(
-        "TOC404", span, f"the parameter `{name}` is not set", help=help, subject=f"{subject}/{name}"
-    )
+    return datasource
 
 
 def _parse(
@@ -357,77 +288,6 @@ def _severity(
         return None
     cap = place.project.severity(place.env.max_severity)
     return cap if cap is not None and severity.urgency < cap.urgency else severity
-
-
-def _labels(
-    alert: AlertSource,
-    level: LevelSource | None,
-    settings: Settings,
-    severity: SeverityPolicy | None,
-    reader: _Reader,
-    place: Place,
-) -> tuple[dict[str, str], frozenset[str]]:
-    labels = {name: reader.text(value, "labels", name) for name, value in alert.labels.items()}
-    if level is not None:
-        labels.update(
-            (name, reader.text(value, "levels", level.key, "labels", name))
-            for name, value in level.labels.items()
-        )
-    if severity is not None:
-        labels.setdefault(*severity.label)
-    own = frozenset(labels)
-    injected: Mapping[str, str | None] = {
-        "rule_id": alert.id,
-        "service": alert.service,
-        "owner": alert.owner,
-        "env": place.env.name,
-        "level": settings.level or None,
-    }
-    for name in place.project.inject_labels:
-        value = injected[name]
-        if value is not None:
-            labels.setdefault(name, value)
-    return labels, own
-
-
-def _annotations(
-    alert: AlertSource, level: LevelSource | None, reader: _Reader, place: Place
-) -> tuple[dict[str, str], frozenset[str]]:
-    annotations: dict[str, str] = {}
-    if alert.summary is not None:
-        annotations["summary"] = reader.text(alert.summary, "summary")
-    if alert.description is not None:
-        annotations["description"] = reader.text(alert.description, "description")
-    for name, value in alert.annotations.items():
-        annotations[name] = reader.text(value, "annotations", name)
-    if level is not None:
-        for name, value in level.annotations.items():
-            path = (
-                ("levels", level.key, name)
-                if name in ("summary", "description")
-                else ("levels", level.key, "annotations", name)
-            )
-            annotations[name] = reader.text(value, *path)
-    own = frozenset(annotations)
-    added: Mapping[str, str | None] = {
-        "sop_ref": alert.sop_ref,
-        "runbook_url": runbook_url(place.project, alert.sop_ref),
-        "service": alert.service,
-        "owner": alert.owner,
-    }
-    for name in place.project.inject_annotations:
-        text = added.get(name)
-        if text:
-            annotations.setdefault(name, text)
-    return annotations, own
-
-
-def runbook_url(project: Project, sop_ref: str | None) -> str | None:
-    """The address of a SOP's page, stable for ever: independent of path, title and language."""
-    if sop_ref is None or not project.site.url:
-        return None
-    id, _, anchor = sop_ref.partition("#")
-    return f"{project.site.url}/sop/{id}/" + (f"#{anchor}" if anchor else "")
 
 
 def uid_of(project: str, key: RuleKey, alert: AlertSource) -> str:

@@ -13,10 +13,11 @@ from tocsin.ir.duration import Duration, parse_duration
 from tocsin.ir.project import UNRELEASED, Environment, Ledger, Project
 from tocsin.ir.rule import AlertSource, GroupSource, ParamValue, RecordSource, RuleFile
 from tocsin.promql import PromqlProblem, parse
-from tocsin.resolve.alert import GroupFacts, Place, compile_alert, promql_finding, unknown_parameter
+from tocsin.resolve.alert import GroupFacts, Place, compile_alert, promql_finding
 from tocsin.resolve.params import authored_offset, fill, unknown_uses
 from tocsin.resolve.records import RecordFacts, Records
 from tocsin.resolve.settings import outer_params
+from tocsin.resolve.texts import unknown_parameter
 
 
 def record_facts(files: Iterable[RuleFile], project: Project, env: Environment) -> tuple[RecordFacts, ...]:

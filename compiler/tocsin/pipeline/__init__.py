@@ -13,7 +13,6 @@ so that services can be compiled in two processes, and remembered between runs.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date
 from typing import Protocol, TypeVar
 
@@ -38,130 +37,46 @@ from tocsin.emit.inhibit import InhibitRule
 from tocsin.emit.tests import TestPlan, plan_tests
 from tocsin.ir.artifact import Artifact
 from tocsin.ir.compiled import Resolved
-from tocsin.ir.project import Ledger, Project
+from tocsin.ir.project import Project
 from tocsin.ir.rule import RuleFile
 from tocsin.ir.sop import Incident, Sop
 from tocsin.load.rules import load_rules
 from tocsin.load.sops import load_incident, load_sop
+from tocsin.pipeline.values import (
+    Compilation as Compilation,
+)
+from tocsin.pipeline.values import (
+    CompiledService as CompiledService,
+)
+from tocsin.pipeline.values import (
+    Exports as Exports,
+)
+from tocsin.pipeline.values import (
+    LoadedService as LoadedService,
+)
+from tocsin.pipeline.values import (
+    Page as Page,
+)
+from tocsin.pipeline.values import (
+    PageReport as PageReport,
+)
+from tocsin.pipeline.values import (
+    ServiceReport as ServiceReport,
+)
+from tocsin.pipeline.values import (
+    Settings as Settings,
+)
+from tocsin.pipeline.values import (
+    Shared as Shared,
+)
+from tocsin.pipeline.values import (
+    Sources as Sources,
+)
 from tocsin.project import read_ledger, read_project
-from tocsin.resolve import RecordFacts, Records, file_uses, record_facts, records_of, resolve_service
+from tocsin.resolve import RecordFacts, file_uses, record_facts, records_of, resolve_service
 
 _T = TypeVar("_T")
 KEPT_TESTS = ".promtool.yaml"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sources:
-    """Everything a repository says, as texts; `diagnostics` is what reading it already showed."""
-
-    project: SourceFile | None
-    ledger: SourceFile | None
-    rules: tuple[SourceFile, ...]
-    sops: tuple[SourceFile, ...]
-    incidents: tuple[SourceFile, ...]
-    promtool: tuple[SourceFile, ...] = ()
-    diagnostics: tuple[Diagnostic, ...] = ()
-
-    @property
-    def paths(self) -> frozenset[str]:
-        """Every path a relative link may lead to."""
-        return frozenset(each.path for each in (*self.rules, *self.sops, *self.incidents))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
-    """What holds for the whole run."""
-
-    project: Project
-    ledger: Ledger
-    today: date
-    ignores: tuple[Ignore, ...] = ()
-    """Written in tocsin.yaml."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LoadedService:
-    """One service folder, loaded: what its files say, before any environment."""
-
-    service: str
-    files: tuple[RuleFile, ...]
-    kept: tuple[SourceFile, ...]
-    """promtool test files a team keeps as they are."""
-    ignores: tuple[Ignore, ...]
-    diagnostics: tuple[Diagnostic, ...]
-
-    @property
-    def broken(self) -> bool:
-        """Whether a file did not load: what it would have said is unknown, so nobody is blamed for its absence."""
-        return any(each.severity is Severity.error for each in self.diagnostics)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Exports:
-    """One service as the others need it before they can be compiled: environment -> its recording rules."""
-
-    service: str
-    records: Mapping[str, tuple[RecordFacts, ...]]
-    broken: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shared:
-    """What every service may name: environment -> all recording rules, and the SOPs."""
-
-    records: Mapping[str, Records]
-    sops: SopIndex
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ServiceReport:
-    """What remains of a service when it is checked."""
-
-    facts: ServiceFacts
-    broken: bool
-    ignores: tuple[Ignore, ...]
-    diagnostics: tuple[Diagnostic, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PageReport:
-    """What remains of a SOP or incident when it is checked."""
-
-    sop: SopFacts | None
-    incident: IncidentFacts | None
-    ignores: tuple[Ignore, ...]
-    diagnostics: tuple[Diagnostic, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Page:
-    """One SOP or incident, loaded and checked by itself."""
-
-    sop: Sop | None
-    incident: Incident | None
-    report: PageReport
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CompiledService:
-    """One service, compiled for every environment and checked."""
-
-    loaded: LoadedService
-    resolved: tuple[Resolved, ...]
-    plans: tuple[TestPlan, ...]
-    """Its unit tests in each environment; nothing where it has none."""
-    report: ServiceReport
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Compilation:
-    """What the repository compiles to. `settings` is None where tocsin.yaml itself cannot be used: then there is nothing else."""
-
-    settings: Settings | None
-    services: tuple[CompiledService, ...]
-    pages: tuple[Page, ...]
-    frozen: frozenset[str]
-    diagnostics: tuple[Diagnostic, ...]
 
 
 class Watch(Protocol):
