@@ -30,7 +30,7 @@ def only_set(text: str, path: str = "alerts.yml") -> RuleSet:
 def placed(path: str, text: str) -> Place:
     """Where a text's rules would go."""
     rule_set = only_set(text, path)
-    return guess(rule_set, judge(rule_set, ())[0])
+    return guess(rule_set, judge(rule_set, {})[0])
 
 
 def named(

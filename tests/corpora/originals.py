@@ -21,8 +21,22 @@ NO_NAME = ""
 
 class AsWritten(yaml.CSafeLoader):
     """Keeps every scalar but null as text: Prometheus decodes `true` or `0.990` into a label as it is
-    written.
+    written. Of a key written twice, which Prometheus refuses, the first is kept, so that the rule has the
+    name a reader sees first.
     """
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[object, object]:
+        if not getattr(node, "once", False):
+            node.once = True  # type: ignore[attr-defined]
+            seen: set[str] = set()
+            rows = []
+            for key, value in node.value:
+                name = key.value if isinstance(key, yaml.ScalarNode) else ""
+                if name == "<<" or name not in seen:
+                    rows.append((key, value))
+                seen.add(name)
+            node.value = rows
+        return super().construct_mapping(node, deep)
 
 
 AsWritten.yaml_implicit_resolvers = {
@@ -218,7 +232,7 @@ def _pairs(data: object) -> dict[str, str]:
 
 
 def _text(value: object) -> str:
-    return "" if value is None else value if isinstance(value, str) else repr(value)
+    return value if isinstance(value, str) else ""
 
 
 def compiled(path: Path) -> dict[str, Group]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -251,7 +252,7 @@ def account_for(
             result.carried += there
             if there:
                 continue
-            word = _class(rule.name, group.name, refusals)
+            word = _class(rule.name, group.name, refusals, partly=any(flags))
             if word is None:
                 result.problems.append(
                     f"{group.file}: the {rule.kind} `{rule.name}` of group `{group.name}` is lost: no finding names it"
@@ -262,22 +263,16 @@ def account_for(
             result.problems.append(f"{group.file}: the empty group `{group.name}` is lost")
 
 
-def _class(rule: str, group: str, refusals: list[dict[str, object]]) -> str | None:
-    """The class of the first refusal that names the rule, else its group, else the whole file."""
-    for named in (
-        lambda text: f"`{rule}`" in text and bool(rule),
-        lambda text: f"group `{group}`" in text or text.startswith("group:"),
-    ):
-        for row in refusals:
-            if named(str(row["message"])):
-                return REFUSALS[str(row["code"])]
-    whole = [
-        row
-        for row in refusals
-        if row["code"] in ("TOC816", "TOC812", "TOC110") and "`" not in str(row["message"]).split(":")[0]
-    ]
-    nameless = [row for row in refusals if not rule and str(row["message"]).startswith("a rule of group")]
-    return REFUSALS[str((whole or nameless)[0]["code"])] if whole or nameless else None
+def _class(rule: str, group: str, refusals: list[dict[str, object]], *, partly: bool) -> str | None:
+    """The class of the first refusal that names the rule, else its group, else the whole file; where other rules of
+    the group were carried, only the first will do.
+    """
+    messages = [(str(row["message"]), REFUSALS[str(row["code"])]) for row in refusals]
+    by_rule = [word for text, word in messages if rule and f"`{rule}`" in text]
+    by_group = [word for text, word in messages if f"group `{group}`" in text or text.startswith("group:")]
+    whole = [word for text, word in messages if not re.search(r"\b(?:alert|record|group) `", text)]
+    allowed = by_rule if partly and rule else by_rule or by_group or whole
+    return allowed[0] if allowed else None
 
 
 def _accepted(place: Path, promtool: Path, result: Result) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from tests.adopting import foreign
 
+from tocsin.adopt.duplicates import blame
 from tocsin.adopt.rules import Group, judge
 from tocsin.adopt.shapes import read
 from tocsin.diag import Diagnostic, Severity
@@ -16,7 +17,8 @@ GOOD = "  - alert: Good\n    expr: up == 0\n"
 def judged(text: str, *without: str) -> tuple[tuple[Group, ...], tuple[Diagnostic, ...]]:
     reading = read(foreign(text))
     (rule_set,) = reading.sets
-    groups, found = judge(rule_set, reading.duplicates, frozenset(without))
+    blamed = blame(reading.duplicates, (group.node for group in rule_set.groups))
+    groups, found = judge(rule_set, blamed, frozenset(without))
     return groups, (*reading.found, *found)
 
 
@@ -165,3 +167,34 @@ def test_rules_of_the_loki_operator_are_logql_even_where_they_parse() -> None:
 
     assert groups == ()
     assert [each.code for each in found] == ["TOC811"]
+
+
+TWO = f"groups:\n- name: a\n  rules:\n{GOOD}- name: b\n  rules:\n{GOOD.replace('Good', 'Other')}"
+
+
+@pytest.mark.parametrize(
+    ("text", "groups", "line"),
+    [
+        (
+            TWO.replace("    expr: up == 0\n- name", "    expr: up == 0\n    expr: up == 1\n- name"),
+            {"a": 0, "b": 1},
+            6,
+        ),
+        (TWO.replace("- name: b\n", "  interval: 1m\n  interval: 2m\n- name: b\n"), {"b": 1}, 7),
+        (TWO.replace("- name: b\n", ""), {}, 6),
+        (TWO + "groups: []\n", {}, 10),
+        (
+            '{"groups": [{"name": "a", "rules": [{"alert": "A", "expr": "up", "expr": "up"}, {"alert": "B", "expr": "up"}]}]}',
+            {"a": 1},
+            1,
+        ),
+    ],
+    ids=["in a rule", "in a group", "rules", "groups", "json"],
+)
+def test_a_key_written_twice_is_laid_at_the_smallest_door(
+    text: str, groups: dict[str, int], line: int
+) -> None:
+    carried, found = judged(text)
+
+    assert {each.name: len(each.rules) for each in carried} == groups
+    assert [(each.code, each.span.line) for each in found] == [("TOC813", line)]

@@ -19,6 +19,7 @@ from datetime import date
 
 from tocsin.adopt.comments import Comments, scan
 from tocsin.adopt.decide import LATER, Judged, Options, Plan, decide
+from tocsin.adopt.duplicates import blame
 from tocsin.adopt.existing import Existing
 from tocsin.adopt.project_file import OLDEST, extended, fresh
 from tocsin.adopt.prove import Proof, prove
@@ -147,8 +148,9 @@ def _read(files: Iterable[SourceFile], options: Options, watch: Watch) -> _Read:
         found.extend(reading.found)
         tests.extend(reading.tests)
         other += reading.other
+        blamed = blame(reading.duplicates, (group.node for each in reading.sets for group in each.groups))
         for rule_set in reading.sets:
-            groups, said = judge(rule_set, reading.duplicates, options.without)
+            groups, said = judge(rule_set, blamed, options.without)
             found.extend(said)
             rules += rule_set.rules
             # An empty group is carried too: somebody's dashboard may list it. One whose every rule was

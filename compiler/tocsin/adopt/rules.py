@@ -21,6 +21,7 @@ from tocsin.adopt.classify import (
     of_name,
     of_template,
 )
+from tocsin.adopt.duplicates import WHOLE_FILE, Blame
 from tocsin.adopt.scalars import text_at
 from tocsin.adopt.shapes import RuleSet
 from tocsin.diag.diagnostic import Diagnostic, Related, diagnostic
@@ -36,6 +37,7 @@ RULE_KEYS = ("alert", "record", "expr", "for", "keep_firing_for", "labels", "ann
 LATEST = (3, 99)
 """A template is refused only where no version would load it; the project file then names a version that does.
 """
+_TWICE = "Prometheus refuses a key written twice"
 _LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*\Z")
 _RECORD = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*\Z")
 
@@ -114,18 +116,29 @@ class _Judge:
     def mistake(self, span: Span, message: str, help: str = "", field: str = "") -> None:
         self.refuse(span, Reason("TOC813", message, help), field)
 
+    def blame(self, blamed: Blame) -> None:
+        for each in blamed.get(self.origin.node.mark, ()):
+            self.mistake(each.span, f"{each.message}; {_TWICE}", each.help)
+
 
 def judge(
-    rule_set: RuleSet, duplicates: Sequence[Diagnostic], without: frozenset[str] = frozenset()
+    rule_set: RuleSet, blamed: Blame, without: frozenset[str] = frozenset()
 ) -> tuple[tuple[Group, ...], tuple[Diagnostic, ...]]:
-    """The groups that can be carried, and a finding for each thing that cannot. `duplicates` are the file's
-    keys written twice.
+    """The groups that can be carried, and a finding for each thing that cannot. `blamed` says which of them
+    has a key written twice.
     """
+    if WHOLE_FILE in blamed:
+        return (), tuple(
+            diagnostic(
+                "TOC813", each.span, f"{each.message}; {_TWICE}", help=each.help, subject=each.span.file
+            )
+            for each in blamed[WHOLE_FILE]
+        )
     found: list[Diagnostic] = []
     groups: list[Group] = []
     names: dict[str, Origin] = {}
     for origin in rule_set.groups:
-        group, said = _group(origin, rule_set, duplicates, without, names)
+        group, said = _group(origin, rule_set, blamed, without, names)
         found.extend(said)
         if group is not None:
             groups.append(group)
@@ -135,7 +148,7 @@ def judge(
 def _group(
     origin: Origin,
     rule_set: RuleSet,
-    duplicates: Sequence[Diagnostic],
+    blamed: Blame,
     without: frozenset[str],
     names: dict[str, Origin],
 ) -> tuple[Group | None, list[Diagnostic]]:
@@ -162,12 +175,7 @@ def _group(
     if listed is not None and not isinstance(listed, Seq):
         judge.mistake(origin.value("rules"), "must be a list of rules", field="rules")
     rows = list(listed) if isinstance(listed, Seq) else []
-    nodes = [each for each in rows if isinstance(each, Map)]
-    starts = [place_of(each.mark)[0] for each in nodes]
-    for each in duplicates:
-        line = each.span.line - 1
-        if place_of(origin.node.mark)[0] <= line and (not starts or line < min(starts)):
-            judge.mistake(each.span, f"{each.message}; Prometheus refuses a key written twice", each.help)
+    judge.blame(blamed)
     if judge.refused:
         return None, judge.found
     rules: list[Rule] = []
@@ -181,7 +189,7 @@ def _group(
                 f"rules[{index}]",
             )
             continue
-        rule, said = _rule(Origin(origin.file, origin.text, row), name, duplicates, starts, without)
+        rule, said = _rule(Origin(origin.file, origin.text, row), name, blamed, without)
         judge.found.extend(said)
         if rule is not None:
             rules.append(rule)
@@ -216,8 +224,7 @@ def _group_name(judge: _Judge, name: str, names: dict[str, Origin]) -> None:
 def _rule(
     origin: Origin,
     group: str,
-    duplicates: Sequence[Diagnostic],
-    starts: Sequence[int],
+    blamed: Blame,
     without: frozenset[str],
 ) -> tuple[Rule | None, list[Diagnostic]]:
     kind = "record" if "record" in origin.node and "alert" not in origin.node else "alert"
@@ -242,11 +249,7 @@ def _rule(
     else:
         _templates(judge, name, "labels", labels)
         _templates(judge, name, "annotations", annotations)
-    first = place_of(origin.node.mark)[0]
-    last = min((each for each in starts if each > first), default=1 << 30)
-    for each in duplicates:
-        if first <= each.span.line - 1 < last:
-            judge.mistake(each.span, f"{each.message}; Prometheus refuses a key written twice", each.help)
+    judge.blame(blamed)
     if judge.refused or expr is None:
         return None, judge.found
     rule = Rule(
