@@ -87,14 +87,12 @@ def judge(
     """The groups that can be carried, and a finding for each thing that cannot. `blamed` says which of them
     has a key written twice.
     """
-    if WHOLE_FILE in blamed:
-        return (), tuple(
-            diagnostic(
-                "TOC813", each.span, f"{each.message}; {TWICE}", help=each.help, subject=each.span.file
-            )
-            for each in blamed[WHOLE_FILE]
-        )
-    found: list[Diagnostic] = []
+    found = [
+        diagnostic("TOC813", each.span, f"{each.message}; {TWICE}", help=each.help, subject=each.span.file)
+        for each in blamed.get(WHOLE_FILE, ())
+    ]
+    if found and not rule_set.logql:
+        return (), tuple(found)
     groups: list[Group] = []
     names: dict[str, Origin] = {}
     for origin in rule_set.groups:
