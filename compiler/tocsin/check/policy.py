@@ -9,6 +9,7 @@ from tocsin.diag import Diagnostic, Span, diagnostic
 from tocsin.diag.nearest import did_you_mean, nearest
 from tocsin.ir.project import SeverityPolicy
 from tocsin.ir.rule import AlertSource
+from tocsin.load.rules import LEVEL_KEYS
 from tocsin.resolve import file_uses, override_findings, rule_uses
 
 
@@ -176,22 +177,8 @@ def unused_parameters(view: ServiceView) -> Iterator[Diagnostic]:
                 yield _unused(name, file.origin.key("params", name), file.file.path)
 
 
-_FIELDS = (
-    "severity",
-    "name",
-    "expr",
-    "for",
-    "keep_firing_for",
-    "enabled",
-    "labels",
-    "annotations",
-    "summary",
-    "description",
-)
-
-
 def _unused(name: str, span: Span, subject: str) -> Diagnostic:
-    close = nearest(name, _FIELDS)
+    close = nearest(name, LEVEL_KEYS)
     help = f"did you mean `{close}`?" if close else "remove it, or use it"
     return diagnostic(
         "TOC405", span, f"nothing uses the parameter `{name}`", help=help, subject=f"{subject}/{name}"

@@ -7,10 +7,10 @@ place and renamed, so a run that is stopped leaves whole files only.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
+from tocsin.disk.write import write_file
 from tocsin.errors import MachineError
 from tocsin.ir.artifact import Artifact
 from tocsin.source.schema import KINDS, schema_text
@@ -38,7 +38,7 @@ def write_sources(root: Path, files: Iterable[Artifact], *, extend: Collection[s
             if target.is_symlink() or (target.exists() and each.path not in extend):
                 continue
             _plain_folders(root, target.parent)
-            _replace(target, each.text)
+            write_file(target, each.text)
         except OSError as error:
             raise MachineError(f"cannot write `{each.path}`: {error.strerror or error}") from error
         written.append(each.path)
@@ -54,15 +54,3 @@ def _plain_folders(root: Path, folder: Path) -> None:
             )
         each.mkdir(exist_ok=True)
     folder.mkdir(parents=True, exist_ok=True)
-
-
-def _replace(target: Path, text: str) -> None:
-    beside = target.with_name(f".{target.name}.tocsin-new")
-    handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o644)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as out:
-            out.write(text)
-        beside.replace(target)
-    except BaseException:
-        beside.unlink(missing_ok=True)
-        raise
