@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import reduce
 
 from tocsin.ir.digest import record_digest
 from tocsin.ir.duration import Duration
@@ -69,11 +70,8 @@ class Records:
         if name not in self._labels:
             self._labels[name] = None
             outs = [self._labels_of(each) for each in self.by_name[name]]
-            self._labels[name] = (
-                None
-                if any(each is None for each in outs)
-                else _union([each for each in outs if each is not None])
-            )
+            known = [each for each in outs if each is not None]
+            self._labels[name] = reduce(Labels.either, known) if len(known) == len(outs) else None
         return self._labels[name]
 
     def _labels_of(self, facts: RecordFacts) -> Labels | None:
@@ -82,7 +80,7 @@ class Records:
             return None
         out = labels_out(expr, self.labels)
         added = frozenset(name for name, value in facts.labels.items() if value)
-        return Labels(named=out.named | added, open=out.open, dropped=out.dropped - added)
+        return out.plus(*added)
 
     def _of(self, name: str, open_names: frozenset[str]) -> tuple[str, ...]:
         if name not in self.by_name or name in open_names:
@@ -109,13 +107,3 @@ class Records:
             if parsed and isinstance(expr, Expr)
             else [],
         )
-
-
-def _union(outs: list[Labels]) -> Labels:
-    named = frozenset[str]().union(*(each.named for each in outs))
-    is_open = any(each.open for each in outs)
-    dropped = frozenset[str]()
-    if is_open:
-        opened = [each for each in outs if each.open]
-        dropped = frozenset.intersection(*(each.dropped for each in opened)) - named
-    return Labels(named=named, open=is_open, dropped=dropped)
