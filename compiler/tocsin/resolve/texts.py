@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from tocsin.diag import Diagnostic, Span, diagnostic
 from tocsin.diag.nearest import nearest
@@ -137,7 +137,7 @@ def annotations_of(
     own = frozenset(annotations)
     added: Mapping[str, str | None] = {
         "sop_ref": alert.sop_ref,
-        "runbook_url": runbook_url(project, alert.sop_ref),
+        "runbook_url": runbook_link(project, alert.sop_ref, alert.identity),
         "service": alert.service,
         "owner": alert.owner,
     }
@@ -154,3 +154,16 @@ def runbook_url(project: Project, sop_ref: str | None) -> str | None:
         return None
     id, _, anchor = sop_ref.partition("#")
     return f"{project.site.url}/sop/{id}/" + (f"#{anchor}" if anchor else "")
+
+
+def runbook_link(project: Project, sop_ref: str | None, identity: Sequence[str]) -> str | None:
+    """What an alert carries: the address with the labels that tell its instances apart, which fill the placeholders of the page's commands.
+
+    `urlquery` is a function of Go's templates, so Prometheus and Grafana both have it. The query goes before the section.
+    """
+    url = runbook_url(project, sop_ref)
+    if url is None or not identity:
+        return url
+    page, hash, anchor = url.partition("#")
+    values = "&".join(f"{name}={{{{ $labels.{name} | urlquery }}}}" for name in identity)
+    return f"{page}?{values}{hash}{anchor}"
