@@ -5,7 +5,9 @@ A page's file below the docs folder and its address say the same thing twice; bo
 
 from __future__ import annotations
 
-from urllib.parse import quote
+import hashlib
+import re
+from collections.abc import Sequence
 
 HOME = ""
 LEVELS = "levels"
@@ -19,6 +21,32 @@ SERVICES = "svc"
 TEAMS = "team"
 ERRORS = "err"
 INCIDENTS = "inc"
+INDEXES = (SOPS, ALERTS, SERVICES, TEAMS, ERRORS, INCIDENTS)
+"""Pages that list pages of one kind, in the order of the navigation."""
+_LONGEST = 120
+"""Bytes of one name in an address; file systems take 255."""
+
+
+def segment(text: str) -> str:
+    """Any text as one part of an address and the name of a file: letters, digits, `_`, `-` and inner dots as they are, every other byte as
+    `~` and its two hex digits. No two texts share a segment; `%` is not used because servers and browsers disagree about it in file names.
+    """
+    escaped = re.sub(
+        r"[^A-Za-z0-9._-]|^\.|\.$",
+        lambda match: "".join(f"~{byte:02X}" for byte in match[0].encode("utf-8", "replace")),
+        text,
+    )
+    if escaped.lower() in ("index", "readme", "all", ""):  # the generator's, or our own, name of an index page
+        escaped = f"~{ord(escaped[0]):02X}{escaped[1:]}" if escaped else "~"
+    if len(escaped) > _LONGEST:
+        digest = hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:16]
+        escaped = f"{escaped[: _LONGEST - 20].rstrip('.')}~~{digest}"
+    return escaped
+
+
+def base(language: str, languages: Sequence[str]) -> str:
+    """The folder of a language below the site's root: none for the first language, `zh/` for another."""
+    return "" if language == languages[0] else f"{language}/"
 
 
 def sop(id: str) -> str:
@@ -28,22 +56,22 @@ def sop(id: str) -> str:
 
 def alert(name: str) -> str:
     """The stub of one alertname."""
-    return f"{ALERTS}/{quote(name, safe='')}"
+    return f"{ALERTS}/{segment(name)}"
 
 
 def service(name: str) -> str:
     """The page of one service."""
-    return f"{SERVICES}/{quote(name, safe='')}"
+    return f"{SERVICES}/{segment(name)}"
 
 
 def team(id: str) -> str:
     """The page of one team."""
-    return f"{TEAMS}/{quote(id, safe='')}"
+    return f"{TEAMS}/{segment(id)}"
 
 
 def error(code: str) -> str:
     """The page of one error code."""
-    return f"{ERRORS}/{quote(code, safe='')}"
+    return f"{ERRORS}/{segment(code)}"
 
 
 def incident(id: str) -> str:
@@ -55,7 +83,7 @@ def markdown(page: str) -> str:
     """The Markdown file of a page, below the docs folder: index pages have a folder of their own."""
     return (
         f"{page}.md"
-        if page and page not in (SOPS, SERVICES, TEAMS, ERRORS, INCIDENTS, ALERTS)
+        if page and page not in INDEXES
         else f"{page}/index.md".lstrip("/")
     )
 
@@ -71,3 +99,9 @@ def relative(page: str, of: str) -> str:
     while len(source) > 1 and len(target) > 1 and source[0] == target[0]:
         source, target = source[1:], target[1:]
     return "../" * (len(source) - 1) + "/".join(target)
+
+
+def direct(page: str, of: str) -> str:
+    """The link from the built page `of` to the address of `page`, for pages the generator does not know (stubs) and for our own HTML."""
+    depth = len([part for part in of.split("/") if part])
+    return "../" * depth + (f"{page}/" if page else "") or "./"
