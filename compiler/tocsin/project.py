@@ -119,6 +119,12 @@ def _project(origin: Origin) -> Project:
             languages=_texts(site, "languages", ("en",)),
             sections=_texts(site, "sections"),
             repository=_text(site, "repository").rstrip("/"),
+            description=_text(site, "description"),
+            primary=_text(_map(site, "palette"), "primary", "indigo"),
+            accent=_text(_map(site, "palette"), "accent", "indigo"),
+            logo=_text(site, "logo"),
+            favicon=_text(site, "favicon"),
+            copyright=_text(site, "copyright"),
         ),
         checks={
             code: None if value == "off" else Severity[str(value)]

@@ -87,6 +87,13 @@ class Site:
     languages: tuple[str, ...] = ("en",)
     sections: tuple[str, ...] = ()
     repository: str = ""
+    description: str = ""
+    primary: str = "indigo"
+    accent: str = "indigo"
+    logo: str = ""
+    """A path below `site/`, as `favicon` is; `""` for the theme's own."""
+    favicon: str = ""
+    copyright: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
