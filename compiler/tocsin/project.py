@@ -119,6 +119,7 @@ def _project(origin: Origin) -> Project:
             languages=_texts(site, "languages", ("en",)),
             sections=_texts(site, "sections"),
             repository=_text(site, "repository").rstrip("/"),
+            branch=_text(site, "branch", "main"),
             description=_text(site, "description"),
             primary=_text(_map(site, "palette"), "primary", "indigo"),
             accent=_text(_map(site, "palette"), "accent", "indigo"),
@@ -205,6 +206,7 @@ def _evaluator(data: Map) -> Evaluator:
         on_limit=cast("Literal['refuse', 'split']", _text(limits, "on_limit", "refuse")),
         tenant=_text(data, "tenant") or None,
         url_env=_text(data, "url_env") or None,
+        web_url=_text(data, "web_url").rstrip("/"),
         replicas=cast(int, data.get("replicas", 1)),
     )
 

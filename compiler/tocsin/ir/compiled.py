@@ -50,6 +50,8 @@ class Evaluator:
     on_limit: Literal["refuse", "split"] = "refuse"
     tenant: str | None = None
     url_env: str | None = None
+    web_url: str = ""
+    """Its address in a browser, without a slash at its end, `""` where it has none: links on the site, never a way to the server."""
     replicas: int = 1
 
 

@@ -87,6 +87,8 @@ class Site:
     languages: tuple[str, ...] = ("en",)
     sections: tuple[str, ...] = ()
     repository: str = ""
+    branch: str = "main"
+    """The branch that edit links open."""
     description: str = ""
     primary: str = "indigo"
     accent: str = "indigo"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -100,6 +101,16 @@ class Sop:
     def anchors(self) -> frozenset[str]:
         """Every place a `sop_ref` may name after `#`."""
         return frozenset(each.anchor for each in self.body.sections)
+
+
+SOURCE_HASH_LENGTH = 12
+
+
+def source_hash(sop: Sop) -> str:
+    """What a translation of `sop`, the original, carries as `source_hash`: the first 12 hexadecimal digits of the SHA-256 of its prose. Front
+    matter is not in it, so that a new review date makes no translation stale.
+    """
+    return hashlib.sha256(sop.body.text.encode("utf-8", "surrogatepass")).hexdigest()[:SOURCE_HASH_LENGTH]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
