@@ -3,7 +3,8 @@ release notes.
 
 A row says from which version on a field is read, and where that fact comes from. `surface` tells apart the
 doors of one product, because they learn a field at different times: `file` (a rule or provisioning file),
-`http` (the provisioning API), `ruler` (Mimir's configuration API). A field that is in no row is no question
+`http` (the provisioning API), `ruler` (Mimir's configuration API). `api` is for what a server does rather than
+what it reads: how it treats a request that is the same in every version. A field that is in no row is no question
 of versions; asking for it is our bug.
 """
 
@@ -13,7 +14,7 @@ from functools import lru_cache
 from typing import Literal, NamedTuple
 
 Product = Literal["prometheus", "mimir", "grafana"]
-Surface = Literal["file", "http", "ruler"]
+Surface = Literal["file", "http", "ruler", "api"]
 Version = tuple[int, int, int]
 NEVER: Version = (9999, 0, 0)
 """No version yet."""
@@ -121,6 +122,24 @@ TABLE: tuple[Row, ...] = (
         (11, 6, 0),
         "gte, lte, eq and ne of a threshold node, #99516",
     ),
+    # Grafana: what its interfaces do. A `~` version of a merge date stands as the release after it.
+    Row("grafana", "api", "group_provenance", (10, 0, 0), "X-Disable-Provenance on a group PUT, #63650"),
+    Row("grafana", "api", "missing_rule_is_404", (10, 0, 0), "500 for a rule that is not there in 9.x"),
+    Row("grafana", "api", "notification_settings", (10, 4, 0), "a rule's own receiver, released with 10.4.0"),
+    Row("grafana", "api", "group_delete", (11, 0, 0), "DELETE of a rule group, asked for in #81860"),
+    Row("grafana", "api", "folder_check", (11, 0, 0), "a rule POST into no folder is refused, #83938"),
+    Row("grafana", "api", "nested_folders", (11, 0, 0), "behind a flag in 10.x, on since 11.0.0"),
+    Row("grafana", "api", "uid_in_group", (11, 5, 2), "a group PUT creates a rule of a chosen uid, #99858"),
+    Row("grafana", "api", "group_order", (11, 5, 2), "a change of order alone is kept, #99858"),
+    Row("grafana", "api", "record", (12, 0, 0), "recording rules, behind a flag from 11.2"),
+    Row(
+        "grafana",
+        "api",
+        "active_time_intervals",
+        (12, 1, 0),
+        "in notification settings, released with 12.1.0",
+    ),
+    Row("grafana", "api", "mismatch_is_409", (12, 4, 0), "provenance on a rule DELETE, #117484; 500 before"),
 )
 
 

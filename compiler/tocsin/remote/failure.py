@@ -1,0 +1,130 @@
+"""An exchange that did not go well, as one error of ours: which kind it is, and one sentence for the operator."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from tocsin.errors import (
+    Ambiguous,
+    Denied,
+    NotSent,
+    Redirected,
+    Refused,
+    RemoteError,
+    Unreachable,
+    WrongShape,
+)
+from tocsin.remote.answer import Answer
+
+_SAID = 300
+_TITLE = re.compile(r"<title[^>]*>([^<]*)", re.IGNORECASE)
+_MARKUP = re.compile(r"^\s*<(?:!doctype|html|head|body)\b", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """No whole answer came. `sent` is False where no byte of the request left; `final` where another attempt would end the same way."""
+
+    reason: str
+    sent: bool = True
+    final: bool = False
+
+
+def is_write_certainly_refused(answer: Answer) -> bool:
+    """Whether this answer promises that a write was not begun: 429, and 503 from a server that says when to come back. A 503 without that may
+    be a proxy's, after the server had the request."""
+    return answer.status == 429 or (answer.status == 503 and "retry-after" in answer.headers)
+
+
+def error_of(
+    result: Answer | Failure, *, endpoint: str, write: bool, attempts: int, redact: Callable[[str], str]
+) -> RemoteError:
+    """The error for an exchange whose answer is not one the caller accepts."""
+    tried = f" ({attempts} attempts)" if attempts > 1 else ""
+    if isinstance(result, Failure):
+        message = f"{endpoint}: {result.reason}{tried}"
+        if not result.sent:
+            return NotSent(message, endpoint=endpoint)
+        if write:
+            return Ambiguous(f"{message}; whether it was applied is not known", endpoint=endpoint)
+        return Unreachable(message, endpoint=endpoint)
+    status = result.status
+    kind, said = words_of(result, redact)
+    sentence = f"{endpoint}: {status}{f', {said}' if said else ''}{tried}"
+    if 300 <= status < 400:
+        target = _where(result.headers.get("location", ""), redact)
+        return Redirected(
+            f"{endpoint}: {status}, it points to {target}, which is not followed",
+            endpoint=endpoint,
+            status=status,
+            help="give the server's own address, with https and its sub-path",
+        )
+    if status in (401, 403):
+        why = "the credentials are not accepted" if status == 401 else "the credentials do not allow this"
+        return Denied(
+            f"{endpoint}: {status}, {why}{f' ({said})' if said else ''}",
+            endpoint=endpoint,
+            status=status,
+            kind=kind,
+            said=said,
+        )
+    if status < 300:
+        if write:
+            return Ambiguous(
+                f"{sentence}; another status was expected", endpoint=endpoint, status=status, said=said
+            )
+        return WrongShape(f"{endpoint}: {status} where another status is promised", endpoint=endpoint)
+    if write and not is_write_certainly_refused(result) and (status >= 500 or status in (408, 499)):
+        return Ambiguous(
+            f"{sentence}; whether it was applied is not known", endpoint=endpoint, status=status, said=said
+        )
+    if not write and status in (502, 503, 504):
+        return Unreachable(sentence, endpoint=endpoint)
+    asked = result.headers.get("retry-after", "")
+    wait = f"it asks to wait {redact(_tidy(asked))[:40]}" if asked and status in (429, 503) else ""
+    return Refused(sentence, endpoint=endpoint, status=status, kind=kind, said=said, help=wait)
+
+
+def words_of(answer: Answer, redact: Callable[[str], str]) -> tuple[str, str]:
+    """(machine word, sentence) from an error's body, whoever wrote it: Grafana, Prometheus, an Alertmanager, a proxy's HTML, or nothing."""
+    text = answer.text
+    try:
+        body = json.loads(text)
+    except (ValueError, RecursionError):
+        body = None
+        if _MARKUP.match(text):
+            title = _TITLE.search(text)
+            text = f"an HTML page: {title[1]}" if title else "an HTML page"
+    else:
+        text = body if isinstance(body, str) else ""
+    kind = ""
+    if isinstance(body, dict):
+        kind = next(
+            (body[key] for key in ("messageId", "errorType", "status") if isinstance(body.get(key), str)), ""
+        )
+        text = next(
+            (body[key] for key in ("message", "error", "title") if isinstance(body.get(key), str)), ""
+        )
+    # Hidden before it is cut: half a secret is one, too.
+    return kind[:100], redact(_tidy(text))[:_SAID].rstrip()
+
+
+def _tidy(text: str) -> str:
+    """On one line, without what could move a terminal's cursor."""
+    return " ".join("".join(each if each.isprintable() else " " for each in text[:20_000]).split())
+
+
+def _where(location: str, redact: Callable[[str], str]) -> str:
+    """Where a redirect points, without the query, which may hold a ticket, and without a user."""
+    try:
+        parts = urlsplit(location)
+        host = parts.hostname or ""
+        port = f":{parts.port}" if parts.port else ""
+    except ValueError:
+        return "an unreadable address"
+    start = f"{parts.scheme}://{host}{port}" if host else ""
+    return redact(_tidy(f"{start}{parts.path}"))[:200] or "nowhere"
