@@ -1,4 +1,4 @@
-"""The only module that starts other programs: promtool, amtool, mkdocs.
+"""The only module that starts other programs: promtool, amtool, mkdocs, git.
 
 A program gets a list of arguments (no shell), a time limit, and an environment of a few harmless names: no
 secret of ours reaches it, and its output does not depend on the language of the machine.
@@ -10,9 +10,11 @@ import os
 import shutil
 import signal
 import subprocess
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from tocsin.errors import MachineError
 
@@ -32,6 +34,15 @@ class Finished:
     err: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FinishedBytes:
+    """The same, before anybody made text of it."""
+
+    code: int
+    out: bytes
+    err: bytes
+
+
 def run(
     argv: Sequence[str],
     *,
@@ -45,6 +56,20 @@ def run(
     MachineError where it cannot be started, or does not end within `timeout` seconds; then it and what it
     started are killed.
     """
+    given = input.encode("utf-8") if input is not None else None
+    done = run_bytes(argv, cwd=cwd, timeout=timeout, input=given, env=env)
+    return Finished(code=done.code, out=_text(done.out), err=_text(done.err))
+
+
+def run_bytes(
+    argv: Sequence[str],
+    *,
+    cwd: Path,
+    timeout: float,
+    input: bytes | None = None,
+    env: Mapping[str, str] | None = None,
+) -> FinishedBytes:
+    """`run` for a program that speaks in bytes: counted blobs, names that are no text."""
     try:
         # A session of its own, so that what it starts can be ended with it.
         process = subprocess.Popen(
@@ -54,8 +79,6 @@ def run(
             stdin=subprocess.PIPE if input is not None else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            encoding="utf-8",
-            errors="replace",
             start_new_session=True,
         )
     except OSError as error:
@@ -75,7 +98,59 @@ def run(
         except BaseException:
             _kill(process)
             raise
-    return Finished(code=process.returncode, out=out, err=err)
+    return FinishedBytes(code=process.returncode, out=out, err=err)
+
+
+def _text(data: bytes) -> str:
+    return data.decode("utf-8", "replace").replace("\r\n", "\n").replace("\r", "\n")
+
+
+class Running:
+    """A program that works while we do something else: `start` made it. Leaving its `with` block kills it where it still runs."""
+
+    def __init__(self, name: str, process: subprocess.Popen[str], said: IO[str]) -> None:
+        self._name, self._process, self._said = name, process, said
+
+    def __enter__(self) -> Running:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._process.poll() is None:
+            _kill(self._process)
+        self._said.close()
+
+    def wait(self, timeout: float) -> Finished:
+        """Its end; everything it said is in `out`. MachineError where it does not end within `timeout` seconds."""
+        try:
+            code = self._process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            raise MachineError(
+                f"{self._name} did not end within {timeout:g} seconds",
+                help="try again; a busy machine may need longer",
+            ) from None
+        self._said.seek(0)
+        return Finished(code=code, out=self._said.read(), err="")
+
+
+def start(name: str, argv: Sequence[str], *, cwd: Path, env: Mapping[str, str] | None = None) -> Running:
+    """Starts `argv`, called `name` in sentences, and does not wait. MachineError where it cannot be started."""
+    # A file and not a pipe: nobody reads while it works, and a full pipe would stop it.
+    said = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")
+    try:
+        process = subprocess.Popen(
+            list(argv),
+            cwd=cwd,
+            env={**_minimal(), **(env or {})},
+            stdin=subprocess.DEVNULL,
+            stdout=said,
+            stderr=subprocess.STDOUT,
+            encoding="utf-8",
+            start_new_session=True,
+        )
+    except OSError as error:
+        said.close()
+        raise MachineError(f"cannot start {argv[0]}: {os.strerror(error.errno or 0).lower()}") from error
+    return Running(name, process, said)
 
 
 def find_tool(name: str, env_var: str) -> Path:
@@ -104,7 +179,7 @@ def _minimal() -> dict[str, str]:
     return {"LC_ALL": "C.UTF-8", **{name: os.environ[name] for name in _PASSED if name in os.environ}}
 
 
-def _kill(process: subprocess.Popen[str]) -> None:
+def _kill(process: subprocess.Popen[bytes] | subprocess.Popen[str]) -> None:
     try:
         os.killpg(process.pid, signal.SIGKILL)
     except ProcessLookupError:
