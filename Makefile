@@ -10,7 +10,7 @@ SHELL := /bin/bash
 BIN := .venv/bin
 CODE := compiler tests $(wildcard demo)
 
-.PHONY: demo test check fmt bench corpora venv real judges
+.PHONY: demo test check fmt bench corpora venv real judges browser
 .DEFAULT_GOAL := help
 
 .PHONY: help
@@ -26,10 +26,13 @@ real: venv
 judges: venv
 	@PATH="$(CURDIR)/$(BIN):$$PATH" bash tests/judges/install.sh
 
+browser: venv
+	@bash tests/browser/install.sh
+
 demo: real
 	@PATH="$(CURDIR)/$(BIN):$$PATH" bash demo/run.sh
 
-test: real judges
+test: real judges browser
 	@$(BIN)/python -m pytest $(ARGS)
 
 check: venv
