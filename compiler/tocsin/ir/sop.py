@@ -31,6 +31,8 @@ class Fence:
     span: Span
     kind: str = ""
     """`read`, `change` or `destructive`, from the comment above a command."""
+    undo: str = ""
+    """What the same comment says of undoing it: `#section`, `none`, or nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from markdown_it.rules_inline import StateInline
     from markdown_it.token import Token
 
-_KIND = re.compile(r"<!--\s*tocsin:\s*(read|change|destructive)\b[^>]*-->\s*\Z")
+_KIND = re.compile(r"<!--\s*tocsin:\s*(read|change|destructive)\b([^>]*)-->\s*\Z")
+_UNDO = re.compile(r"\bundo=(#?[^\s>]+)")
 _COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
 _HTML_TARGET = re.compile(
     r"""<[A-Za-z][^<>]*?\s(?:href|src)\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'<>=`]+))""", re.DOTALL
@@ -140,7 +141,7 @@ class _Reader:
         md = _links_only()
         tokens: list[Token] = []
         md.block.parse(self.text, md, self.env, tokens)
-        row, kind, heading = (0, 1), "", 0
+        row, kind, heading = (0, 1), ("", ""), 0
         for token in tokens:
             if token.type == "inline":
                 where = token.map or row
@@ -155,12 +156,12 @@ class _Reader:
             elif token.type == "fence":
                 self.fence(token, kind)
             elif token.type == "html_block" and token.map:
-                kind = match[1] if (match := _KIND.search(token.content)) else ""
+                kind = _kind(token.content)
                 self.html(token.content, token.map)
                 continue
             if token.map:
                 row = (token.map[0], token.map[1])
-            kind = ""
+            kind = ("", "")
 
     def heading(self, content: str, level: int, line: int) -> None:
         content, explicit = without_attributes(content)
@@ -169,7 +170,7 @@ class _Reader:
             Heading(text, level, _Block(self, content, line).span(0, len(content)), explicit)
         )
 
-    def fence(self, token: Token, kind: str) -> None:
+    def fence(self, token: Token, kind: tuple[str, str]) -> None:
         first = token.map[0] if token.map else 0
         count = token.content.count("\n")
         words = token.info.split()
@@ -184,7 +185,9 @@ class _Reader:
         start, stop = self.first_line + first + 1, self.first_line + first + max(count, 1)
         end = len(self.line(first + count)) + 1 if count else column
         span = Span(self.path, start, column, stop, end)
-        self.fences.append(Fence(language=language, text=token.content, span=span, kind=kind))
+        self.fences.append(
+            Fence(language=language, text=token.content, span=span, kind=kind[0], undo=kind[1])
+        )
 
     def inline(self, md: MarkdownIt, content: str, where: Sequence[int]) -> None:
         self.sight.source = content
@@ -233,6 +236,15 @@ class _Block:
             return Span(path, line, 1, line, len(self.reader.line(line - self.reader.first_line)) + 1)
         col = self.columns[row] + start - self.begins[row] + 1
         return Span(path, line, col, self.first + last, self.columns[last] + end - self.begins[last] + 1)
+
+
+def _kind(comment: str) -> tuple[str, str]:
+    """What a comment says of the command below it, and of undoing that."""
+    match = _KIND.search(comment)
+    if match is None:
+        return "", ""
+    undo = _UNDO.search(match[2])
+    return match[1], undo[1].removesuffix("--") if undo else ""
 
 
 def _html_targets(content: str) -> Iterator[tuple[int, int, str]]:
