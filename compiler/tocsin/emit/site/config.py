@@ -60,7 +60,7 @@ def mkdocs_yml(
         "use_directory_urls": not pack,
         "theme": _theme(site, language, pack=pack),
         "plugins": [_search(language), *(["offline"] if pack else [])],
-        "markdown_extensions": _extensions(),
+        "markdown_extensions": extensions(),
         "extra": _extra(site, language, pack=pack),
         "extra_css": [*(f"{_up(site, language)}{ASSETS}/{each}" for each in STYLES), *styles],
         "extra_javascript": [f"{_up(site, language)}{ASSETS}/{each}" for each in SCRIPTS],
@@ -150,11 +150,13 @@ def _extra(site: Site, language: str, *, pack: bool) -> Mapping[str, Node]:
 _LANGUAGES = {"en": "English", "zh": "中文"}
 
 
-def _extensions() -> Sequence[Node]:
+def extensions() -> Sequence[Node]:
+    """The generator's Markdown extensions: `emit.site.prose` writes for these, and its tests read with these."""
     # md_in_html and snippets stay off: what an author wrote is shown, never obeyed.
     return [
         "admonition",
         "attr_list",
+        "sane_lists",  # a list keeps its first number, and its kind
         "tables",
         {"toc": {"permalink": True, "toc_depth": 3}},
         "pymdownx.details",

@@ -9,16 +9,31 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-_SPECIAL = re.compile(r"[\\`*_{}\[\]()#+\-.!|~^=:$@'\"<>&]")
+_SPECIAL = re.compile(r"""[\\`*{}\[\]()#!|~<>&"']|(?<![^\W_])_|_(?![^\W_])|^[-+=:;.,?/$%@^]|^[0-9]+[.)]""")
+"""What means something anywhere, and what does at the start of a line. An underscore inside a word means nothing."""
+_RUNNING = re.compile(r"[\\`*{\[\]#!|~<>&]|(?<![^\W_])_|_(?![^\W_])")
+_OPENING = re.compile(r"^(?:[-+=:;.,?/$%@^)\"']|[0-9]+[.)])")
 _SPACE = re.compile(r"\s+")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _ALLOWED = ("http:", "https:", "mailto:")
+_IN_TARGET = frozenset("-._~:/?#@!$&*+,;=%")
 
 
 def plain(text: str) -> str:
     """One line that reads as `text`. Every character that could mean something is a numeric entity, which no extension looks into."""
-    return _SPECIAL.sub(lambda match: f"&#{ord(match[0])};", _one_line(text))
+    return _SPECIAL.sub(_entity, _one_line(text))
+
+
+def words(text: str) -> str:
+    """A piece of a line that reads as `text`, with its spaces at both ends: for running text, never inside an attribute.
+    The line it becomes a part of goes through `line`."""
+    return _RUNNING.sub(_entity, _CONTROL.sub("\ufffd", _SPACE.sub(" ", text)))
+
+
+def line(written: str) -> str:
+    """A line of Markdown that begins a paragraph, whatever its first character is."""
+    return _OPENING.sub(_entity, written.strip())
 
 
 def code(text: str) -> str:
@@ -40,10 +55,15 @@ def link(label: str, target: str | None) -> str:
     """A link whose label is Markdown already; the label alone where the target is none or could run something."""
     if target is None or not safe_target(target):
         return label
-    quoted = "".join(
-        each if each.isalnum() or each in "-._~:/?#@!$&'*+,;=%" else _percent(each) for each in target
-    )
-    return f"[{label}]({quoted.replace('&', '&#38;').replace('*', '%2A').replace('_', '&#95;')})"
+    return f"[{label}]({quoted(target)})"
+
+
+def quoted(target: str) -> str:
+    """A link's target as it stands between parentheses. The ampersand is a named entity: the generator takes a numeric one's `#` for the
+    start of a fragment."""
+    return "".join(
+        each if each.isalnum() or each in _IN_TARGET else _percent(each) for each in target
+    ).replace("&", "&amp;")
 
 
 def safe_target(target: str) -> bool:
@@ -63,6 +83,11 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 def _row(cells: Sequence[str]) -> str:
     return "| " + " | ".join(_one_line(each).replace("|", "&#124;") or "&#8203;" for each in cells) + " |"
+
+
+def _entity(match: re.Match[str]) -> str:
+    """The last character of the match as an entity, and what stands before it as it is."""
+    return f"{match[0][:-1]}&#{ord(match[0][-1])};"
 
 
 def _one_line(text: str) -> str:
