@@ -20,6 +20,8 @@ def sources_of(tree: Tree) -> Sources:
         sops=tree.sops,
         incidents=tree.incidents,
         promtool=tree.promtool,
+        site=tree.site,
+        images=tree.images,
         diagnostics=tree.diagnostics,
     )
 

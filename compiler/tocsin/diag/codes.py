@@ -46,6 +46,9 @@ CODES: dict[str, Code] = {
     "TOC116": Code("front-matter"),
     "TOC117": _may("stray-file", "warning"),
     "TOC118": Code("bad-file-name"),
+    "TOC119": Code("site-file"),
+    "TOC120": Code("site-address"),
+    "TOC121": Code("site-image"),
     # 2: the shape of the data, and the project file
     "TOC201": Code("unknown-key"),
     "TOC202": Code("missing-key"),

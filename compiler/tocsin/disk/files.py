@@ -25,13 +25,15 @@ from tocsin.diag.span import Span
 MAX_BYTES = 2_000_000
 """A hand-written source stays under 100 kB; a mark (`diag.origin`) holds columns below a million."""
 PROJECT, LEDGER = "tocsin.yaml", "releases.json"
-FOLDERS = ("rules", "sops", "incidents")
+FOLDERS = ("rules", "sops", "incidents", "site")
 TEST_SUFFIX = ".promtool.yaml"
-_WANTED = {"rules": ".yaml", "sops": ".md", "incidents": ".md"}
+IMAGES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".ico")
+_WANTED = {"rules": (".yaml",), "sops": (".md",), "incidents": (".md",), "site": (".md", ".css", *IMAGES)}
 _STRAY = {
     "rules": (".yml", ".json", ".txt", ".rules", ".yaml"),
     "sops": (".markdown", ".txt", ".yaml", ".yml", ".md"),
     "incidents": (".markdown", ".txt", ".yaml", ".yml", ".md"),
+    "site": ("",),
 }
 """Endings, in any case, that look like a source and are none."""
 _RENAMED = {
@@ -39,13 +41,24 @@ _RENAMED = {
     "sops": ("md", "markdown", "txt"),
     "incidents": ("md", "markdown", "txt"),
 }
+_NEVER = (
+    ((".yml", ".yaml"), "the generator's configuration is made from `site:` in tocsin.yaml"),
+    ((".py", ".pyc"), "the generator runs no code from here; move it out of `site/`"),
+    (
+        (".html", ".htm", ".jinja", ".j2"),
+        "write the page in Markdown: templates and raw HTML are not passed on",
+    ),
+    ((".js", ".mjs"), "the site loads no scripts but its own; move it out of `site/`"),
+    ((".svg",), "an SVG can carry scripts: save the picture as PNG or WebP"),
+)
+"""What in `site/` would run code or replace the site's own pages, and what to do instead."""
 _ABOUT_FOLDERS = frozenset({"readme.md", "index.md"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tree:
     """What a repository has to say: every tuple sorted by path. `promtool` are test files for promtool
-    itself, kept as they are.
+    itself, kept as they are; `site` are the pages and styles of `site/`, `images` the paths of its images.
     """
 
     project: SourceFile | None
@@ -54,6 +67,8 @@ class Tree:
     sops: tuple[SourceFile, ...]
     incidents: tuple[SourceFile, ...]
     promtool: tuple[SourceFile, ...]
+    site: tuple[SourceFile, ...]
+    images: tuple[str, ...]
     diagnostics: tuple[Diagnostic, ...]
 
 
@@ -72,10 +87,14 @@ def read_tree(root: Path) -> Tree:
     """Every source below `root`. A file that cannot be read is a diagnostic; a missing folder is empty."""
     found: list[Diagnostic] = []
     texts: dict[str, list[SourceFile]] = {each: [] for each in (*FOLDERS, "promtool", "")}
+    images: list[str] = []
     for each in _candidates(root):
         folder = each.path.partition("/")[0] if "/" in each.path else ""
         if each.problem is not None:
             found.append(each.problem)
+            continue
+        if folder == "site" and each.path.lower().endswith(IMAGES):
+            images.append(each.path)
             continue
         file, said = _read(each)
         found.extend(said)
@@ -84,6 +103,7 @@ def read_tree(root: Path) -> Tree:
                 file
             )
     top = {each.path: each for each in texts[""]}
+    images.sort()
     return Tree(
         project=top.get(PROJECT),
         ledger=top.get(LEDGER),
@@ -91,8 +111,21 @@ def read_tree(root: Path) -> Tree:
         sops=_by_path(texts["sops"]),
         incidents=_by_path(texts["incidents"]),
         promtool=_by_path(texts["promtool"]),
+        site=_by_path(texts["site"]),
+        images=tuple(images),
         diagnostics=ordered(found),
     )
+
+
+def read_image(root: Path, path: str) -> bytes | None:
+    """The bytes of one of `Tree.images`; None where it is none any more, or cannot be read."""
+    top = os.path.realpath(root)
+    full = os.path.join(top, path)
+    each = _look(top, path, full, is_link=os.path.islink(full))
+    if each.problem is not None or _outside(top, path, full):
+        return None
+    data, _ = _bytes(each)
+    return data
 
 
 def stat_tree(root: Path) -> tuple[tuple[str, int, int], ...]:
@@ -161,6 +194,11 @@ def _by_path(files: list[SourceFile]) -> tuple[SourceFile, ...]:
 
 
 def _read(each: _Found) -> tuple[SourceFile | None, tuple[Diagnostic, ...]]:
+    data, found = _bytes(each)
+    return (None, found) if data is None else decode(each.path, data)
+
+
+def _bytes(each: _Found) -> tuple[bytes | None, tuple[Diagnostic, ...]]:
     try:
         # O_NONBLOCK: should the name have become a pipe since it was looked at, opening must not wait for a
         # writer.
@@ -183,7 +221,7 @@ def _read(each: _Found) -> tuple[SourceFile | None, tuple[Diagnostic, ...]]:
         os.close(handle)
     if len(data) > MAX_BYTES:
         return None, (_too_large(each.path, len(data)),)
-    return decode(each.path, data)
+    return data, ()
 
 
 def _candidates(root: Path) -> Iterator[_Found]:
@@ -226,7 +264,7 @@ def _walk(top: str, folder: str, path: str, full: str, above: frozenset[str]) ->
         if is_link and (problem := _outside(top, here, entry.path)):
             yield _Found(here, entry.path, None, problem)
         elif _is_folder(entry):
-            if name.endswith(_WANTED[folder]):
+            if (low if folder == "site" else name).endswith(_WANTED[folder]):
                 help = "rename the folder, or put the source's text in a file of this name"
                 yield _Found(
                     here,
@@ -239,8 +277,8 @@ def _walk(top: str, folder: str, path: str, full: str, above: frozenset[str]) ->
             if is_link and (real in above or any(each.startswith(real + os.sep) for each in above)):
                 continue
             yield from _walk(top, folder, here, entry.path, above | {real or os.path.join(full, name)})
-        elif name.endswith(_WANTED[folder]):
-            if low not in _ABOUT_FOLDERS:
+        elif (low if folder == "site" else name).endswith(_WANTED[folder]):
+            if low not in _ABOUT_FOLDERS or (folder == "site" and low == "index.md"):
                 yield _look(top, here, entry.path, is_link=is_link, entry=entry)
         elif low.endswith(_STRAY[folder]):
             yield _Found(here, entry.path, None, _stray(folder, here, name))
@@ -307,8 +345,10 @@ def _bad_name(path: str, name: str) -> Diagnostic | None:
 
 
 def _stray(folder: str, path: str, name: str) -> Diagnostic:
+    if folder == "site":
+        return _not_for_the_site(path, name)
     stem, _, suffix = name.rpartition(".")
-    wanted = _WANTED[folder]
+    wanted = _WANTED[folder][0]
     if suffix.lower() in _RENAMED[folder]:
         help = f"rename it to `{stem}{wanted}` if it is a source"
     elif folder == "rules":
@@ -318,6 +358,16 @@ def _stray(folder: str, path: str, name: str) -> Diagnostic:
     return diagnostic(
         "TOC117", Span(path), f"`{name}` is not read: sources below `{folder}/` end in `{wanted}`", help=help
     )
+
+
+def _not_for_the_site(path: str, name: str) -> Diagnostic:
+    low = name.lower()
+    kinds = "Markdown, CSS and images (png, jpg, webp, gif, ico)"
+    help = next(
+        (said for endings, said in _NEVER if low.endswith(endings)),
+        f"`site/` holds {kinds}; move it elsewhere",
+    )
+    return diagnostic("TOC119", Span(path), f"`{name}` is not passed on to the site", help=help)
 
 
 def _not_a_file(path: str, mode: int) -> Diagnostic:

@@ -42,6 +42,7 @@ from tocsin.ir.rule import RuleFile
 from tocsin.ir.sop import Incident, Sop
 from tocsin.load.rules import load_rules
 from tocsin.load.sops import load_incident, load_sop
+from tocsin.pipeline.site import kept_findings
 from tocsin.pipeline.values import (
     Compilation as Compilation,
 )
@@ -128,7 +129,7 @@ def read_settings(sources: Sources, today: date) -> tuple[Settings | None, tuple
     """tocsin.yaml and the ledger; with them, what reading the tree showed."""
     project, found = read_project(sources.project)
     ledger, more = read_ledger(sources.ledger)
-    found = (*sources.diagnostics, *found, *more)
+    found = (*sources.diagnostics, *found, *more, *kept_findings(sources, project))
     if project is None or sources.project is None:
         return None, found
     return Settings(project=project, ledger=ledger, today=today, ignores=read_ignores(sources.project)), found

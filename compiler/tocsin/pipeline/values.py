@@ -27,12 +27,17 @@ class Sources:
     sops: tuple[SourceFile, ...]
     incidents: tuple[SourceFile, ...]
     promtool: tuple[SourceFile, ...] = ()
+    site: tuple[SourceFile, ...] = ()
+    """Pages and styles a team keeps in `site/`."""
+    images: tuple[str, ...] = ()
+    """Paths of the images there."""
     diagnostics: tuple[Diagnostic, ...] = ()
 
     @property
     def paths(self) -> frozenset[str]:
         """Every path a relative link may lead to."""
-        return frozenset(each.path for each in (*self.rules, *self.sops, *self.incidents))
+        texts = (*self.rules, *self.sops, *self.incidents, *self.site)
+        return frozenset((*(each.path for each in texts), *self.images))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,360 @@
+"""The site on disk: a generated tree in, `dist/site` out, whole or not at all.
+
+    dist/.work/site/LANG/       the tree the generator reads: mkdocs.yml and docs/, only changed files written
+    dist/.work/built/           what it writes, with our static files beside it
+    dist/site/                  renamed into place at the very end; the old one is moved aside first and put back should the second rename fail
+
+Nothing is built where nothing changed: a digest of the tree, and of the programs that build it, lies in the site itself. `dist/` may have come
+with a stranger's branch, so nothing is written through a symbolic link, and a folder that is no site of ours is not replaced.
+"""
+
+# ruff: noqa: PTH123
+# 10,000 stubs are written in a second; a Path for each would double that.
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import importlib.metadata
+import json
+import os
+import re
+import shutil
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tocsin.disk.process import Running, start
+from tocsin.disk.write import Output
+from tocsin.errors import MachineError, TocsinError
+
+WORK = ".work"
+MARK = "assets/tocsin/built.json"
+"""Below the site: says that we built it, and from what."""
+_STATIC = "static/"
+_PROGRAMS = ("mkdocs", "mkdocs-material", "Markdown", "pymdown-extensions", "Pygments", "jieba")
+_FIXED_TIME = "315532800"
+_LIMIT = 1800.0
+_WARNING = re.compile(r"^(?:WARNING|ERROR)\s+-\s+(?P<text>.*(?:\n {2,}.*)*)", re.MULTILINE)
+
+Finish = Callable[[str, str, str], tuple[str, tuple[str, ...]]]
+"""(HTML, its path, `404.html` of its tree or "") -> the page to publish, and what forbids publishing it."""
+Tidy = Callable[[str], str]
+
+
+class SiteError(TocsinError):
+    """The site cannot be published as it is: a dead link, a page that would load something from elsewhere."""
+
+    exit_code = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """Everything a site is built from. Files are by path below `dist/.work/site`: `LANG/mkdocs.yml`, `LANG/docs/**`, and `static/**`, which goes
+    straight to the site. `root` is the language at the site's root.
+    """
+
+    files: Mapping[str, bytes]
+    root: str
+    digest: str
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """Each one is a run of the generator; the root's first."""
+        found = {path.partition("/")[0] for path in self.files if path.endswith("/mkdocs.yml")}
+        return tuple(sorted(found, key=lambda each: (each != self.root, each)))
+
+
+def plan(artifacts: Iterable[Output], assets: Mapping[str, bytes], *, root: str, maker: str) -> Plan:
+    """The plan of a site. `assets` are files that are no text of ours: images, scripts. `maker` names this tocsin, to the byte.
+
+    MachineError where the programs that build a site are not installed.
+    """
+    files = {each.path: each.text.encode("utf-8") for each in artifacts}
+    files.update(assets)
+    for path in files:
+        if (
+            not all(step and step not in (".", "..") for step in path.split("/"))
+            or "\\" in path
+            or "\0" in path
+        ):
+            raise ValueError(f"not a path of the site: {path!r}")
+    digest = hashlib.sha256(repr((maker, root, _versions())).encode())
+    for path in sorted(files):
+        digest.update(f"{path}\0{hashlib.sha256(files[path]).hexdigest()}\n".encode("utf-8", "surrogatepass"))
+    return Plan(files=files, root=root, digest=digest.hexdigest())
+
+
+def is_built(plan: Plan, out: Path, name: str = "site") -> bool:
+    """Whether the site in `out` is the one this plan makes, as far as its mark and its number of files say."""
+    said = _mark(out / name)
+    return said is not None and said.get("tree") == plan.digest and said.get("files") == _count(out / name)
+
+
+def build(
+    plan: Plan, out: Path, finish: Finish, tidy: Tidy, *, name: str = "site", dirty: bool = False
+) -> bool:
+    """Makes `out/name` the site of this plan; False where it already was. `dirty` is for a preview: pages that did not change are kept as
+    they are in the working folder, the search index too.
+
+    SiteError where a link leads nowhere; MachineError where the generator or the disk refuses. In both cases the old site is still there.
+    """
+    _admit(out, name)
+    with _locked(out / WORK):
+        _recover(out, name)
+        if is_built(plan, out, name):
+            return False
+        try:
+            _write_tree(plan, out / WORK / "site")
+            built = out / WORK / "built"
+            if not dirty:
+                shutil.rmtree(built, ignore_errors=True)
+            built.mkdir(parents=True, exist_ok=True)
+            problems = _generate(plan, out / WORK, finish, tidy)
+            if problems:
+                raise SiteError(_listed("the site is not published", problems))
+            _join(plan, built)
+            whole = built / plan.root
+            _sign(plan, whole)
+            _swap(whole, out / name, out / WORK / "old")
+        except OSError as error:
+            raise _refused(error, out) from error
+    return True
+
+
+def _generate(plan: Plan, work: Path, finish: Finish, tidy: Tidy) -> list[str]:
+    problems: list[str] = []
+    with ExitStack() as stack:
+        runs = [(each, stack.enter_context(_mkdocs(work / "site" / each))) for each in plan.languages]
+        # On the other core meanwhile: ten thousand stubs.
+        problems.extend(_write_static(plan, work / "built" / "static", finish))
+        for language, run in runs:
+            done = run.wait(_LIMIT)
+            if done.code != 0:
+                raise _failed(language, done.out)
+    for language in plan.languages:
+        problems.extend(_finish(work / "built" / language, finish, tidy))
+    return problems
+
+
+def _mkdocs(folder: Path) -> Running:
+    argv = [sys.executable, "-m", "mkdocs", "build", "--strict", "--config-file", "mkdocs.yml"]
+    # Without -q: with it, a dead anchor ends with 0. PYTHONPATH stays out: only what is installed builds a site.
+    env = {"SOURCE_DATE_EPOCH": _FIXED_TIME, "NO_MKDOCS_2_WARNING": "1", "PYTHONHASHSEED": "0"}
+    return start("mkdocs", argv, cwd=folder, env=env)
+
+
+def _failed(language: str, said: str) -> TocsinError:
+    warnings = [" ".join(each["text"].split()) for each in _WARNING.finditer(said)]
+    dead = [each for each in warnings if "Doc file" in each or "link" in each or "anchor" in each]
+    if dead:
+        return SiteError(
+            _listed(f"dead links in the site ({language})", dead), help="the old site stays as it was"
+        )
+    tail = "\n  ".join(said.strip().splitlines()[-12:])
+    return MachineError(f"mkdocs could not build the site ({language}):\n  {tail}")
+
+
+def _listed(what: str, rows: list[str], limit: int = 30) -> str:
+    shown = [f"  {each}" for each in rows[:limit]]
+    if len(rows) > limit:
+        shown.append(f"  ... and {len(rows) - limit} more")
+    return "\n".join((f"{what}:", *shown))
+
+
+def _write_tree(plan: Plan, top: Path) -> None:
+    """Makes the tree equal to the plan and leaves files alone that already are: the generator's preview goes by their times."""
+    wanted = {path: data for path, data in plan.files.items() if not path.startswith(_STATIC)}
+    for path in _files(top):
+        if path not in wanted:
+            (top / path).unlink()
+    made: set[str] = set()
+    for path, data in wanted.items():
+        target = f"{top}/{path}"
+        try:
+            with open(target, "rb") as file:
+                if file.read() == data:
+                    continue
+        except FileNotFoundError:
+            pass
+        _put(target, data, made)
+
+
+def _write_static(plan: Plan, top: Path, finish: Finish) -> Iterator[str]:
+    shutil.rmtree(top, ignore_errors=True)
+    made: set[str] = set()
+    for path, data in plan.files.items():
+        if not path.startswith(_STATIC):
+            continue
+        name = path[len(_STATIC) :]
+        if name.endswith(".html"):
+            html, problems = finish(data.decode("utf-8"), name, "")
+            data = html.encode("utf-8")
+            yield from problems
+        _put(f"{top}/{name}", data, made)
+
+
+def _put(target: str, data: bytes, made: set[str]) -> None:
+    folder = target.rpartition("/")[0]
+    if folder not in made:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        made.add(folder)
+    with open(target, "wb") as file:
+        file.write(data)
+
+
+def _finish(top: Path, finish: Finish, tidy: Tidy) -> Iterator[str]:
+    """The last pass over every page of one language."""
+    theme_page = top / "404.html"
+    theme = theme_page.read_text(encoding="utf-8") if theme_page.is_file() else ""
+    for path in sorted(_files(top)):
+        if path.endswith(".html"):
+            target = f"{top}/{path}"
+            with open(target, encoding="utf-8", newline="") as file:
+                before = file.read()
+            if 'http-equiv="Content-Security-Policy"' in before[:2000]:
+                continue  # a page of the last preview, finished then
+            after, problems = finish(before, path, theme)
+            yield from problems
+            with open(target, "w", encoding="utf-8", newline="") as file:
+                file.write(after)
+    sitemap = top / "sitemap.xml"
+    if sitemap.is_file():
+        sitemap.write_text(tidy(sitemap.read_text(encoding="utf-8")), encoding="utf-8")
+    (top / "sitemap.xml.gz").unlink(missing_ok=True)
+
+
+def _join(plan: Plan, built: Path) -> None:
+    """One folder of the languages and the static files."""
+    whole = built / plan.root
+    for language in plan.languages:
+        if language != plan.root:
+            shutil.rmtree(whole / language, ignore_errors=True)
+            (built / language).rename(whole / language)
+    _merge(built / "static", whole)
+
+
+def _merge(source: Path, target: Path) -> None:
+    if not source.is_dir():
+        return
+    for each in sorted(source.iterdir()):
+        there = target / each.name
+        if each.is_dir() and there.is_dir():
+            _merge(each, there)
+        else:
+            each.replace(there)
+
+
+def _sign(plan: Plan, top: Path) -> None:
+    mark = top / MARK
+    mark.parent.mkdir(parents=True, exist_ok=True)
+    mark.write_bytes(b"")
+    mark.write_text(json.dumps({"files": _count(top), "tree": plan.digest}) + "\n", encoding="utf-8")
+
+
+def _swap(new: Path, target: Path, aside: Path) -> None:
+    shutil.rmtree(aside, ignore_errors=True)
+    if target.exists():
+        target.rename(aside)
+    try:
+        new.rename(target)
+    except BaseException:
+        if aside.exists() and not target.exists():
+            aside.rename(target)
+        raise
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def _recover(out: Path, name: str) -> None:
+    """A run that was killed between the two renames left the old site aside."""
+    aside = out / WORK / "old"
+    if aside.is_dir() and not (out / name).exists():
+        aside.rename(out / name)
+
+
+def _admit(out: Path, name: str) -> None:
+    target = out / name
+    for path in (out, out / WORK, out / WORK / "site", out / WORK / "built", target):
+        if path.is_symlink():
+            raise MachineError(
+                f"{path} is a symbolic link", help="remove it: the output folder holds plain folders only"
+            )
+        if path.exists() and not path.is_dir():
+            raise MachineError(f"{path} is not a folder", help="move it away")
+    if target.is_dir() and _mark(target) is None and any(target.iterdir()):
+        raise MachineError(
+            f"{target} holds something that tocsin did not build",
+            help="move it away; what a team adds to the site belongs into `site/`",
+        )
+
+
+def _mark(site: Path) -> Mapping[str, object] | None:
+    try:
+        said = json.loads((site / MARK).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return said if isinstance(said, dict) else None
+
+
+def _count(top: Path) -> int:
+    return sum(1 for _ in _files(top))
+
+
+def _files(top: Path) -> list[str]:
+    """Every file below `top`, relative, links never followed."""
+    found: list[str] = []
+    waiting = [""]
+    while waiting:
+        folder = waiting.pop()
+        try:
+            entries = list(os.scandir(f"{top}/{folder}"))
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        for entry in entries:
+            path = f"{folder}{entry.name}"
+            if entry.is_dir(follow_symlinks=False):
+                waiting.append(f"{path}/")
+            else:
+                found.append(path)
+    return found
+
+
+def _versions() -> tuple[str, ...]:
+    found = []
+    for name in _PROGRAMS:
+        try:
+            found.append(f"{name} {importlib.metadata.version(name)}")
+        except importlib.metadata.PackageNotFoundError:
+            raise MachineError(
+                f"the site needs {name}, which is not installed",
+                help="pip install 'tocsin[site]', or leave the site out with --no-site",
+            ) from None
+    return (*found, sys.version)
+
+
+@contextmanager
+def _locked(work: Path) -> Iterator[None]:
+    """Two builds of one folder would write into each other's pages."""
+    try:
+        work.mkdir(parents=True, exist_ok=True)
+        handle = os.open(work / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
+    except OSError as error:
+        raise _refused(error, work) from error
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise MachineError(
+                f"another tocsin is building in {work.parent}", help="wait for its end"
+            ) from None
+        yield
+    finally:
+        os.close(handle)
+
+
+def _refused(error: OSError, where: Path) -> MachineError:
+    return MachineError(
+        f"cannot write {error.filename or where}: {os.strerror(error.errno or 0).lower()}",
+        help="check the disk's space and the folder's permissions",
+    )
