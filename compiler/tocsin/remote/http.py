@@ -11,7 +11,6 @@ of the library, whose request object holds the headers.
 
 from __future__ import annotations
 
-import json
 import ssl
 import threading
 from collections import Counter
@@ -22,12 +21,11 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, urlencode, urlsplit
 
 from tocsin import __version__
-from tocsin.errors import UsageError
 from tocsin.remote.access import NO_TLS_FILES, Auth, Redaction, Secret, Tls
 from tocsin.remote.answer import Answer
-from tocsin.remote.failure import Failure, error_of, is_write_certainly_refused
+from tocsin.remote.failure import Failure, error_of, is_write_certainly_refused, words_of
+from tocsin.remote.request import Body, Request, base_of, segment
 from tocsin.remote.retry import Clock, Patience, wait_asked
-from tocsin.wire.grafana import Json
 
 if TYPE_CHECKING:
     import requests
@@ -57,37 +55,6 @@ class Limits:
     connections: int = 8
 
 
-@dataclass(frozen=True, slots=True)
-class Body:
-    """What a request carries."""
-
-    content: bytes
-    type: str
-
-    @classmethod
-    def of_json(cls, value: Json) -> Body:
-        return cls(json.dumps(value, ensure_ascii=False, allow_nan=False).encode(), "application/json")
-
-    @classmethod
-    def of_yaml(cls, text: str) -> Body:
-        return cls(text.encode(), "application/yaml")
-
-    @classmethod
-    def of_form(cls, fields: Iterable[tuple[str, str]]) -> Body:
-        return cls(urlencode(list(fields)).encode("ascii"), "application/x-www-form-urlencoded")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Request:
-    method: str
-    path: tuple[str, ...]
-    endpoint: str
-    url: str
-    headers: Mapping[str, str]
-    body: bytes | None
-    write: bool
-
-
 class Door:
     """One server. A path is given in segments, each of which is encoded, below whatever path `base_url` has (Grafana under a sub-path).
 
@@ -111,7 +78,7 @@ class Door:
         headers: Mapping[str, str] | None = None,
         watch: Callable[[str, str], None] | None = None,
     ) -> None:
-        self.base_url: Final = _base(base_url)
+        self.base_url: Final = base_of(base_url)
         self.read_only: Final = read_only
         self._clock, self._auth, self._tls, self._proxy, self._metrics = clock, auth, tls, proxy, metrics
         self._timeouts = timeouts or Timeouts()
@@ -152,6 +119,14 @@ class Door:
         """How many requests left, by method, repeated ones included."""
         with self._lock:
             return dict(self._sent)
+
+    def words(self, answer: Answer) -> tuple[str, str]:
+        """(machine word, sentence) of an error's body, without secrets: for a client that accepted an error's status."""
+        return words_of(answer, self._redact)
+
+    def pause(self, seconds: float) -> None:
+        """Lets a server that answers before it is done catch up."""
+        self._clock.sleep(seconds)
 
     def get(
         self,
@@ -195,8 +170,8 @@ class Door:
         body: Body | None,
         *,
         write: bool,
-    ) -> _Request:
-        bare = "/".join((self.base_url, *map(_segment, path)))
+    ) -> Request:
+        bare = "/".join((self.base_url, *map(segment, path)))
         query = urlencode(list(params), quote_via=quote)
         said = {
             "User-Agent": f"tocsin/{__version__}",
@@ -205,7 +180,7 @@ class Door:
             **self._headers,
             **(headers or {}),
         }
-        return _Request(
+        return Request(
             method=method,
             path=path,
             endpoint=self._redact(f"{method} {bare}"),
@@ -215,7 +190,7 @@ class Door:
             write=write,
         )
 
-    def _run(self, request: _Request, accept: tuple[int, ...]) -> Answer:
+    def _run(self, request: Request, accept: tuple[int, ...]) -> Answer:
         if request.write and self.read_only:
             raise WriteInReadOnly(f"{request.endpoint} through a read-only door")
         attempt = 1
@@ -248,7 +223,7 @@ class Door:
             return self._patience.between(attempt)
         return asked if asked <= self._patience.longest_wait else None
 
-    def _attempt(self, request: _Request) -> Answer | Failure:
+    def _attempt(self, request: Request) -> Answer | Failure:
         """One exchange. An exception of the library becomes a `Failure` here and is forgotten."""
         import requests
         import urllib3
@@ -258,7 +233,7 @@ class Door:
             self._sent[request.method] += 1
         if self._watch is not None:
             self._watch(request.method, request.endpoint)
-        # The token is put in here and nowhere kept: what `_Request` shows in a traceback is harmless.
+        # The token is put in here and nowhere kept: what `Request` shows in a traceback is harmless.
         headers = {**request.headers, **({"Authorization": self._auth.header} if self._auth else {})}
         began = self._clock.monotonic()
         try:
@@ -357,32 +332,6 @@ class Door:
         session.mount("https://", adapter)
         session.mount("http://", adapter)
         return session
-
-
-def _base(url: str) -> str:
-    """`url` without the slash at its end. UsageError for what is no plain web address; its text is not repeated, it may hold a password."""
-    try:
-        parts = urlsplit(url)
-        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        usable = False
-    if not usable or not url.isprintable() or " " in url or "\\" in url:
-        raise UsageError("the address of a server is not of the form https://host/path")
-    if parts.username is not None or parts.password is not None:
-        raise UsageError(
-            f"the address of {parts.hostname} holds a user or password",
-            help="give them apart from the address",
-        )
-    if parts.query or parts.fragment:
-        raise UsageError(f"the address of {parts.hostname} holds a `?` or `#`")
-    return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
-
-
-def _segment(text: str) -> str:
-    """One segment of a path. A dot segment would be taken out by every library on the way, and name something else."""
-    if text in ("", ".", ".."):
-        raise UsageError(f"`{text}` cannot be part of a server's address")
-    return quote(text, safe="")
 
 
 def _chain(error: BaseException) -> list[BaseException]:
