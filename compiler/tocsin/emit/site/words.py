@@ -46,7 +46,7 @@ _WORDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "count": ("Count", "数量"),
         "reason": ("Reason", "原因"),
         "until": ("Until", "截止"),
-        "colon": (": ", ":"),
+        "colon": (": ", "："),
         "comma": (", ", "、"),
         # Facts.
         "severity": ("Severity", "级别"),
@@ -111,17 +111,17 @@ _WORDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         # Flows.
         "flow": ("The decisions in words", "决策流程的文字说明"),
         "flow_source": ("Source of the diagram", "流程图源码"),
-        "flow_step": ("go to step {number}", "转到第 {number} 步"),
+        "flow_step": ("{target} (go to step {number})", "{target}（转到第 {number} 步）"),
         "flow_unread": (
             "This diagram has no text form; its source says what it shows.",
-            "此图无法转成文字,请看源码。",
+            "此图无法转成文字，请看源码。",
         ),
         # Alerts that lead here.
         "alerts_here": ("Alerts that lead here", "指向本手册的告警"),
         "no_alerts": ("No alert leads here.", "没有告警指向本手册。"),
         "manual": (
             "No alert leads here, and none is expected to: this procedure is started by hand.",
-            "本手册由人工触发,不需要告警指向它。",
+            "本手册由人工触发，不需要告警指向它。",
         ),
         "summary": ("Says", "摘要"),
         "address": ("Short address", "短地址"),
@@ -142,20 +142,20 @@ _WORDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "expression": ("Expression", "表达式"),
         "expression_of": ("Expression in {where}", "{where} 的表达式"),
         "open_in": ("Open in", "打开"),
-        "open_prometheus": ("Prometheus, {where}", "Prometheus({where})"),
-        "open_grafana": ("Grafana, {where}", "Grafana({where})"),
+        "open_prometheus": ("Prometheus, {where}", "Prometheus（{where}）"),
+        "open_grafana": ("Grafana, {where}", "Grafana（{where}）"),
         "not_deployed": (
             "Deployed in no environment: this is what its source says.",
-            "未部署到任何环境:以下为源文件内容。",
+            "未部署到任何环境：以下为源文件内容。",
         ),
         "changed_title": ("The rule is newer than this text", "规则比本文新"),
         "changed_since": (
             "The rule changed on {day} ({commit}, {subject}), after this procedure was last reviewed on {review}.",
-            "该规则于 {day} 修改({commit},{subject}),晚于本手册的上次评审({review})。",
+            "该规则于 {day} 修改（{commit}，{subject}），晚于本手册的上次评审（{review}）。",
         ),
         "changed_unreviewed": (
             "The rule changed on {day} ({commit}, {subject}), and this procedure was never reviewed.",
-            "该规则于 {day} 修改({commit},{subject}),而本手册从未评审。",
+            "该规则于 {day} 修改（{commit}，{subject}），而本手册从未评审。",
         ),
         # Queries, relations, history.
         "context": ("Queries", "查询"),
@@ -167,10 +167,10 @@ _WORDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "escalate_send": ("What to say", "说明什么"),
         "history": ("About this page", "关于本页"),
         "last_change": ("Last change", "最近修改"),
-        "change": ("{day} ({commit}) {subject}", "{day}({commit}){subject}"),
+        "change": ("{day} ({commit}) {subject}", "{day}（{commit}）{subject}"),
         "change_shallow": (
             "unknown: the site was built from a shallow clone",
-            "未知:本站由浅克隆构建",
+            "未知：本站由浅克隆构建",
         ),
         "change_unknown": ("unknown to Git", "Git 中没有记录"),
         "edit": ("Edit this page", "编辑本页"),
@@ -180,25 +180,25 @@ _WORDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "banner_draft": ("Draft", "草稿"),
         "banner_draft_text": (
             "Nobody has approved this procedure yet. Check every step before you run it.",
-            "本手册尚未批准,执行每一步之前请先核对。",
+            "本手册尚未批准，执行每一步之前请先核对。",
         ),
         "banner_deprecated": ("Deprecated", "已弃用"),
         "banner_deprecated_text": ("Do not begin here.", "请不要使用本手册。"),
         "banner_retired": ("Retired", "已停用"),
         "banner_retired_text": (
             "This procedure is no longer used. It stays so that old links lead somewhere.",
-            "本手册已停用,保留此页只为旧链接仍可打开。",
+            "本手册已停用，保留此页只为旧链接仍可打开。",
         ),
         "banner_replaced": ("Use {link} instead.", "请改用 {link}。"),
         "banner_stub": ("Not written yet", "尚未编写"),
         "banner_stub_text": (
             "This page is a placeholder and no answer. Call the owner.",
-            "本页只是占位,没有处置方法,请联系负责团队。",
+            "本页只是占位，没有处置方法，请联系负责团队。",
         ),
         "banner_internal": ("Internal", "内部"),
         "banner_internal_text": (
             "For this organisation alone; it is left out of a public site.",
-            "仅限内部使用,公开站点不含此页。",
+            "仅限内部使用，公开站点不含此页。",
         ),
         "banner_untranslated": ("Not translated yet", "尚未翻译"),
         "banner_untranslated_text": (
@@ -208,13 +208,13 @@ _WORDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "banner_stale": ("The translation is older than the original", "译文落后于原文"),
         "banner_stale_text": (
             "The original changed after it was translated. In doubt follow {link}.",
-            "原文在翻译之后有改动,如有出入以 {link} 为准。",
+            "原文在翻译之后有改动，如有出入以 {link} 为准。",
         ),
         "the_original": ("the original", "原文"),
         "banner_frozen": ("The rules have mistakes", "规则有错误"),
         "banner_frozen_text": (
             "The sources of {services} do not compile. What runs is what was last deployed, and not what stands here.",
-            "{services} 的规则无法编译,线上仍是上次部署的版本,与本页内容可能不同。",
+            "{services} 的规则无法编译，线上仍是上次部署的版本，与本页内容可能不同。",
         ),
     }
 )
