@@ -1,0 +1,100 @@
+"""The runbook site as Markdown and small static pages, before a generator makes HTML of it.
+
+In: what compiled, tocsin.yaml, the ledger, Git's history, and the pages a team keeps in `site/`. Out: artifacts below `dist/.work/site/`:
+
+    <language>/mkdocs.yml, <language>/docs/**.md    one tree for each language, with the same files in each
+    static/**                                       copied over the built site as it is: alert stubs, old addresses, the lookup file
+
+Pure. `disk.site` writes the tree, runs the generator and puts the result in place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from tocsin.emit.catalog import Contents
+from tocsin.emit.site import paths
+from tocsin.emit.site.config import mkdocs_yml
+from tocsin.emit.site.error_page import error_page
+from tocsin.emit.site.home import home_page
+from tocsin.emit.site.incident_page import incident_page
+from tocsin.emit.site.kept import kept_files, kept_pages, linkable, styles
+from tocsin.emit.site.levels_page import levels_page
+from tocsin.emit.site.lookup import FILE as LOOKUP_FILE
+from tocsin.emit.site.lookup import lookup_js
+from tocsin.emit.site.model import SiteModel, build_model
+from tocsin.emit.site.nav import index_pages, navigation
+from tocsin.emit.site.prose import render_body
+from tocsin.emit.site.reports import report_pages
+from tocsin.emit.site.service_page import service_page
+from tocsin.emit.site.sop_page import sop_page
+from tocsin.emit.site.stub import Shape, alert_stubs, alias_pages
+from tocsin.emit.site.targets import KEPT_FOLDER, resolver
+from tocsin.emit.site.team_page import team_page
+from tocsin.ir.artifact import Artifact
+from tocsin.ir.history import NO_HISTORY, History
+from tocsin.ir.project import Ledger, Project
+
+__all__ = ("SiteInput", "emit_site", "kept_files", "site_pages")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SiteInput:
+    """What a site is made from. `kept` holds the files of `site/`, each with its path below that folder: Markdown as text, the rest as
+    text or bytes. `files` makes a site that opens from disk, where the address of a folder opens nothing."""
+
+    contents: Contents
+    project: Project
+    ledger: Ledger = field(default_factory=Ledger)
+    history: History = NO_HISTORY
+    kept: tuple[tuple[str, str | bytes], ...] = ()
+    public: bool = False
+    files: bool = False
+
+
+def emit_site(given: SiteInput) -> Iterator[Artifact]:
+    """Every text file of the tree, in no order. Kept files that are bytes are `kept_files`."""
+    model = build_model(given.contents, given.project, given.ledger, given.history, public=given.public)
+    for language in given.project.site.languages:
+        kept = dict(kept_pages(given.kept, model, language))
+        named = linkable(given.kept) | {KEPT_FOLDER + each for each in kept}
+        pages = dict(site_pages(model, language, files=given.files, kept=named))
+        yield Artifact(
+            path=f"{language}/mkdocs.yml",
+            text=mkdocs_yml(
+                model, language, navigation(language), styles=styles(given.kept), pack=given.files
+            ),
+        )
+        for path, text in {**kept, **{paths.markdown(each): text for each, text in pages.items()}}.items():
+            yield Artifact(path=f"{language}/docs/{path}", text=text)
+        base = paths.base(language, given.project.site.languages)
+        shape = Shape(language=language, files=given.files)
+        taken = frozenset(pages) | {path.removesuffix(".md") for path in kept}
+        for address, text in (*alert_stubs(model, shape), *alias_pages(model, shape, taken)):
+            yield Artifact(path=f"static/{base}{address}/index.html", text=text)
+    yield Artifact(path=f"static/{LOOKUP_FILE}", text=lookup_js(model))
+
+
+def site_pages(
+    model: SiteModel, language: str, *, files: bool = False, kept: frozenset[str] = frozenset()
+) -> Iterator[tuple[str, str]]:
+    """Every page of one language's tree: address and Markdown. `kept` are the files of `site/` that prose may link to."""
+    yield paths.HOME, home_page(model, language, files=files)
+    yield from index_pages(model, language)
+    for id, view in model.sops.items():
+        text = view.text(language)
+        resolve = resolver(model, text.file.path, paths.sop(id), kept)
+        yield paths.sop(id), sop_page(model, view, language, render_body(text.body, resolve=resolve))
+    for name in model.services:
+        yield paths.service(name), service_page(model, name, language)
+    for team in model.project.teams:
+        yield paths.team(team.id), team_page(model, team, language)
+    for code in model.error_codes:
+        yield paths.error(code), error_page(model, code, language)
+    for id, incident in model.incidents.items():
+        resolve = resolver(model, incident.file.path, paths.incident(id), kept)
+        body = render_body(incident.body, resolve=resolve)
+        yield paths.incident(id), incident_page(model, incident, language, body)
+    yield paths.LEVELS, levels_page(model, language)
+    yield from report_pages(model, language)

@@ -36,7 +36,12 @@ def segment(text: str) -> str:
         lambda match: "".join(f"~{byte:02X}" for byte in match[0].encode("utf-8", "replace")),
         text,
     )
-    if escaped.lower() in ("index", "readme", "all", ""):  # the generator's, or our own, name of an index page
+    if escaped.lower() in (
+        "index",
+        "readme",
+        "all",
+        "",
+    ):  # the generator's, or our own, name of an index page
         escaped = f"~{ord(escaped[0]):02X}{escaped[1:]}" if escaped else "~"
     if len(escaped) > _LONGEST:
         digest = hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:16]
@@ -47,6 +52,11 @@ def segment(text: str) -> str:
 def base(language: str, languages: Sequence[str]) -> str:
     """The folder of a language below the site's root: none for the first language, `zh/` for another."""
     return "" if language == languages[0] else f"{language}/"
+
+
+def scripts(language: str, languages: Sequence[str]) -> str:
+    """The folder of the site's own scripts as seen from a language's home page: one copy serves every language."""
+    return f"{'../' if base(language, languages) else ''}assets/tocsin/"
 
 
 def sop(id: str) -> str:
@@ -81,11 +91,7 @@ def incident(id: str) -> str:
 
 def markdown(page: str) -> str:
     """The Markdown file of a page, below the docs folder: index pages have a folder of their own."""
-    return (
-        f"{page}.md"
-        if page and page not in INDEXES
-        else f"{page}/index.md".lstrip("/")
-    )
+    return f"{page}.md" if page and page not in INDEXES else f"{page}/index.md".lstrip("/")
 
 
 def address(page: str) -> str:
@@ -95,7 +101,12 @@ def address(page: str) -> str:
 
 def relative(page: str, of: str) -> str:
     """The link to `page`'s Markdown file as written on page `of`, which the generator turns into the right address and checks."""
-    source, target = markdown(of).split("/"), markdown(page).split("/")
+    return file(markdown(page), of)
+
+
+def file(target_file: str, of: str) -> str:
+    """The link to any file below the docs folder as written on page `of`."""
+    source, target = markdown(of).split("/"), target_file.split("/")
     while len(source) > 1 and len(target) > 1 and source[0] == target[0]:
         source, target = source[1:], target[1:]
     return "../" * (len(source) - 1) + "/".join(target)
