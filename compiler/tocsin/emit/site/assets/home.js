@@ -94,7 +94,7 @@
         if (repeatsInside.length === 0) repeatsInside.push(false);
         if (inside) repeatsInside[repeatsInside.length - 1] = true;
       } else if (character === "|") {
-        if (depth === 0) return { pieces: [], quick: quick && endless <= 2, either: source };
+        if (depth === 0) return { pieces: [], quick: quick && endless <= 1 };
         repeatsInside[repeatsInside.length - 1] = true;
       } else if (/[*+?{]/.test(character)) {
         const least = character === "+" ? 1 : character === "{" ? Number((/^\{(\d+)/.exec(source.slice(at)) || [0, "1"])[1]) : 0;
@@ -106,14 +106,17 @@
           close();
         }
         marks += 1;
-        if (character !== "?") { endless += 1; repeatsInside[repeatsInside.length - 1] = true; }
+        if (character !== "?") endless += 1;
+        repeatsInside[repeatsInside.length - 1] = true;
         if (character === "{") at = Math.max(at, source.indexOf("}", at));
         if (source[at + 1] === "?") at += 1;
       } else if (character === "." || character === "^" || character === "$") close();
       else if (depth === 0) run += character;
     }
     close();
-    return { pieces, quick: quick && endless <= 2 && marks <= 10 };
+    // Two endless parts are tried from every place of the line, unless a text in front says where to begin.
+    const most = /^[\w ]{3}/.test(source) ? 2 : 1;
+    return { pieces, quick: quick && endless <= most && marks <= 10 };
   };
 
   const compile = (pattern) => {
@@ -134,10 +137,10 @@
       text: low([id, title, zhTitle, owner, ...(symptoms || []), ...(zhSymptoms || []), ...(services || []), ...(codes || [])].join(" \u0001 ")),
     };
   });
-  const alerts = data.alerts.map(([name, sop, severity, anchor, service]) => {
+  const alerts = data.alerts.map(([name, sop, severity, anchor, service, folder]) => {
     const key = tight(name);
     const [one, two] = bits(key);
-    return { name, sop, severity, anchor: anchor || "", service: service || "", key, one, two, text: `${low(spaced(name))} ${low(name)} ${low(service)}` };
+    return { name, sop, severity, anchor: anchor || "", service: service || "", folder: folder || name, initials: String(name).replace(/[^A-Z0-9]/g, "").toLowerCase(), key, one, two, text: `${low(spaced(name))} ${low(name)} ${low(service)}` };
   });
   let patterns = null;
   const studied = () => {
@@ -214,13 +217,15 @@
     const near = [];
     const [one, two] = bits(key);
     const all = count(one) + count(two);
+    const single = all > 2 && /^\S+$/.test(query);
+    const initials = key.length >= 3 && key.length <= 6;
     for (const alert of alerts) {
       if (alert.key === key) hits(alert, 1000);
       else if (alert.key.startsWith(key)) hits(alert, 860 - Math.min(40, alert.key.length - key.length));
       else if (key.length > 2 && alert.key.includes(key)) hits(alert, 760 - Math.min(60, alert.key.length - key.length));
       else if (key.length >= 10 && alert.key.length >= 6 && key.includes(alert.key)) hits(alert, 740 + Math.min(40, alert.key.length));
-      else if (all > 2 && /^\S+$/.test(query) && count(alert.one & one) + count(alert.two & two) >= all * 0.6) near.push(alert);
-      else if (key.length >= 3 && key.length <= 6 && subsequence(key, alert.name.replace(/[^A-Z0-9]/g, "").toLowerCase())) hits(alert, 520);
+      else if (single && count(alert.one & one) + count(alert.two & two) >= all * 0.6) near.push(alert);
+      else if (initials && subsequence(key, alert.initials)) hits(alert, 520);
     }
     const most = Math.max(1, Math.floor(key.length / 5));
     near.sort((left, right) => Math.abs(left.key.length - key.length) - Math.abs(right.key.length - key.length));
@@ -239,13 +244,15 @@
     const plain = low(query).replace(/\s+/g, " ").trim();
     let asked = plain.split(/[^\p{L}\p{N}_.-]+/u).filter((word) => word && !COMMON.has(word)).slice(0, 24);
     asked = asked.flatMap((word) => (HAN.test(word) && word.length > 4 ? pairs(word) : [word]));
-    if (!asked.length) return;
+    if (!asked.length || (plain.length < 2 && !HAN.test(plain))) return;
     const known = asked.map((word) => {
-      if (HAN.test(word) || word.length < 2) return word;
+      if (HAN.test(word) || word.length < 4 || asked.length > 6) return word;
       if (sops.some((sop) => sop.text.includes(word)) || alerts.some((alert) => alert.text.includes(word))) return word;
       return meant(word) || word;
     });
-    const enough = known.length <= 2 ? known.length : Math.ceil(known.length * 0.6);
+    // Chinese is cut into pairs, and most pairs of a sentence are no words: fewer of them have to be there.
+    const cut = known.filter((word) => HAN.test(word)).length > known.length / 2;
+    const enough = known.length <= 2 ? known.length : cut ? Math.max(2, Math.ceil(known.length * 0.25)) : Math.ceil(known.length * 0.6);
     for (const sop of sops) {
       if (plain.length > 1 && sop.head.includes(plain)) { hitSop(sop, 800, say("title", "标题")); continue; }
       if (plain.length > 1 && sop.text.includes(plain)) { hitSop(sop, sop.codeText.includes(plain) ? 880 : 690, sop.codeText.includes(plain) ? say("error code", "错误码") : say("symptom", "现象")); continue; }
@@ -291,7 +298,9 @@
     if (query.length <= 120) byName(query, hitAlert);
     else for (const alert of alerts) if (alert.key.length >= 8 && query.includes(alert.name)) hitAlert(alert, 760);
     byLog(query, hitSop, performance.now() + 25);
-    if (query.length <= 400) byWords(query, hitSop, hitAlert);
+    // A line that a pattern knows is answered; its words (a date, a host) would only add noise.
+    const known = [...found.values()].some((row) => row.score >= 600 && row.why === say("log line", "日志"));
+    if (query.length <= 400 && !(known && query.length > 40)) byWords(query, hitSop, hitAlert);
     const rows = [...found.values()];
     for (const row of rows) {
       row.alerts.sort((left, right) => right[0] - left[0] || (left[1].name < right[1].name ? -1 : 1));
@@ -308,12 +317,11 @@
   // An offline pack names files, not folders; its navigation shows which it is.
   const files = Boolean(document.querySelector('.md-nav a[href$=".html"]:not([href*=":"])'));
   const page = (path, search, anchor) => {
-    const end = files ? ".html" : fromDisk ? "/index.html" : "/";
-    const stub = path.startsWith("a/") && files ? "/index.html" : end;
-    return path + stub + (search || "") + (anchor ? `#${anchor}` : "");
+    const folder = path.startsWith("a/") || !files;
+    return path + (!folder ? ".html" : fromDisk ? "/index.html" : "/") + (search || "") + (anchor ? `#${anchor}` : "");
   };
   const sopLink = (sop, alert, search) => page(`sop/${sop.id}`, search ?? (alert ? `?alert=${encodeURIComponent(alert.name)}` : ""), alert && alert.anchor);
-  const stubLink = (name, search) => page(`a/${encodeURIComponent(name)}`, search);
+  const stubLink = (alert, search) => page(`a/${alert.folder.split("/").map(encodeURIComponent).join("/")}`, search);
 
   const badge = (severity) => make("span", { className: `tocsin-severity tocsin-urgency-${urgency.get(severity) ?? 9}` }, severity || "?");
 
@@ -321,7 +329,7 @@
     const alert = row.alerts.length ? row.alerts[0][1] : null;
     const led = alert && row.why === say("alert", "告警") ? alert : null;
     const title = row.sop ? (chinese && row.sop.zhTitle) || row.sop.title : alert.name;
-    const link = make("a", { className: "tocsin-answer", href: row.sop ? sopLink(row.sop, led, search) : stubLink(alert.name, search) }, title);
+    const link = make("a", { className: "tocsin-answer", href: row.sop ? sopLink(row.sop, led, search) : stubLink(alert, search) }, title);
     const facts = make("p", { className: "tocsin-answer-facts" }, badge(row.severity), " ");
     const services = row.sop && row.sop.services.length ? row.sop.services : [alert ? alert.service : ""];
     facts.append([row.sop ? row.sop.id : say("no SOP", "无 SOP"), ...services, row.sop ? row.sop.owner : "", row.sop ? row.sop.status : ""].filter(Boolean).join(" · "));
@@ -435,7 +443,7 @@
     const places = new Map(named.map((alert) => [`${alert.sop}#${alert.anchor}#${alert.sop < 0 ? alert.name : ""}`, alert]));
     if (places.size === 1) {
       const [alert] = places.values();
-      location.replace(alert.sop >= 0 ? sopLink(sops[alert.sop], alert, search) : stubLink(alert.name, search));
+      location.replace(alert.sop >= 0 ? sopLink(sops[alert.sop], alert, search) : stubLink(alert, search));
       return;
     }
     input.value = name;

@@ -1,0 +1,326 @@
+"""The find box: what a person types half asleep leads to the SOP, and what was sent by an alert goes straight there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page
+from tests.browser import find_box
+from tests.browser.chromium import DESK, PHONE, serving, visiting
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a page with three SOPs; pages the answers lead to exist."""
+    folder = find_box.write(tmp_path_factory.mktemp("small"), find_box.SMALL)
+    for place in ("sop/SOP-KAFKA-007", "sop/SOP-NODE-001", "a/NobodyWroteIt", "a/odd-name-1~x"):
+        target = folder / place / "index.html"
+        target.parent.mkdir(parents=True)
+        target.write_text(
+            "<!doctype html><title>there</title><link rel=icon href='data:,'>", encoding="utf-8"
+        )
+    with serving(folder) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def open_box(chromium: Browser, small: str) -> Iterator[Page]:
+    with visiting(chromium, small) as visit:
+        yield visit.page
+        assert visit.leaving(small) == []
+        assert visit.complaints == []
+
+
+def ask(page: Page, words: str) -> list[str]:
+    """What the box answers, as the links' addresses, best first."""
+    box = page.get_by_role("searchbox")
+    box.fill("")
+    box.fill(words)
+    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    return [each.get_attribute("href") or "" for each in page.locator("a.tocsin-answer").all()]
+
+
+LAG = "sop/SOP-KAFKA-007/"
+FULL = "sop/SOP-NODE-001/"
+
+
+@pytest.mark.parametrize(
+    ("typed", "first"),
+    [
+        pytest.param("KafkaConsumerLagPage", LAG, id="a name"),
+        pytest.param("kafkaconsumerlagpage", LAG, id="in lower case"),
+        pytest.param("KAFKA_CONSUMER_LAG", LAG, id="as a constant"),
+        pytest.param("kafka consumer lag", LAG, id="as words"),
+        pytest.param("lag consumer", LAG, id="words in another order"),
+        pytest.param("KafkaConsmerLagPage", LAG, id="a letter missing"),
+        pytest.param("NodeFilesytemFull", FULL, id="two letters wrong"),
+        pytest.param("kafkacosnumerlag", LAG, id="half of it, with two swapped"),
+        pytest.param("nff", FULL, id="initials"),
+        pytest.param("filesystem", FULL, id="a piece"),
+        pytest.param("orders arrive late", LAG, id="a symptom"),
+        pytest.param("my orders are late again", LAG, id="a symptom in other words"),
+        pytest.param("databse read-only", FULL, id="a symptom mistyped"),
+        pytest.param("OFFSET_OUT_OF_RANGE", LAG, id="an error code"),
+        pytest.param("enospc", FULL, id="an error code in lower case"),
+        pytest.param("sop-kafka-007", LAG, id="an id"),
+        pytest.param("SOP NODE 1", FULL, id="an id half-remembered"),
+        pytest.param(
+            "2026-03-01T02:11:09Z WARN [c.e.Poller] Application maximum poll interval (300000ms) exceeded by 812 ms",
+            LAG,
+            id="a log line, against an expression",
+        ),
+        pytest.param(
+            "Mar  1 02:11:09 db-3 postgres[812]: could not write: No space left on device",
+            FULL,
+            id="a log line",
+        ),
+        pytest.param(
+            "E4711: the request was refused", FULL, id="a log line without a literal of two letters"
+        ),
+        pytest.param("poll timeout has expired", LAG, id="a piece of a log line"),
+        pytest.param("积压持续", LAG, id="Chinese, from the middle of a title"),
+        pytest.param("重平衡", LAG, id="Chinese, from the end of a symptom"),
+        pytest.param("磁盘空间", FULL, id="Chinese, the beginning of a title"),
+        pytest.param("订单报表都迟到了怎么办", LAG, id="Chinese, in other words"),
+    ],
+)
+def test_what_is_typed_leads_to_the_sop(open_box: Page, typed: str, first: str) -> None:
+    answers = ask(open_box, typed)
+    assert answers, f"{typed!r} finds nothing"
+    assert answers[0].partition("?")[0].partition("#")[0] == first
+
+
+def test_an_alert_leads_to_its_step(open_box: Page) -> None:
+    assert (
+        ask(open_box, "KafkaConsumerLagTicket")[0]
+        == "sop/SOP-KAFKA-007/?alert=KafkaConsumerLagTicket#confirm"
+    )
+
+
+def test_an_alert_without_a_sop_leads_to_its_stub(open_box: Page) -> None:
+    assert ask(open_box, "nobodywroteit")[0] == "a/NobodyWroteIt/"
+    assert ask(open_box, "Odd Name/1")[0] == "a/odd-name-1~x/"
+
+
+def test_a_retired_sop_comes_last(open_box: Page) -> None:
+    answers = ask(open_box, "consumer group")
+    assert [each.partition("?")[0].partition("#")[0] for each in answers][:2] == [LAG, "sop/SOP-KAFKA-001/"]
+
+
+def test_an_answer_says_what_a_responder_asks(open_box: Page) -> None:
+    ask(open_box, "KafkaConsumerLagPage")
+    text = open_box.locator(".tocsin-answers li").first.inner_text()
+    for words in (
+        "A consumer group falls behind",
+        "P1",
+        "kafka",
+        "team-streaming",
+        "active",
+        "number of members in --state",
+        "KafkaConsumerLagPage",
+    ):
+        assert words in text
+
+
+def test_nothing_matches_says_whom_to_call_and_opens_a_draft(open_box: Page) -> None:
+    assert ask(open_box, "zzqx 9&#") == []
+    assert "Nothing matches" in open_box.get_by_role("status").inner_text()
+    panel = open_box.locator(".tocsin-nothing")
+    for words in (
+        "P1",
+        "the on-call engineer of the owning team, by phone, within 15m",
+        "P2",
+        "the owning team, by ticket",
+    ):
+        assert words in panel.inner_text()
+    assert (
+        panel.get_by_role("link").get_attribute("href") == "https://git.example.com/new?value=zzqx%209%26%23"
+    )
+
+
+def test_the_count_is_spoken(open_box: Page) -> None:
+    ask(open_box, "consumer")
+    assert "found" in open_box.get_by_role("status").inner_text()
+
+
+def test_keys(chromium: Browser, small: str) -> None:
+    with visiting(chromium, small) as visit:
+        page = visit.page
+        page.keyboard.press("/")
+        page.keyboard.type("consumer group")
+        page.wait_for_selector("a.tocsin-answer")
+        assert page.get_by_role("searchbox").input_value() == "consumer group"
+        page.keyboard.press("ArrowDown")
+        page.keyboard.press("ArrowDown")
+        assert "SOP-KAFKA-001" in str(page.evaluate("document.activeElement.href"))
+        page.keyboard.press("ArrowUp")
+        page.keyboard.press("ArrowUp")
+        assert page.evaluate("document.activeElement.tagName") == "INPUT"
+        page.keyboard.press("Enter")
+        page.wait_for_url("**/sop/SOP-KAFKA-007/**")
+
+
+def test_a_pasted_log_of_several_lines(chromium: Browser, small: str) -> None:
+    paste = """() => {
+        const data = new DataTransfer();
+        data.setData("text/plain", "INFO  starting\\nERROR write failed: No space left on device\\nINFO  stopping");
+        const box = document.querySelector("#tocsin-find input");
+        box.dispatchEvent(new ClipboardEvent("paste", {clipboardData: data, bubbles: true, cancelable: true}));
+    }"""
+    with visiting(chromium, small) as visit:
+        visit.page.evaluate(paste)
+        assert (visit.page.locator("a.tocsin-answer").first.get_attribute("href") or "").startswith(FULL)
+
+
+# ---- opened from an alert ----
+
+
+def landing(chromium: Browser, address: str, query: str) -> tuple[str, list[str], str]:
+    """Where a visit with `query` ends, the answers it shows, and what it says."""
+    with visiting(chromium, address + query) as visit:
+        page = visit.page
+        page.wait_for_timeout(150)
+        links = [each.get_attribute("href") or "" for each in page.locator("a.tocsin-answer").all()]
+        says = (
+            page.locator(".tocsin-find-status").inner_text()
+            if page.locator(".tocsin-find-status").count()
+            else ""
+        )
+        return page.url.removeprefix(address), links, says
+
+
+def test_an_alert_in_the_address_goes_straight_to_its_step(chromium: Browser, small: str) -> None:
+    where, _, _ = landing(chromium, small, "?alert=KafkaConsumerLagPage&consumergroup=billing&cluster=a%2Fb")
+    assert (
+        where == "sop/SOP-KAFKA-007/?alert=KafkaConsumerLagPage&consumergroup=billing&cluster=a%2Fb#mitigate"
+    )
+
+
+def test_its_case_does_not_matter_there(chromium: Browser, small: str) -> None:
+    assert (
+        landing(chromium, small, "?alert=nodefilesystemfull")[0]
+        == "sop/SOP-NODE-001/?alert=nodefilesystemfull"
+    )
+
+
+def test_a_shared_name_is_a_choice_that_keeps_the_labels(chromium: Browser, small: str) -> None:
+    where, links, says = landing(chromium, small, "?alert=HighErrorRate&pod=x")
+    assert where == "?alert=HighErrorRate&pod=x"
+    assert sorted(links) == [
+        "sop/SOP-KAFKA-007/?alert=HighErrorRate&pod=x#confirm",
+        "sop/SOP-NODE-001/?alert=HighErrorRate&pod=x#mitigate",
+    ]
+    assert "choose" in says
+
+
+def test_a_label_makes_the_choice(chromium: Browser, small: str) -> None:
+    assert landing(chromium, small, "?alert=HighErrorRate&service=node")[0].startswith("sop/SOP-NODE-001/")
+
+
+def test_an_alert_nobody_knows_shows_what_comes_near_and_whom_to_call(chromium: Browser, small: str) -> None:
+    with visiting(chromium, small + "?alert=KafkaConsumerLagg") as visit:
+        assert (
+            "No alert is called KafkaConsumerLagg" in visit.page.locator(".tocsin-find-status").inner_text()
+        )
+        assert (visit.page.locator("a.tocsin-answer").first.get_attribute("href") or "").startswith(LAG)
+        assert visit.page.locator(".tocsin-nothing").is_visible()
+
+
+# ---- what comes in is text ----
+
+EVIL = '"><img src=x onerror=alert(1)><script>alert(2)</script>'
+
+
+def test_nothing_typed_or_looked_up_becomes_markup(chromium: Browser, tmp_path: Path) -> None:
+    row: list[Any] = [EVIL, EVIL, EVIL, EVIL, EVIL, [EVIL], [EVIL], [EVIL], EVIL, [EVIL], EVIL, [EVIL]]
+    lookup = {
+        "v": 1,
+        "sops": [row],
+        "alerts": [[EVIL, 0, EVIL, EVIL, EVIL]],
+        "call": [[EVIL, EVIL, EVIL]],
+        "draft": "javascript:alert(3)//",
+    }
+    with (
+        serving(find_box.write(tmp_path, lookup)) as address,
+        visiting(chromium, address + "?alert=%3Cimg+src%3Dx%3E") as visit,
+    ):
+        assert ask(visit.page, EVIL)
+        assert visit.page.locator("#tocsin-find img, #tocsin-find script").count() == 0
+        assert visit.page.locator("a[href^='javascript']").count() == 0
+        assert EVIL in visit.page.locator(".tocsin-answers").inner_text()
+        assert (visit.dialogs, visit.complaints, visit.leaving(address)) == ([], [], [])
+
+
+def test_a_pattern_that_never_ends_does_not_hold_the_page(chromium: Browser, tmp_path: Path) -> None:
+    bad = [
+        r"(a+)+$",
+        r"(a|aa)+$",
+        r"(.*)*x",
+        r"(?:a?){25}a{25}",
+        r".*.*.*.*=x",
+        r"([a-z]+)*\d",
+        "(" * 300 + "a",
+        "[",
+        "(?P<n>a+)+b",
+        "a{1,30000}a{1,30000}$",
+    ]
+    sop = [*find_box.KAFKA[:6], bad, *find_box.KAFKA[7:]]
+    lookup = {**find_box.SMALL, "sops": [sop, find_box.DISK, find_box.RETIRED]}
+    with serving(find_box.write(tmp_path, lookup)) as address, visiting(chromium, address) as visit:
+        line = "a" * 1900 + "! No space left on device"
+        assert ask(visit.page, line)[0].startswith(FULL)
+        assert float(visit.page.locator("#tocsin-find").get_attribute("data-took") or "inf") < 250
+        assert visit.errors == []
+
+
+# ---- size ----
+
+SLOW_PHONE = 6
+"""How many times slower than this machine the phone is."""
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "kafka",
+        "KafkaConsmerLag",
+        "replica waits late",
+        "延迟持续",
+        "2026-01-01 ERROR gateway17: retry budget exhausted after 31 seconds on host-3 of pool 9",
+    ],
+)
+def test_an_answer_takes_less_than_a_tenth_of_a_second_on_a_slow_phone(
+    chromium: Browser, big: str, typed: str
+) -> None:
+    with visiting(chromium, big, size=PHONE) as visit:
+        page = visit.page
+        page.wait_for_timeout(400)  # what the page prepares while nobody types
+        session = page.context.new_cdp_session(page)
+        session.send("Emulation.setCPUThrottlingRate", {"rate": SLOW_PHONE})
+        took = []
+        for _ in range(5):
+            assert ask(page, typed)
+            took.append(float(page.locator("#tocsin-find").get_attribute("data-took") or "inf"))
+        # The median: other work on this machine is no property of the page.
+        assert sorted(took)[len(took) // 2] < 100, took
+
+
+@pytest.fixture(scope="module")
+def big(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with serving(find_box.write(tmp_path_factory.mktemp("big"), find_box.large())) as address:
+        yield address
+
+
+def test_the_log_line_is_found_among_two_thousand(chromium: Browser, big: str) -> None:
+    with visiting(chromium, big, size=DESK) as visit:
+        name = visit.page.evaluate(
+            "TOCSIN_LOOKUP.sops.find((row) => row[6].some((each) => each.includes('retry budget')))[6].find((each) => each.includes('retry budget'))"
+        )
+        line = f"03:12 ERROR {str(name).replace('.*', '31')}; giving up"
+        expected = visit.page.evaluate(
+            "(name) => TOCSIN_LOOKUP.sops.find((row) => row[6].includes(name))[0]", name
+        )
+        assert str(expected) in ask(visit.page, line)[0]
