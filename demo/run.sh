@@ -83,7 +83,7 @@ mkdir "$work/adopted"
 shown tocsin adopt prometheus demo/public/alertmanager-prometheusRule.yaml
 must 0 tocsin adopt prometheus demo/public/alertmanager-prometheusRule.yaml --into "$work/adopted/rules" --project adopted
 sed -n '/^carried/p' "$work/out"
-must 0 tocsin build "$work/adopted" "${today[@]}" --min-severity error
+must 0 tocsin build "$work/adopted" --no-site "${today[@]}" --min-severity error
 compiled=$work/adopted/dist/prometheus/prod/alertmanager-main.rules.yaml
 must 0 "$promtool" check rules "$compiled"
 must 0 "$python" demo/same_rules.py demo/public/alertmanager-prometheusRule.yaml "$compiled"

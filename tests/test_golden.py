@@ -31,7 +31,18 @@ TODAY = "2026-11-21"
 
 def build(project: Path, out: Path, *, seed: str = "0") -> None:
     """`tocsin build` in a process of its own, with the hash seed given."""
-    command = [sys.executable, "-m", "tocsin", "build", str(project), "--out", str(out), "--today", TODAY]
+    command = [
+        sys.executable,
+        "-m",
+        "tocsin",
+        "build",
+        str(project),
+        "--no-site",
+        "--out",
+        str(out),
+        "--today",
+        TODAY,
+    ]
     run = subprocess.run(
         command,
         capture_output=True,

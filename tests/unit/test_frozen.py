@@ -48,7 +48,7 @@ def repository(tmp_path: Path) -> Path:
 
 
 def build(root: Path, *words: str) -> int:
-    return main(["build", str(root), "--today", "2026-11-21", *words])
+    return main(["build", str(root), "--no-site", "--today", "2026-11-21", *words])
 
 
 def test_a_frozen_service_goes_on_muting_its_tickets(repository: Path) -> None:

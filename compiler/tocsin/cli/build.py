@@ -14,12 +14,13 @@ from tocsin.cli.progress import watch
 from tocsin.cli.workspace import no_collector, read_sources
 from tocsin.diag import Diagnostic, Severity
 from tocsin.diag.nearest import did_you_mean
-from tocsin.disk.write import Changes, compare, write, write_file
+from tocsin.disk.write import Changes, admit, compare, write, write_file
 from tocsin.emit import grafana
 from tocsin.emit.inhibit import InhibitRule, inhibit_rules
 from tocsin.emit.merge import merge_inhibit
 from tocsin.errors import MachineError, UsageError
-from tocsin.pipeline import artifacts, compile_sources, service_of
+from tocsin.ir.history import NO_HISTORY
+from tocsin.pipeline import Compilation, Sources, artifacts, compile_sources, contents_of, service_of
 
 
 @click.command("build")
@@ -38,6 +39,7 @@ from tocsin.pipeline import artifacts, compile_sources, service_of
     help="Compile the services without errors; the others keep their old output, listed as frozen.",
 )
 @click.option("--no-site", is_flag=True, help="Leave the runbook site out.")
+@click.option("--public", is_flag=True, help="Leave out of the site what is marked internal.")
 @click.option(
     "--alertmanager-config",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -62,6 +64,7 @@ def build_command(
     check_only: bool,
     keep_going: bool,
     no_site: bool,
+    public: bool,
     alertmanager_config: Path | None,
     into: Path | None,
     env_name: str | None,
@@ -70,7 +73,7 @@ def build_command(
     min_severity: str,
     today: str | None,
 ) -> int:
-    """Compile everything to dist/: rule files, Grafana provisioning, inhibition rules, unit tests, catalog.json and manifest.json.
+    """Compile everything to dist/: rule files, Grafana provisioning, inhibition rules, unit tests, catalog.json, manifest.json, and the site.
 
     With an error nothing is written, unless --keep-going.
     """
@@ -99,6 +102,10 @@ def build_command(
         still = still_inhibiting(target, frozen, names)
         made = tuple(artifacts(compilation, keep_going=keep_going, still=still))
         keep = _keep(frozen)
+        if not check_only:
+            admit(target, top)
+        site = "" if no_site else _site(compilation, sources, top, target, keep_going, public, check_only)
+        # The rules after the pages they link to.
         changes = compare(made, target, keep=keep) if check_only else write(made, target, root=top, keep=keep)
         if alertmanager_config is not None and into is not None and not check_only:
             every = [each for each in compilation.services if each.report.facts.service not in frozen]
@@ -106,7 +113,47 @@ def build_command(
             _join((*inhibit_rules(resolved), *still[joined]), alertmanager_config, into, joined)
     show(report, format_)
     _tell(changes, target, check_only=check_only, frozen=frozen)
-    return 1 if check_only and not changes.nothing else exit_code(report)
+    if site:
+        click.echo(f"{target / 'site'} {_SITE[site]}", err=True)
+    differs = not changes.nothing or site == "differs"
+    return 1 if check_only and differs else exit_code(report)
+
+
+_SITE = {
+    "built": "was built",
+    "same": "is up to date",
+    "differs": "differs from the sources: run `tocsin build`",
+}
+
+
+def _site(
+    compilation: Compilation,
+    sources: Sources,
+    top: Path,
+    target: Path,
+    keep_going: bool,
+    public: bool,
+    check_only: bool,
+) -> str:
+    """Builds the site, or only looks whether it is the one these sources make."""
+    # Pages, templates and the search index: only who builds a site pays for importing that.
+    from tocsin.cli.site import Wanted, build_site, plan_site
+    from tocsin.disk.site import is_built
+
+    assert compilation.settings is not None
+    plan = plan_site(
+        Wanted(
+            contents=contents_of(compilation, keep_going=keep_going),
+            settings=compilation.settings,
+            sources=sources,
+            history=NO_HISTORY,
+            root=top,
+            public=public,
+        )
+    )
+    if check_only:
+        return "same" if is_built(plan, target) else "differs"
+    return "built" if build_site(plan, target) else "same"
 
 
 def _stops(found: tuple[Diagnostic, ...], keep_going: bool) -> bool:

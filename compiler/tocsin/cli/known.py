@@ -57,10 +57,11 @@ def question(root: Path, words: Sequence[str]) -> Question:
 @cache
 def tool_cache() -> Cache:
     """The cache of exactly this tocsin: another version, or an edited one, never sees what this one kept."""
-    return open_cache(f"{tocsin.__version__}-{_own_files()}")
+    return open_cache(f"{tocsin.__version__}-{own_files()}")
 
 
-def _own_files() -> str:
+def own_files() -> str:
+    """A digest of tocsin's own files by name, size and time: another one, or an edited one, has another."""
     found: list[tuple[str, int, int]] = []
     waiting = [Path(tocsin.__file__).parent]
     while waiting:

@@ -72,7 +72,7 @@ def write(
     """
     wanted = _wanted(artifacts)
     try:
-        _admit(out, root)
+        admit(out, root)
         before = _listed(out)
         changes = _compare(wanted, out, before, keep)
         if changes.nothing and before == _ours(wanted, before, out, keep):
@@ -188,7 +188,8 @@ def _plain_folders(out: Path, path: str, safe: set[str]) -> None:
         safe.add(folder)
 
 
-def _admit(out: Path, root: Path | None) -> None:
+def admit(out: Path, root: Path | None) -> None:
+    """Refuses an output folder that is the repository, above it, or one of its source folders. MachineError says which."""
     if out.exists() and not out.is_dir():
         raise MachineError(f"{out} is not a folder", help="choose another with --out")
     if root is None:

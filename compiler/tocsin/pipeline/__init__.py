@@ -330,11 +330,7 @@ def artifacts(
     if compilation.settings is None:
         return
     project = compilation.settings.project
-    services = [
-        each
-        for each in compilation.services
-        if not (keep_going and each.report.facts.service in compilation.frozen)
-    ]
+    services = _standing(compilation, keep_going=keep_going)
     for env in project.environments:
         resolved = [each for service in services for each in service.resolved if each.env == env.name]
         for each in resolved:
@@ -343,14 +339,27 @@ def artifacts(
     for service in services:
         for plan in service.plans:
             yield from plan.artifacts
-    contents = Contents(
+    yield from emit.emit_repository(contents_of(compilation, keep_going=keep_going), project)
+
+
+def contents_of(compilation: Compilation, *, keep_going: bool = False) -> Contents:
+    """What the catalog and the site are made from. With `keep_going` frozen services are only named."""
+    services = _standing(compilation, keep_going=keep_going)
+    return Contents(
         files=[file for service in services for file in service.loaded.files],
         every=[each for service in services for each in service.resolved],
         sops=[page.sop for page in compilation.pages if page.sop is not None],
         incidents=[page.incident for page in compilation.pages if page.incident is not None],
         frozen=compilation.frozen if keep_going else frozenset(),
     )
-    yield from emit.emit_repository(contents, project)
+
+
+def _standing(compilation: Compilation, *, keep_going: bool) -> list[CompiledService]:
+    return [
+        each
+        for each in compilation.services
+        if not (keep_going and each.report.facts.service in compilation.frozen)
+    ]
 
 
 def needs_everything(project: Project) -> bool:

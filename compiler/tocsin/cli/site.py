@@ -1,0 +1,108 @@
+"""The site of a compilation: pages from `emit.site`, images from `site/`, the package's own styles and scripts, built by `disk.site`."""
+
+from __future__ import annotations
+
+import gzip
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import tocsin
+from tocsin.cli.known import own_files
+from tocsin.disk import site as disk
+from tocsin.disk.files import read_image
+from tocsin.emit.catalog import Contents
+from tocsin.emit.site import SiteInput, emit_site
+from tocsin.emit.site.config import ASSETS, root_language
+from tocsin.emit.site.finish import finish_page, finish_sitemap, theme_scripts
+from tocsin.ir.history import History
+from tocsin.pipeline import Settings, Sources
+from tocsin.pipeline.site import FOLDER
+
+PACKAGED = Path(tocsin.__file__).parent / "emit" / "site" / "assets"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """Which site of one repository: everything `emit_site` needs, and the repository's folder for the images."""
+
+    contents: Contents
+    settings: Settings
+    sources: Sources
+    history: History
+    root: Path
+    public: bool = False
+    files: bool = False
+    """A site that opens from disk."""
+
+
+def plan_site(wanted: Wanted) -> disk.Plan:
+    """The site's files and their digest. MachineError where what builds a site is not installed."""
+    project = wanted.settings.project
+    pictures = dict(_pictures(wanted))
+    kept: dict[str, str | bytes] = {each.path.removeprefix(FOLDER): each.text for each in wanted.sources.site}
+    kept.update(pictures)
+    given = SiteInput(
+        contents=wanted.contents,
+        project=project,
+        ledger=wanted.settings.ledger,
+        history=wanted.history,
+        kept=tuple(sorted(kept.items())),
+        public=wanted.public,
+        files=wanted.files,
+    )
+    root = root_language(project.site)
+    data = {f"{root}/docs/{ASSETS}/{name}": each for name, each in _packaged().items()}
+    for language in project.site.languages:
+        data.update({f"{language}/docs/{path}": each for path, each in pictures.items()})
+    return disk.plan(emit_site(given), data, root=root, maker=f"{tocsin.__version__} {own_files()}")
+
+
+def build_site(plan: disk.Plan, out: Path, *, name: str = "site") -> bool:
+    """Builds `out/name`; False where it is up to date. SiteError where a link leads nowhere."""
+    with _working("building the site"):
+        return disk.build(plan, out, finish, finish_sitemap, name=name)
+
+
+def finish(html: str, path: str, theme: str) -> tuple[str, tuple[str, ...]]:
+    """`disk.site.Finish`: the last pass over one page."""
+    done = finish_page(html, path, _known(theme))
+    return done.html, done.problems
+
+
+@lru_cache(maxsize=8)
+def _known(theme: str) -> frozenset[str]:
+    return theme_scripts(theme) if theme else frozenset()
+
+
+def _pictures(wanted: Wanted) -> Iterator[tuple[str, bytes]]:
+    for path in wanted.sources.images:
+        data = read_image(wanted.root, path)
+        if data is not None:
+            yield path.removeprefix(FOLDER), data
+
+
+def _packaged() -> dict[str, bytes]:
+    """The package's styles and scripts by name; what is packed is unpacked."""
+    found: dict[str, bytes] = {}
+    for path in sorted(PACKAGED.iterdir()):
+        if path.suffix == ".gz":
+            found[path.stem] = gzip.decompress(path.read_bytes())
+        elif path.is_file():
+            found[path.name] = path.read_bytes()
+    return found
+
+
+@contextmanager
+def _working(what: str) -> Iterator[None]:
+    """A sign of life on stderr where a person watches."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    from rich.console import Console
+
+    with Console(file=sys.stderr).status(what):
+        yield
