@@ -1,0 +1,171 @@
+"""What forbids a write: for one group a refusal, for the whole run a stop. Pure.
+
+The unit of refusal is the group, because a group is written whole: one service's mistake freezes that group and nobody else's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from tocsin.sync.values import Change, Desired, GroupPlan, Live, Refusal
+from tocsin.wire.versions import supports
+
+Foreign = Literal["refuse", "skip"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Guard:
+    """What a run may do. `max_deletes` and `max_delete_percent` (of our live rules) stop it as a whole; 0 percent means no limit of that kind."""
+
+    max_deletes: int = 10
+    max_delete_percent: float = 20.0
+    foreign: Foreign = "refuse"
+    """A group with rules of others is never written; `skip` only says that this is expected and no failure."""
+    version: tuple[int, int, int] = (0, 0, 0)
+    """The live server's."""
+    expected_identity: str = ""
+    """Of a saved plan: the server it was made for."""
+
+
+def stops(desired: Desired, live: Live, plans: Sequence[GroupPlan], guard: Guard) -> tuple[Refusal, ...]:
+    """Why nothing at all is written."""
+    found: list[Refusal] = []
+    ours = sum(each.owner == desired.owner for group in live.groups for each in group.rules)
+    if not any(group.rules for group in desired.groups) and ours:
+        found.append(
+            Refusal(
+                code="empty-desired",
+                message=f"the sources compile to no rule for this server, which holds {ours} of ours",
+                help="if they shall all go, delete them in Grafana or raise --max-deletes after looking at the sources",
+            )
+        )
+    if guard.expected_identity and guard.expected_identity != live.server.identity:
+        found.append(
+            Refusal(
+                code="wrong-server",
+                message=f"this is {live.server.identity}, and the plan was made for {guard.expected_identity}",
+                help="make a new plan",
+            )
+        )
+    if desired.organisation and live.server.organisation and desired.organisation != live.server.organisation:
+        found.append(
+            Refusal(
+                code="wrong-organisation",
+                message=f"the token belongs to organisation {live.server.organisation}, the environment says {desired.organisation}",
+                help="use a token of that organisation, or correct `org_id`",
+            )
+        )
+    deletes = sum(each.action == "delete" for plan in plans for each in plan.changes)
+    share = 100.0 * deletes / ours if ours else 0.0
+    if deletes > guard.max_deletes or (
+        guard.max_delete_percent and share > guard.max_delete_percent and deletes > 1
+    ):
+        found.append(
+            Refusal(
+                code="mass-delete",
+                message=f"{deletes} of {ours} rules would be deleted",
+                help=f"look at the plan; then say --max-deletes {deletes} (now {guard.max_deletes}, or {guard.max_delete_percent:g} %)",
+            )
+        )
+    return tuple(found)
+
+
+def group_refusals(plan: GroupPlan, live: Live, desired: Desired, guard: Guard) -> Iterator[Refusal]:
+    """Why this group is not written."""
+    active = [each for each in plan.changes if each.action != "none"]
+    if not active:
+        return
+    yield from _places(plan, live, guard)
+    yield from _members(plan, active, desired)
+    yield from _sources(active, live)
+    if plan.after is not None and not supports("grafana", "http", "equal_titles", guard.version):
+        yield from _titles(plan, live)
+
+
+def _places(plan: GroupPlan, live: Live, guard: Guard) -> Iterator[Refusal]:
+    folder = next((each for each in live.folders if each.uid == plan.place.folder), None)
+    if folder is not None and folder.managed:
+        yield Refusal(
+            code="managed-folder",
+            message=f"the folder {folder.title} is managed by {folder.managed}",
+            help="choose another `folder` for this environment",
+            subject=plan.place.folder,
+        )
+    if folder is None and plan.after is not None and not live.server.can_create_folders:
+        yield Refusal(
+            code="folder-missing",
+            message=f"the folder {plan.place.folder} does not exist, and the token may not create it",
+            help="create it, or give the service account `folders:create`",
+            subject=plan.place.folder,
+        )
+    if plan.foreign and live.server.kind != "directory":
+        yield Refusal(
+            code="foreign-members",
+            message=f"the group {plan.place.group} holds {plan.foreign} rules of others, which writing it whole would delete",
+            help="move them to another group",
+            subject="/".join(plan.place),
+            skipped=guard.foreign == "skip",
+        )
+
+
+def _members(plan: GroupPlan, active: Iterable[Change], desired: Desired) -> Iterator[Refusal]:
+    for change in active:
+        before = change.before
+        if before is None:
+            continue
+        if before.provenance == "file":
+            yield Refusal(
+                code="provisioned-by-file",
+                message=f"{before.uid} comes from a provisioning file of that Grafana",
+                help="remove it there, or let a `directory` target write the file",
+                subject=before.uid,
+            )
+        if before.owner not in ("", desired.owner):
+            yield Refusal(
+                code="owned-by-another",
+                message=f"{before.uid} belongs to {before.owner}",
+                help="give the alert another `id` or `grafana.uid`",
+                subject=before.uid,
+            )
+
+
+def _sources(active: Iterable[Change], live: Live) -> Iterator[Refusal]:
+    if live.server.kind != "grafana":
+        return
+    missing = {
+        uid
+        for each in active
+        if each.action != "delete"
+        for uid in each.rule.datasources
+        if uid not in live.datasources
+    }
+    for uid in sorted(missing):
+        yield Refusal(
+            code="unknown-datasource",
+            message=f"there is no data source with the uid {uid}",
+            help="correct `datasources` of the environment in tocsin.yaml",
+            subject=uid,
+        )
+
+
+def _titles(plan: GroupPlan, live: Live) -> Iterator[Refusal]:
+    """Below 12.0 a title is unique in its folder."""
+    mine = {each.rule.uid for each in plan.changes}
+    taken = {
+        rule.title: rule.uid
+        for group in live.groups
+        if group.place.folder == plan.place.folder
+        for rule in group.rules
+        if rule.uid not in mine
+    }
+    for change in plan.changes:
+        other = taken.get(change.rule.title)
+        if change.action not in ("none", "delete") and other is not None:
+            yield Refusal(
+                code="title-taken",
+                message=f"{change.rule.title} is the title of {other} in the same folder, which this Grafana allows once",
+                help="rename one of them",
+                subject=change.rule.uid,
+            )
