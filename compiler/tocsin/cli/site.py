@@ -18,6 +18,7 @@ from tocsin.emit.catalog import Contents
 from tocsin.emit.site import SiteInput, emit_site
 from tocsin.emit.site.config import ASSETS, root_language
 from tocsin.emit.site.finish import finish_page, finish_sitemap, theme_scripts
+from tocsin.emit.site.kept import Kept, kept_files
 from tocsin.ir.history import History
 from tocsin.pipeline import Settings, Sources
 from tocsin.pipeline.site import FOLDER
@@ -42,22 +43,21 @@ class Wanted:
 def plan_site(wanted: Wanted) -> disk.Plan:
     """The site's files and their digest. MachineError where what builds a site is not installed."""
     project = wanted.settings.project
-    pictures = dict(_pictures(wanted))
-    kept: dict[str, str | bytes] = {each.path.removeprefix(FOLDER): each.text for each in wanted.sources.site}
-    kept.update(pictures)
+    texts = ((each.path.removeprefix(FOLDER), each.text) for each in wanted.sources.site)
+    kept: Kept = sorted((*texts, *_pictures(wanted)), key=lambda each: each[0])
     given = SiteInput(
         contents=wanted.contents,
         project=project,
         ledger=wanted.settings.ledger,
         history=wanted.history,
-        kept=tuple(sorted(kept.items())),
+        kept=tuple(kept),
         public=wanted.public,
         files=wanted.files,
     )
     root = root_language(project.site)
     data = {f"{root}/docs/{ASSETS}/{name}": each for name, each in _packaged().items()}
     for language in project.site.languages:
-        data.update({f"{language}/docs/{path}": each for path, each in pictures.items()})
+        data.update({f"{language}/docs/{path}": each for path, each in kept_files(kept)})
     return disk.plan(emit_site(given), data, root=root, maker=f"{tocsin.__version__} {own_files()}")
 
 

@@ -223,6 +223,9 @@ def _finish(top: Path, finish: Finish, tidy: Tidy) -> Iterator[str]:
     if sitemap.is_file():
         sitemap.write_text(tidy(sitemap.read_text(encoding="utf-8")), encoding="utf-8")
     (top / "sitemap.xml.gz").unlink(missing_ok=True)
+    # Only who debugs the theme asks for its source maps, and they are a megabyte.
+    for path in (top / "assets").rglob("*.map"):
+        path.unlink()
 
 
 def _join(plan: Plan, built: Path) -> None:
@@ -233,6 +236,7 @@ def _join(plan: Plan, built: Path) -> None:
             shutil.rmtree(whole / language, ignore_errors=True)
             (built / language).rename(whole / language)
     _merge(built / "static", whole)
+    shutil.rmtree(built / "static", ignore_errors=True)
 
 
 def _merge(source: Path, target: Path) -> None:
