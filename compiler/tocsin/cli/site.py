@@ -58,7 +58,7 @@ def plan_site(wanted: Wanted) -> disk.Plan:
     data = {f"{root}/docs/{ASSETS}/{name}": each for name, each in _packaged().items()}
     for language in project.site.languages:
         data.update({f"{language}/docs/{path}": each for path, each in kept_files(kept)})
-    return disk.plan(emit_site(given), data, root=root, maker=f"{tocsin.__version__} {own_files()}")
+    return disk.plan(emit_site(given), data, root=root, version=tocsin.__version__, maker=own_files())
 
 
 def build_site(plan: disk.Plan, out: Path, *, name: str = "site") -> bool:

@@ -58,6 +58,9 @@ class Plan:
     files: Mapping[str, bytes]
     root: str
     digest: str
+    """Of the files, and of the versions of what builds them: equal on every machine."""
+    maker: str
+    """This very tocsin and this Python, to the byte."""
 
     @property
     def languages(self) -> tuple[str, ...]:
@@ -66,8 +69,10 @@ class Plan:
         return tuple(sorted(found, key=lambda each: (each != self.root, each)))
 
 
-def plan(artifacts: Iterable[Output], assets: Mapping[str, bytes], *, root: str, maker: str) -> Plan:
-    """The plan of a site. `assets` are files that are no text of ours: images, scripts. `maker` names this tocsin, to the byte.
+def plan(
+    artifacts: Iterable[Output], assets: Mapping[str, bytes], *, root: str, version: str, maker: str
+) -> Plan:
+    """The plan of a site. `assets` are files that are no text of ours: images, scripts. `version` is tocsin's, `maker` names it to the byte.
 
     MachineError where the programs that build a site are not installed.
     """
@@ -80,10 +85,10 @@ def plan(artifacts: Iterable[Output], assets: Mapping[str, bytes], *, root: str,
             or "\0" in path
         ):
             raise ValueError(f"not a path of the site: {path!r}")
-    digest = hashlib.sha256(repr((maker, root, _versions())).encode())
+    digest = hashlib.sha256(repr((version, root, _versions())).encode())
     for path in sorted(files):
         digest.update(f"{path}\0{hashlib.sha256(files[path]).hexdigest()}\n".encode("utf-8", "surrogatepass"))
-    return Plan(files=files, root=root, digest=digest.hexdigest())
+    return Plan(files=files, root=root, digest=digest.hexdigest(), maker=f"{maker} {sys.version}")
 
 
 def is_built(plan: Plan, out: Path, name: str = "site") -> bool:
@@ -103,7 +108,8 @@ def build(
     _admit(out, name)
     with _locked(out / WORK):
         _recover(out, name)
-        if is_built(plan, out, name):
+        record = out / WORK / f"maker-{name}"
+        if is_built(plan, out, name) and _text(record) == plan.maker:
             return False
         try:
             _write_tree(plan, out / WORK / "site")
@@ -118,6 +124,7 @@ def build(
             whole = built / plan.root
             _sign(plan, whole)
             _swap(whole, out / name, out / WORK / "old")
+            record.write_text(plan.maker, encoding="utf-8")
         except OSError as error:
             raise _refused(error, out) from error
     return True
@@ -224,8 +231,8 @@ def _finish(top: Path, finish: Finish, tidy: Tidy) -> Iterator[str]:
         sitemap.write_text(tidy(sitemap.read_text(encoding="utf-8")), encoding="utf-8")
     (top / "sitemap.xml.gz").unlink(missing_ok=True)
     # Only who debugs the theme asks for its source maps, and they are a megabyte.
-    for path in (top / "assets").rglob("*.map"):
-        path.unlink()
+    for each in (top / "assets").rglob("*.map"):
+        each.unlink()
 
 
 def _join(plan: Plan, built: Path) -> None:
@@ -301,6 +308,13 @@ def _mark(site: Path) -> Mapping[str, object] | None:
     return said if isinstance(said, dict) else None
 
 
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return ""
+
+
 def _count(top: Path) -> int:
     return sum(1 for _ in _files(top))
 
@@ -334,7 +348,7 @@ def _versions() -> tuple[str, ...]:
                 f"the site needs {name}, which is not installed",
                 help="pip install 'tocsin[site]', or leave the site out with --no-site",
             ) from None
-    return (*found, sys.version)
+    return tuple(found)
 
 
 @contextmanager
