@@ -29,12 +29,14 @@ class Answer:
         try:
             value: Json = json.loads(self.body)
         except (ValueError, RecursionError):
-            kind = self.headers.get("content-type", "").partition(";")[0].strip() or "no content type"
-            raise WrongShape(
-                f"{self.endpoint}: the answer is no JSON ({kind}, {len(self.body)} bytes)",
-                endpoint=self.endpoint,
-            ) from None
-        return Reader(value=value, endpoint=self.endpoint)
+            pass  # Raised below, where the parser's error, which holds the whole text, does not hang on ours.
+        else:
+            return Reader(value=value, endpoint=self.endpoint)
+        kind = self.headers.get("content-type", "").partition(";")[0].strip() or "no content type"
+        raise WrongShape(
+            f"{self.endpoint}: the answer is no JSON ({kind[:60]}, {len(self.body)} bytes)",
+            endpoint=self.endpoint,
+        )
 
     @property
     def text(self) -> str:

@@ -313,6 +313,8 @@ class Door:
 
         session = requests.Session()
         session.trust_env = False
+        # Even when it is not to follow, the library reads a redirect to its end, without a bound, and prepares the next request.
+        session.get_redirect_target = lambda resp: None  # type: ignore[method-assign]
         session.verify = str(self._tls.ca_file) if self._tls.ca_file else True
         if self._tls.client_cert:
             cert, key = self._tls.client_cert, self._tls.client_key
