@@ -19,7 +19,7 @@ from tocsin.emit.site.config import mkdocs_yml
 from tocsin.emit.site.error_page import error_page
 from tocsin.emit.site.home import home_page
 from tocsin.emit.site.incident_page import incident_page
-from tocsin.emit.site.kept import kept_files, kept_pages, linkable, styles
+from tocsin.emit.site.kept import kept_pages, kept_texts, linkable, styles
 from tocsin.emit.site.levels_page import levels_page
 from tocsin.emit.site.lookup import FILE as LOOKUP_FILE
 from tocsin.emit.site.lookup import lookup_js
@@ -36,7 +36,7 @@ from tocsin.ir.artifact import Artifact
 from tocsin.ir.history import NO_HISTORY, History
 from tocsin.ir.project import Ledger, Project
 
-__all__ = ("SiteInput", "emit_site", "kept_files", "site_pages")
+__all__ = ("SiteInput", "emit_site", "site_pages")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,18 +54,21 @@ class SiteInput:
 
 
 def emit_site(given: SiteInput) -> Iterator[Artifact]:
-    """Every text file of the tree, in no order. Kept files that are bytes are `kept_files`."""
-    model = build_model(given.contents, given.project, given.ledger, given.history, public=given.public)
+    """Every text file of the tree, in no order. Pictures among the kept files are bytes, and copied by whoever writes the tree."""
+    model = build_model(
+        given.contents, given.project, given.ledger, given.history, public=given.public, files=given.files
+    )
     for language in given.project.site.languages:
         kept = dict(kept_pages(given.kept, model, language))
         named = linkable(given.kept) | {KEPT_FOLDER + each for each in kept}
-        pages = dict(site_pages(model, language, files=given.files, kept=named))
+        pages = dict(site_pages(model, language, kept=named))
         yield Artifact(
             path=f"{language}/mkdocs.yml",
             text=mkdocs_yml(
                 model, language, navigation(language), styles=styles(given.kept), pack=given.files
             ),
         )
+        kept.update(kept_texts(given.kept))
         for path, text in {**kept, **{paths.markdown(each): text for each, text in pages.items()}}.items():
             yield Artifact(path=f"{language}/docs/{path}", text=text)
         base = paths.base(language, given.project.site.languages)
@@ -77,10 +80,10 @@ def emit_site(given: SiteInput) -> Iterator[Artifact]:
 
 
 def site_pages(
-    model: SiteModel, language: str, *, files: bool = False, kept: frozenset[str] = frozenset()
+    model: SiteModel, language: str, *, kept: frozenset[str] = frozenset()
 ) -> Iterator[tuple[str, str]]:
     """Every page of one language's tree: address and Markdown. `kept` are the files of `site/` that prose may link to."""
-    yield paths.HOME, home_page(model, language, files=files)
+    yield paths.HOME, home_page(model, language)
     yield from index_pages(model, language)
     for id, view in model.sops.items():
         text = view.text(language)

@@ -24,7 +24,7 @@ class Here:
     page: str
     language: str
 
-    def say(self, key: str, **values: str | int) -> str:
+    def say(self, key: str, /, **values: str | int) -> str:
         """The site's words in this page's language."""
         return say(self.language, key, **values)
 
@@ -35,14 +35,14 @@ class Here:
     def stub(self, name: str) -> str:
         """A link to the short address of an alertname, which the generator knows nothing of."""
         address = paths.alert(name)
-        return f'<a href="{escape(paths.direct(address, self.page))}">{markup.code(f"/{address}/")}</a>'
+        return f'<a href="{escape(paths.direct(address, self.page, files=self.model.files))}">{markup.code(f"/{address}/")}</a>'
 
     def translated(self, language: str, label: str) -> str:
         """A link to this page in another language's tree, which the generator knows nothing of either."""
         languages = self.model.project.site.languages
         here, there = (f"{paths.base(each, languages)}{self.page}" for each in (self.language, language))
         code = escape(language)
-        return f'<a href="{escape(paths.direct(there, here))}" hreflang="{code}">{label}</a>'
+        return f'<a href="{escape(paths.direct(there, here, files=self.model.files))}" hreflang="{code}">{label}</a>'
 
     def authored(self, text: str, language: str) -> str:
         """An author's one-line text, marked with its language where that is not the page's."""

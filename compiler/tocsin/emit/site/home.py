@@ -26,8 +26,8 @@ _FEWEST = 5
 _MOST = 30
 
 
-def home_page(model: SiteModel, language: str, *, files: bool = False) -> str:
-    """The page. `files` where the site is opened from disk."""
+def home_page(model: SiteModel, language: str) -> str:
+    """The page."""
     urgent = tuple(
         id
         for id, view in sorted(
@@ -37,7 +37,7 @@ def home_page(model: SiteModel, language: str, *, files: bool = False) -> str:
     )
     return page(
         model.project.site.name,
-        _box(model, language, files=files),
+        _box(model, language),
         f"## {tr(language, 'Most urgent procedures')} {{#urgent}}",
         sop_table(model, language, paths.HOME, urgent),
         f"## {say(language, 'levels')} {{#levels}}",
@@ -57,11 +57,11 @@ def _urgency(model: SiteModel, name: str | None) -> int:
     return policy.urgency if policy is not None else len(model.project.severities) + 1
 
 
-def _box(model: SiteModel, language: str, *, files: bool) -> str:
+def _box(model: SiteModel, language: str) -> str:
     label = escape(tr(language, "Alert, symptom, error code or log line"))
-    mode = ' data-links="files"' if files else ""
+    mode = ' data-links="files"' if model.files else ""
     indexes = "".join(
-        f'<li><a href="{each}{".html" if files and each == paths.LEVELS else "/index.html" if files else "/"}">{escape(say(language, word))}</a></li>'
+        f'<li><a href="{paths.direct(each, paths.HOME, files=model.files)}">{escape(say(language, word))}</a></li>'
         for each, word in (
             (paths.SOPS, "sops"),
             (paths.ALERTS, "alerts"),

@@ -111,7 +111,7 @@ def _alerts(model: SiteModel, ids: Sequence[str], language: str, of: str) -> str
         if view is None:
             rows.append((plain(id), tr(language, "no longer among the rules")))
         else:
-            rows.append((alert_link(view, of), answer_link(model, view, language, of)))
+            rows.append((alert_link(model, view, of), answer_link(model, view, language, of)))
     return table([say(language, "alert"), say(language, "sop")], rows)
 
 

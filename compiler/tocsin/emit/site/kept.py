@@ -43,11 +43,12 @@ def kept_pages(kept: Kept, model: SiteModel, language: str) -> Iterator[tuple[st
             yield made, _page(path, made, text, model, shown)
 
 
-def kept_files(kept: Kept) -> Iterator[tuple[str, bytes]]:
-    """The files that are no pages, as bytes: they belong into the docs folder of every language."""
+def kept_texts(kept: Kept) -> Iterator[tuple[str, str]]:
+    """The files that are text and no pages (styles), as they are: they belong into the docs folder of every language. Pictures are bytes, and
+    copied by whoever writes the tree."""
     for path, content in sorted(kept, key=lambda each: each[0]):
-        if not path.endswith(".md"):
-            yield path, content if isinstance(content, bytes) else content.encode("utf-8", "surrogateescape")
+        if not path.endswith(".md") and isinstance(content, str):
+            yield path, content
 
 
 def styles(kept: Kept) -> tuple[str, ...]:

@@ -89,6 +89,8 @@ class SiteModel:
     """Code -> SOPs that name it."""
     frozen: frozenset[str] = field(default_factory=frozenset)
     """Services whose sources did not compile: their pages say so."""
+    files: bool = False
+    """Whether the site opens from disk, where the address of a folder opens nothing: links name files."""
 
     @property
     def by_name(self) -> Mapping[str, tuple[AlertView, ...]]:
@@ -116,6 +118,7 @@ def build_model(
     history: History = NO_HISTORY,
     *,
     public: bool = False,
+    files: bool = False,
 ) -> SiteModel:
     """The model of one site. `public` leaves out every SOP and incident marked internal, and every link to one."""
     sops = [each for each in contents.sops if not (public and _internal(each))]
@@ -160,6 +163,7 @@ def build_model(
             )
         ),
         frozen=contents.frozen,
+        files=files,
     )
 
 

@@ -84,7 +84,7 @@ def _alerts(model: SiteModel, language: str) -> Iterator[str]:
         yield say(language, "none")
     for letter in sorted(by_letter):
         items = "\n".join(
-            f'<li><a href="{paths.direct(paths.alert(name), paths.ALERTS)}">{_entities(name)}</a></li>'
+            f'<li><a href="{paths.direct(paths.alert(name), paths.ALERTS, files=model.files)}">{_entities(name)}</a></li>'
             for name in by_letter[letter]
         )
         anchor = letter.lower() if letter != "#" else "other"

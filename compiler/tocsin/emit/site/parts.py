@@ -64,14 +64,14 @@ def sop_link(model: SiteModel, id: str, language: str, of: str, anchor: str = ""
     return f"{link(plain(id), target)} {plain(view.text(language).title)}"
 
 
-def stub_link(name: str, of: str) -> str:
+def stub_link(model: SiteModel, name: str, of: str) -> str:
     """An alertname, linked to its stub."""
-    return f'<a href="{paths.direct(paths.alert(name), of)}">{plain(name)}</a>'
+    return f'<a href="{paths.direct(paths.alert(name), of, files=model.files)}">{plain(name)}</a>'
 
 
-def alert_link(view: AlertView, of: str) -> str:
+def alert_link(model: SiteModel, view: AlertView, of: str) -> str:
     """Every name an alert fires under, each linked to its stub."""
-    return ", ".join(stub_link(each, of) for each in view.names)
+    return ", ".join(stub_link(model, each, of) for each in view.names)
 
 
 def answer_link(model: SiteModel, view: AlertView, language: str, of: str) -> str:

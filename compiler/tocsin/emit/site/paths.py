@@ -50,8 +50,9 @@ def segment(text: str) -> str:
 
 
 def base(language: str, languages: Sequence[str]) -> str:
-    """The folder of a language below the site's root: none for the first language, `zh/` for another."""
-    return "" if language == languages[0] else f"{language}/"
+    """The folder of a language below the site's root: none for English (or, without English, for the first), `zh/` for another."""
+    root = "en" if "en" in languages else languages[0]
+    return "" if language == root else f"{language}/"
 
 
 def scripts(language: str, languages: Sequence[str]) -> str:
@@ -112,7 +113,19 @@ def file(target_file: str, of: str) -> str:
     return "../" * (len(source) - 1) + "/".join(target)
 
 
-def direct(page: str, of: str) -> str:
-    """The link from the built page `of` to the address of `page`, for pages the generator does not know (stubs) and for our own HTML."""
-    depth = len([part for part in of.split("/") if part])
-    return "../" * depth + (f"{page}/" if page else "") or "./"
+def direct(page: str, of: str, *, files: bool = False) -> str:
+    """The link from the built page `of` to the built page `page`, for what the generator does not know (stubs, another language's tree) and for
+    our own HTML. Both are addresses below one folder. `files` for a site opened from disk, where only a file opens."""
+    if not files:
+        return "../" * len([part for part in of.split("/") if part]) + (f"{page}/" if page else "") or "./"
+    source = built_file(of, files=True)
+    return "../" * source.count("/") + built_file(page, files=True)
+
+
+def built_file(page: str, *, files: bool = False) -> str:
+    """The HTML file of an address, below the site's root."""
+    parts = [part for part in page.split("/") if part]
+    known = (*INDEXES, LEVELS, "report")
+    own = parts if not parts or parts[0] in known else parts[1:]  # without the folder of a language
+    is_folder = not own or (len(own) == 1 and own[0] in INDEXES) or own[0] == ALERTS
+    return "/".join([*parts, "index.html"]) if is_folder or not files else "/".join(parts) + ".html"

@@ -37,7 +37,7 @@ def _coverage(model: SiteModel, language: str) -> Iterator[str]:
     of = paths.COVERAGE
     yield tr(
         language,
-        "Each service and golden signal: whether an alert pages somebody, opens a ticket, or nobody is told.",
+        "For each service and golden signal: is somebody paged, is a ticket opened, or is nobody told?",
     )
     rows = []
     for name in model.services:
@@ -113,7 +113,7 @@ def _freshness(model: SiteModel, language: str) -> Iterator[str]:
             due_mark(view.sop, language),
             _exercised(view, language),
             _changed(model, view),
-            ", ".join(alert_link(each, of) for each in view.alerts if each.changed is not None),
+            ", ".join(alert_link(model, each, of) for each in view.alerts if each.changed is not None),
         )
         for view in sorted(model.sops.values(), key=lambda each: (due(each.sop.review) or "", each.sop.id))
         if view.sop.status != "retired"

@@ -96,7 +96,11 @@ def alert_table(model: SiteModel, alerts: Sequence[AlertView], language: str, of
         worst = view.worst
         name = worst.severity if worst is not None else view.source.severity
         rows.append(
-            (alert_link(view, of), severity(model, name, language), answer_link(model, view, language, of))
+            (
+                alert_link(model, view, of),
+                severity(model, name, language),
+                answer_link(model, view, language, of),
+            )
         )
     return table([say(language, each) for each in ("alert", "severity", "sop")], rows)
 

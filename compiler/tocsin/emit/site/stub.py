@@ -30,9 +30,13 @@ _PATH = re.compile(r"/[A-Za-z0-9._~/-]*\Z")
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*\Z")
 
 
+_GENERATORS = ("404.html", "assets", "index.html", "robots.txt", "search", "sitemap.xml", "sitemap.xml.gz")
+"""First steps of addresses where the generator, or we, put files."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shape:
-    """How addresses are written: `files` for a site opened from disk, where a folder's address opens nothing and a page is a file `X.html`."""
+    """Which tree a stub belongs to, and how its addresses are written (`files`: for a site opened from disk)."""
 
     language: str
     files: bool = False
@@ -41,12 +45,9 @@ class Shape:
         """The link from the stub at `of` to a page of the theme's site."""
         up = "../" * len([part for part in of.split("/") if part])
         hash = f"#{anchor}" if anchor else ""
-        if not self.files:
-            return up + (f"{page}/" if page else "") + hash or "./"
-        index = (
-            "index.html" if not page else f"{page}/index.html" if page in paths.INDEXES else f"{page}.html"
-        )
-        return up + index + hash
+        if self.files:
+            return up + paths.built_file(page, files=True) + hash
+        return (up + (f"{page}/" if page else "") or "./") + hash
 
 
 def alert_stubs(model: SiteModel, shape: Shape) -> Iterator[tuple[str, str]]:
@@ -63,14 +64,16 @@ def alert_stubs(model: SiteModel, shape: Shape) -> Iterator[tuple[str, str]]:
 
 def alias_pages(model: SiteModel, shape: Shape, taken: frozenset[str]) -> Iterator[tuple[str, str]]:
     """A page that leads on for each alias that is an id or a path. `taken` are addresses that have pages of their own, which win."""
-    done: set[str] = set()
+    reserved = {*_GENERATORS, *model.project.site.languages}
+    done = {each.lower() for each in taken} | {paths.alert(name).lower() for name in model.by_name}
     for id, view in model.sops.items():
         for alias in view.sop.aliases:
             old = alias_address(alias)
-            if old is None or old in taken or old.lower() in done:
+            if old is None or old.partition("/")[0].lower() in reserved:
                 continue
-            done.add(old.lower())
-            yield old, _moved(model, old, id, shape)
+            if old.lower() not in done and old.lower().removesuffix(".html") not in done:
+                done.add(old.lower())
+                yield old, _moved(model, old, id, shape)
 
 
 def alias_address(alias: str) -> str | None:
