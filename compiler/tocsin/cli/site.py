@@ -18,7 +18,7 @@ from tocsin.emit.catalog import Contents
 from tocsin.emit.site import SiteInput, emit_site
 from tocsin.emit.site.config import ASSETS, root_language
 from tocsin.emit.site.finish import finish_page, finish_sitemap, theme_scripts
-from tocsin.emit.site.kept import Kept, kept_files
+from tocsin.emit.site.kept import Kept
 from tocsin.ir.history import History
 from tocsin.pipeline import Settings, Sources
 from tocsin.pipeline.site import FOLDER
@@ -57,7 +57,13 @@ def plan_site(wanted: Wanted) -> disk.Plan:
     root = root_language(project.site)
     data = {f"{root}/docs/{ASSETS}/{name}": each for name, each in _packaged().items()}
     for language in project.site.languages:
-        data.update({f"{language}/docs/{path}": each for path, each in kept_files(kept)})
+        data.update(
+            {
+                f"{language}/docs/{path}": each if isinstance(each, bytes) else each.encode("utf-8")
+                for path, each in kept
+                if not path.endswith(".md")
+            }
+        )
     return disk.plan(emit_site(given), data, root=root, version=tocsin.__version__, maker=own_files())
 
 
