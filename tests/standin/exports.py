@@ -11,6 +11,8 @@ from tests.standin.calls import Call
 from tests.standin.errors import Reply, plain
 from tests.standin.records import Rule
 
+SECRETS = ("url", "password", "token", "integrationKey", "apiKey")
+
 
 def _escaped(value: Any) -> Any:
     """`$` doubled, as file provisioning needs it everywhere but in models and annotations."""
@@ -74,9 +76,13 @@ def _reply(call: Call, rules: list[Rule]) -> Reply:
                 "rules": [_rule(rule, call) for rule in members],
             }
         )
+    return answer(call, {"apiVersion": 1, "groups": shown})
+
+
+def answer(call: Call, document: dict[str, Any]) -> Reply:
+    """A document of the file format as a body; the query's format wins over the Accept header."""
     accepted = "json" if "json" in call.headers.get("accept", "") else "yaml"
     form = call.one("format") or accepted
-    document = {"apiVersion": 1, "groups": shown}
     headers = {}
     if call.one("download") == "true":
         headers["Content-Disposition"] = f"attachment;filename=export.{form}"
@@ -86,6 +92,11 @@ def _reply(call: Call, rules: list[Rule]) -> Reply:
         raise plain(400, f"this server does not export {form}")
     text = yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
     return Reply(body=text.encode(), content_type="text/yaml", headers=headers)
+
+
+def hidden(name: str, value: Any) -> Any:
+    """A contact point's setting as readers without the right see it."""
+    return "[REDACTED]" if name in SECRETS else value
 
 
 def export_rules(call: Call) -> Reply:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-from tests.standin import binding, provenance
+from tests.standin import binding, exports, provenance
 from tests.standin.calls import Call
 from tests.standin.errors import Reply, as_json, coded, empty, missing, plain
 
@@ -21,7 +21,6 @@ _POINT: binding.Fields = {
 }
 _TEMPLATE: binding.Fields = {"name": binding.text, "template": binding.text, "version": binding.text}
 _MUTE: binding.Fields = {"name": binding.text, "time_intervals": binding.anything, "version": binding.text}
-_SECRETS = ("url", "password", "token", "integrationKey", "apiKey")
 DEFAULT_POLICIES = {"receiver": "grafana-default-email", "group_by": ["grafana_folder", "alertname"]}
 
 
@@ -35,7 +34,7 @@ def _may_write(call: Call) -> str:
 
 
 def _shown_point(point: dict[str, Any]) -> dict[str, Any]:
-    settings = {k: "[REDACTED]" if k in _SECRETS else v for k, v in point["settings"].items()}
+    settings = {k: exports.hidden(k, v) for k, v in point["settings"].items()}
     return point | {"settings": settings}
 
 

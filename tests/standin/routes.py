@@ -8,7 +8,17 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from tests.standin import exports, folders, groups, notifications, platform, rules, silences, states
+from tests.standin import (
+    exports,
+    folders,
+    groups,
+    notification_exports,
+    notifications,
+    platform,
+    rules,
+    silences,
+    states,
+)
 from tests.standin.calls import Handler
 from tests.standin.profiles import Profile
 
@@ -39,6 +49,10 @@ ROUTES = (
     Route("PUT", _G, groups.put_group),
     Route("DELETE", _G, groups.delete_group, "group_delete"),
     Route("GET", f"{_G}/export", exports.export_group, "exports"),
+    Route("GET", f"{_P}/contact-points/export", notification_exports.export_points, "exports"),
+    Route("GET", f"{_P}/policies/export", notification_exports.export_policies, "exports"),
+    Route("GET", f"{_P}/mute-timings/export", notification_exports.export_mutes, "exports"),
+    Route("GET", f"{_P}/mute-timings/*/export", notification_exports.export_mutes, "exports"),
     Route("GET", f"{_P}/contact-points", notifications.list_points),
     Route("POST", f"{_P}/contact-points", notifications.post_point),
     Route("PUT", f"{_P}/contact-points/*", notifications.put_point),
