@@ -111,9 +111,11 @@ def _incident(here: Here, id: str) -> str:
 
 
 def _last_change(here: Here, path: str) -> str:
-    change = here.model.history.files.get(path)
+    history = here.model.history
+    change = history.files.get(path)
     if change is None:
-        return here.say("change_shallow" if here.model.history.shallow else "change_unknown")
+        unknown = "change_shallow" if history.shallow else "change_unknown"
+        return here.say(unknown if history.head is not None else "change_no_git")
     day = markup.plain(change.at[:10])
     return here.say(
         "change",

@@ -188,4 +188,5 @@ def _flows(here: Here, shown: Sop) -> str:
     ]
     if not blocks:
         return ""
-    return "\n\n".join([f"## {here.say('flow')} {{: #tocsin-flow }}", *blocks])
+    told = _marked(here, shown, "\n\n".join(blocks))
+    return f"## {here.say('flow')} {{: #tocsin-flow }}\n\n{told}"

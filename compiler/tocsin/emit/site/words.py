@@ -47,7 +47,7 @@ _WORDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "reason": ("Reason", "原因"),
         "until": ("Until", "截止"),
         "colon": (": ", "："),
-        "comma": (", ", "、"),
+        "comma": (", ", "，"),
         # Facts.
         "severity": ("Severity", "级别"),
         "no_severity": ("no severity", "未定级"),
@@ -173,6 +173,10 @@ _WORDS: Mapping[str, tuple[str, str]] = MappingProxyType(
             "未知：本站由浅克隆构建",
         ),
         "change_unknown": ("unknown to Git", "Git 中没有记录"),
+        "change_no_git": (
+            "unknown: the site was built outside a Git repository",
+            "未知：构建时不在 Git 仓库中",
+        ),
         "edit": ("Edit this page", "编辑本页"),
         "no_repository": ("no repository address is configured", "未配置代码仓库地址"),
         "aliases": ("Formerly", "曾用名"),
@@ -220,7 +224,7 @@ _WORDS: Mapping[str, tuple[str, str]] = MappingProxyType(
 )
 
 
-def say(language: str, key: str, **values: str | int) -> str:
+def say(language: str, key: str, /, **values: str | int) -> str:
     """The words for `key`, its `{names}` filled with `values` as they are. `KeyError` for a key or value that does not exist."""
     column = LANGUAGES.index(language) if language in LANGUAGES else 0
     return _WORDS[key][column].format(**values)
