@@ -22,8 +22,9 @@ from tocsin.ir.sop import Sop
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 _STYLE = (
-    ":root{color-scheme:light dark}body{font:1.1rem/1.5 system-ui,sans-serif;max-width:46rem;margin:0 auto;padding:1rem}"
-    "pre{overflow-x:auto}a.go{display:block;padding:.8rem;border:2px solid;margin:1rem 0}td,th{text-align:left;padding:0 1rem 0 0}"
+    ":root{color-scheme:light dark}body{font:1.1rem/1.5 system-ui,sans-serif;max-width:46rem;margin:0 auto;padding:1rem;overflow-wrap:anywhere}"
+    "pre{white-space:pre-wrap}h1{font-size:1.6rem}a.go{display:block;padding:.8rem;border:2px solid;margin:1rem 0}"
+    "td,th{text-align:left;vertical-align:top;padding:0 .6rem .3rem 0}"
 )
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 _PATH = re.compile(r"/[A-Za-z0-9._~/-]*\Z")

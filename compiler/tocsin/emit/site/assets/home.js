@@ -315,7 +315,7 @@
 
   const fromDisk = location.protocol === "file:";
   // An offline pack names files, not folders; its navigation shows which it is.
-  const files = Boolean(document.querySelector('.md-nav a[href$=".html"]:not([href*=":"])'));
+  const files = holder.dataset.links === "files" || Boolean(document.querySelector('.md-nav a[href$=".html"]:not([href*=":"])'));
   const page = (path, search, anchor) => {
     const folder = path.startsWith("a/") || !files;
     return path + (!folder ? ".html" : fromDisk ? "/index.html" : "/") + (search || "") + (anchor ? `#${anchor}` : "");

@@ -250,6 +250,23 @@
     }
   };
 
+  // How old this copy is: what matters most in a pack that lies on a disk.
+  const age = () => {
+    for (const built of document.querySelectorAll("time.tocsin-built[datetime]")) {
+      const days = Math.floor((Date.now() - Date.parse(built.getAttribute("datetime"))) / 86400000);
+      if (days > 0) built.append(say(days === 1 ? " (a day old)" : ` (${days} days old)`, `（${days} 天前）`));
+    }
+  };
+
+  // Prose in another language than the page: between two marks, each block says which.
+  const foreign = () => {
+    for (const mark of document.querySelectorAll(".tocsin-foreign[data-lang]")) {
+      for (let next = mark.nextElementSibling; next && !next.matches(".tocsin-native"); next = next.nextElementSibling) {
+        if (!next.hasAttribute("lang")) next.lang = mark.dataset.lang;
+      }
+    }
+  };
+
   const alertRow = () => {
     const name = new URLSearchParams(location.search).get("alert");
     if (!name) return;
@@ -285,6 +302,7 @@
       for (const row of table.querySelectorAll("tbody tr")) {
         [...row.children].forEach((cell, index) => {
           cell.setAttribute("role", "cell");
+          if (!cell.textContent.replace(/[\s\u200b]/g, "") && !cell.querySelector("img, svg")) cell.dataset.empty = "";
           if (index > 0 && heads[index] && heads[index].textContent.trim()) cell.dataset.label = heads[index].textContent.trim();
         });
       }
@@ -296,7 +314,9 @@
     tables();
     bars();
     placeholders();
+    foreign();
     overdue();
+    age();
     alertRow();
     names();
   };
