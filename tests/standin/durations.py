@@ -43,6 +43,8 @@ def render(milliseconds: int) -> str:
 
 def go(seconds: int) -> str:
     """Seconds as Go prints a time.Duration, which is how errors spell an interval."""
+    if seconds < 0:
+        return f"-{go(-seconds)}"
     hours, rest = divmod(seconds, 3600)
     minutes, left = divmod(rest, 60)
     if hours:
