@@ -123,9 +123,10 @@ def _statement(text: str, at: int, flow: _Flow) -> int:
 def _subgraph(text: str, at: int, flow: _Flow) -> int:
     at = _blank(text, at)
     name = _ID.match(text, at)
-    if name is not None and text[name.end() : name.end() + 1] == "[":
-        label, at = _shape(text, name.end())
-        flow.words.setdefault(name[0], label or name[0])
+    titled = _blank(text, name.end()) if name is not None else at
+    if name is not None and text[titled : titled + 1] == "[":
+        label, at = _shape(text, titled)
+        flow.words[name[0]] = label or name[0]
         return at
     end = min(each for each in (text.find("\n", at), text.find(";", at), len(text)) if each >= 0)
     return end
