@@ -13,6 +13,7 @@ import pytest
 
 from tocsin.diag import SourceFile
 from tocsin.emit.catalog import Contents
+from tocsin.emit.site.finish import finish_page
 from tocsin.emit.site.model import SiteModel, build_model
 from tocsin.emit.site.sop_page import sop_page
 from tocsin.emit.site.words import LANGUAGES, say
@@ -175,7 +176,7 @@ EXTENSIONS = (
     "pymdownx.highlight",
     "pymdownx.superfences",
 )
-VOID = frozenset({"br", "hr", "img", "input"})
+VOID = frozenset({"br", "hr", "img", "input", "meta"})
 
 
 @dataclass(slots=True, kw_only=True)
@@ -540,6 +541,17 @@ def test_a_missing_translation_shows_the_source_language_and_marks_it() -> None:
     )
     assert "tocsin-foreign" not in page(site()).source
     assert "指向本手册的告警" in [each.text for each in made.root.all("h2")]
+
+
+def test_the_finished_page_says_the_language_of_its_prose_without_scripts() -> None:
+    source = sop_page(site(), site().sops["SOP-KAFKA-007"], "zh", "## Mitigate\n\nText.")
+    html = markdown.markdown(source, extensions=list(EXTENSIONS))
+    finished = finish_page(f"<html><head></head><body>{html}</body></html>", "sop/SOP-KAFKA-007/index.html")
+    reader = _Reader()
+    reader.feed(finished.html)
+    prose = next(each for each in reader.root if each.attributes.get("lang") == "en" and each.tag == "div")
+    assert [each.text for each in prose.all("h2")] == ["Mitigate"] and "Text." in prose.text
+    assert "tocsin-native" not in finished.html and not finished.problems
 
 
 def test_a_translation_of_an_older_text_says_so() -> None:

@@ -31,6 +31,11 @@ _HARMLESS_LINK = re.compile(
 )
 _TITLE = re.compile(r"<title>(?P<text>[^\n]*)</title>[ \t]*\n")
 """To the last mark on its line: the theme joins a title's lines, so a text cannot bring a line break of its own."""
+_FOREIGN = re.compile(
+    r'<div class="tocsin-foreign" data-lang="([a-z]{2})" hidden></div>(.*?)<div class="tocsin-native" hidden></div>',
+    re.DOTALL,
+)
+"""Prose in another language than the page's: Markdown cannot stand in our HTML, so the page has a mark at each end (`sop_page`)."""
 _SCOPE = re.compile(r'new URL\("[^"\\]*",location\)')
 _ALWAYS_KNOWN = frozenset(
     {
@@ -58,6 +63,7 @@ def finish_page(html: str, path: str, known: frozenset[str] = frozenset()) -> Fi
     """One page with its policy. `known` are the `theme_scripts` that may stand on it; `path` is only for the sentences."""
     problems: list[str] = []
     html = _TITLE.sub(_plain_title, html, count=1)
+    html = _FOREIGN.sub(r'<div class="tocsin-foreign" lang="\1">\2</div>', html)
     hashes: list[str] = []
     for script in _INLINE.finditer(html):
         text = script["text"]
