@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -39,6 +40,12 @@ from tocsin.pipeline import Compilation, Sources, artifacts, compile_sources, co
     help="Compile the services without errors; the others keep their old output, listed as frozen.",
 )
 @click.option("--no-site", is_flag=True, help="Leave the runbook site out.")
+@click.option(
+    "--pack",
+    "team",
+    metavar="TEAM",
+    help="Build only dist/pack/TEAM: a site of that team's SOPs which opens from disk.",
+)
 @click.option("--public", is_flag=True, help="Leave out of the site what is marked internal.")
 @click.option(
     "--alertmanager-config",
@@ -64,6 +71,7 @@ def build_command(
     check_only: bool,
     keep_going: bool,
     no_site: bool,
+    team: str | None,
     public: bool,
     alertmanager_config: Path | None,
     into: Path | None,
@@ -101,9 +109,12 @@ def build_command(
         joined = _joined_environment(names, env_name) if into is not None else ""
         still = still_inhibiting(target, frozen, names)
         made = tuple(artifacts(compilation, keep_going=keep_going, still=still))
+        if team is not None:
+            site = _site(compilation, sources, top, target, keep_going, public, check_only, team)
+            show(report, format_)
+            click.echo(f"{target / 'pack' / team} {_SITE[site]}", err=True)
+            return 1 if site == "differs" else exit_code(report)
         keep = _keep(frozen)
-        if not check_only:
-            admit(target, top)
         site = "" if no_site else _site(compilation, sources, top, target, keep_going, public, check_only)
         # The rules after the pages they link to.
         changes = compare(made, target, keep=keep) if check_only else write(made, target, root=top, keep=keep)
@@ -134,13 +145,24 @@ def _site(
     keep_going: bool,
     public: bool,
     check_only: bool,
+    team: str = "",
 ) -> str:
-    """Builds the site, or only looks whether it is the one these sources make."""
+    """Builds the site or a team's pack, or only looks whether it is the one these sources make."""
     # Pages, templates and the search index: only who builds a site pays for importing that.
     from tocsin.cli.site import Wanted, build_site, plan_site
     from tocsin.disk.site import is_built
 
     assert compilation.settings is not None
+    teams = [each.id for each in compilation.settings.project.teams]
+    if team and team not in teams:
+        raise UsageError(f"there is no team `{team}`", help=did_you_mean(team, teams))
+    if team and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", team):
+        raise UsageError(
+            f"`{team}` cannot be the name of a folder",
+            help="give the team an id of letters, digits and dashes",
+        )
+    name = f"pack/{team}" if team else "site"
+    admit(target, top)
     plan = plan_site(
         Wanted(
             contents=contents_of(compilation, keep_going=keep_going),
@@ -149,11 +171,12 @@ def _site(
             history=NO_HISTORY,
             root=top,
             public=public,
+            team=team,
         )
     )
     if check_only:
-        return "same" if is_built(plan, target) else "differs"
-    return "built" if build_site(plan, target) else "same"
+        return "same" if is_built(plan, target, name) else "differs"
+    return "built" if build_site(plan, target, name=name) else "same"
 
 
 def _stops(found: tuple[Diagnostic, ...], keep_going: bool) -> bool:

@@ -19,6 +19,7 @@ from tocsin.emit.site import SiteInput, emit_site
 from tocsin.emit.site.config import ASSETS, root_language
 from tocsin.emit.site.finish import finish_page, finish_sitemap, theme_scripts
 from tocsin.emit.site.kept import Kept
+from tocsin.emit.site.pack import emit_pack
 from tocsin.ir.history import History
 from tocsin.pipeline import Settings, Sources
 from tocsin.pipeline.site import FOLDER
@@ -36,8 +37,8 @@ class Wanted:
     history: History
     root: Path
     public: bool = False
-    files: bool = False
-    """A site that opens from disk."""
+    team: str = ""
+    """For a pack that opens from disk: whose."""
 
 
 def plan_site(wanted: Wanted) -> disk.Plan:
@@ -52,7 +53,6 @@ def plan_site(wanted: Wanted) -> disk.Plan:
         history=wanted.history,
         kept=tuple(kept),
         public=wanted.public,
-        files=wanted.files,
     )
     root = root_language(project.site)
     data = {f"{root}/docs/{ASSETS}/{name}": each for name, each in _packaged().items()}
@@ -64,7 +64,8 @@ def plan_site(wanted: Wanted) -> disk.Plan:
                 if not path.endswith(".md")
             }
         )
-    return disk.plan(emit_site(given), data, root=root, version=tocsin.__version__, maker=own_files())
+    pages = emit_pack(given, wanted.team) if wanted.team else emit_site(given)
+    return disk.plan(pages, data, root=root, version=tocsin.__version__, maker=own_files())
 
 
 def build_site(plan: disk.Plan, out: Path, *, name: str = "site") -> bool:

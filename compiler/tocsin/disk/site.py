@@ -97,33 +97,33 @@ def is_built(plan: Plan, out: Path, name: str = "site") -> bool:
     return said is not None and said.get("tree") == plan.digest and said.get("files") == _count(out / name)
 
 
-def build(
-    plan: Plan, out: Path, finish: Finish, tidy: Tidy, *, name: str = "site", dirty: bool = False
-) -> bool:
-    """Makes `out/name` the site of this plan; False where it already was. `dirty` is for a preview: pages that did not change are kept as
-    they are in the working folder, the search index too.
+def build(plan: Plan, out: Path, finish: Finish, tidy: Tidy, *, name: str = "site") -> bool:
+    """Makes `out/name` the site of this plan; False where it already was.
 
     SiteError where a link leads nowhere; MachineError where the generator or the disk refuses. In both cases the old site is still there.
     """
     _admit(out, name)
     with _locked(out / WORK):
-        _recover(out, name)
-        record = out / WORK / f"maker-{name}"
+        # A pack has a working folder of its own: the large site's tree goes on being what was last built.
+        work = out / WORK / name if "/" in name else out / WORK
+        work.mkdir(parents=True, exist_ok=True)
+        _recover(work, out / name)
+        record = work / "maker"
         if is_built(plan, out, name) and _text(record) == plan.maker:
             return False
         try:
-            _write_tree(plan, out / WORK / "site")
-            built = out / WORK / "built"
-            if not dirty:
-                shutil.rmtree(built, ignore_errors=True)
+            _write_tree(plan, work / "site")
+            built = work / "built"
+            shutil.rmtree(built, ignore_errors=True)
             built.mkdir(parents=True, exist_ok=True)
-            problems = _generate(plan, out / WORK, finish, tidy)
+            problems = _generate(plan, work, finish, tidy)
             if problems:
                 raise SiteError(_listed("the site is not published", problems))
             _join(plan, built)
             whole = built / plan.root
             _sign(plan, whole)
-            _swap(whole, out / name, out / WORK / "old")
+            (out / name).parent.mkdir(parents=True, exist_ok=True)
+            _swap(whole, out / name, work / "old")
             record.write_text(plan.maker, encoding="utf-8")
         except OSError as error:
             raise _refused(error, out) from error
@@ -277,16 +277,17 @@ def _swap(new: Path, target: Path, aside: Path) -> None:
     shutil.rmtree(aside, ignore_errors=True)
 
 
-def _recover(out: Path, name: str) -> None:
+def _recover(work: Path, target: Path) -> None:
     """A run that was killed between the two renames left the old site aside."""
-    aside = out / WORK / "old"
-    if aside.is_dir() and not (out / name).exists():
-        aside.rename(out / name)
+    aside = work / "old"
+    if aside.is_dir() and not target.exists():
+        aside.rename(target)
 
 
 def _admit(out: Path, name: str) -> None:
     target = out / name
-    for path in (out, out / WORK, out / WORK / "site", out / WORK / "built", target):
+    work = out / WORK / name if "/" in name else out / WORK
+    for path in (out, out / WORK, work.parent, work, work / "site", work / "built", target.parent, target):
         if path.is_symlink():
             raise MachineError(
                 f"{path} is a symbolic link", help="remove it: the output folder holds plain folders only"

@@ -23,6 +23,8 @@ ASSETS = "assets/tocsin"
 STYLES = ("tocsin.css",)
 SCRIPTS = ("tocsin.js", "mermaid-lazy.js")
 """What every page loads; `home.js` and the lookup data belong to the home page alone."""
+WORKER = "iframe-worker-disk.js"
+"""Lets the search of a site on disk work; under another name the theme would load its own from the network."""
 BUILT = "../../built"
 """Where the generator writes, seen from a language's mkdocs.yml."""
 _THEME_LANGUAGES = {"zh": "zh"}
@@ -134,6 +136,8 @@ def _search(language: str) -> Mapping[str, Node]:
 
 def _extra(site: Site, language: str, *, pack: bool) -> Mapping[str, Node]:
     extra: dict[str, Node] = {"generator": False}
+    if pack:
+        extra["polyfills"] = [f"{_up(site, language)}{ASSETS}/{WORKER}"]
     if len(site.languages) > 1 and not pack:
         root = root_language(site)
         extra["alternate"] = [
