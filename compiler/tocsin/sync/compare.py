@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from tocsin.sync.values import Effect, FieldChange, Rule, Silence, TargetKind
+from tocsin.sync.values import Effect, FieldChange, Rule, TargetKind
 from tocsin.wire.grafana import Json
+from tocsin.wire.live import Silence
 
 _TEXTS = ("annotations",)
 """What a rule says and does not do: neither a verdict nor a Prometheus' alert state depends on it."""

@@ -81,17 +81,14 @@ def make_plan(
     plans = [_planned(group, world, scope, wanted) for group in desired.groups]
     places = {each.place for each in plans}
     plans = [_with_removed(each, world, desired, scope, wanted) for each in plans]
+    leaving = _leaving(plans)
     for place, group in world.groups.items():
         if place not in places:
-            emptied = _with_removed(
-                GroupPlan(place=place, service=group.service, before=group, after=None, changes=()),
-                world,
-                desired,
-                scope,
-                wanted,
-            )
-            if emptied.changes:
+            bare = GroupPlan(place=place, service=group.service, before=group, after=None, changes=())
+            emptied = _with_removed(bare, world, desired, scope, wanted)
+            if emptied.changes or place in leaving:
                 plans.append(emptied)
+    plans = [replace(each, leaving=leaving.get(each.place, ())) for each in plans]
     plans = [
         _judged(each, world, guard, admit, desired) for each in sorted(plans, key=lambda each: each.place)
     ]
@@ -260,10 +257,23 @@ def _with_removed(
                     silences_lost=silences_lost(world.live.silences, rule, None),
                 )
             )
-    after = plan.after
-    if kept and after is not None:
-        after = replace(after, rules=(*after.rules, *kept))
+    if plan.after is not None:
+        after: Group | None = replace(plan.after, rules=(*plan.after.rules, *kept))
+    else:
+        gone_uids = {each.rule.uid for each in gone}
+        staying = [each for each in plan.before.rules if each.uid not in gone_uids and each.uid not in wanted]
+        after = replace(plan.before, rules=tuple(staying)) if staying else None
     return replace(plan, after=after, changes=(*plan.changes, *gone))
+
+
+def _leaving(plans: Iterable[GroupPlan]) -> dict[Place, tuple[str, ...]]:
+    """Group -> uids that another group of the plan takes from it."""
+    found: dict[Place, list[str]] = {}
+    for plan in plans:
+        for change in plan.changes:
+            if change.came_from is not None:
+                found.setdefault(change.came_from, []).append(change.rule.uid)
+    return {place: tuple(uids) for place, uids in found.items()}
 
 
 def _judged(plan: GroupPlan, world: _World, guard: Guard, admit: Admit, desired: Desired) -> GroupPlan:

@@ -13,6 +13,7 @@ from typing import Literal, NamedTuple, Protocol
 
 from tocsin.ir.duration import Duration
 from tocsin.wire.grafana import Json
+from tocsin.wire.live import Silence
 
 OWNER = "tocsin_owner"
 """The annotation that marks a rule as ours: `PROJECT/ENVIRONMENT`. Two environments of one organisation have two marks."""
@@ -94,27 +95,6 @@ class State:
     firing: int = 0
     error: str = ""
     evaluated: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Matcher:
-    """One matcher of a silence, as Alertmanager's API v2 writes it."""
-
-    name: str
-    value: str
-    is_regex: bool = False
-    is_equal: bool = True
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Silence:
-    """One active or pending silence."""
-
-    id: str
-    matchers: tuple[Matcher, ...]
-    by: str = ""
-    comment: str = ""
-    until: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,10 +190,12 @@ class GroupPlan:
     refusals: tuple[Refusal, ...] = ()
     foreign: int = 0
     """Rules of others in it, left alone."""
+    leaving: tuple[str, ...] = ()
+    """Uids that move from here to another group of the plan: the write of that group takes them along."""
 
     @property
     def writes(self) -> bool:
-        """Whether applying it would write anything."""
+        """Whether applying it would write anything itself."""
         return not self.refusals and any(each.action != "none" for each in self.changes)
 
 

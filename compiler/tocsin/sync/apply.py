@@ -1,0 +1,243 @@
+"""A plan made true, one group after another, with every doubt read back.
+
+    begin the journal -> folders -> for each group: is it still what the plan saw? -> note -> write -> read back -> note
+
+`apply`, `resume` and `undo` are one thing: each group goes from one known form to another. A group that is neither, nor on the way between the
+two, was changed by somebody else; it is left alone and said so. Grafana offers no compare-and-swap, so somebody who writes between our
+reading and our writing is noticed by the next reading, not prevented.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from tocsin.errors import Ambiguous, RemoteError, TocsinError
+from tocsin.sync import journal as book
+from tocsin.sync.compare import differences
+from tocsin.sync.journal import Journal
+from tocsin.sync.plan import in_order
+from tocsin.sync.values import Folder, Group, Place, Plan, Rule, Target
+from tocsin.wire.grafana import Json
+
+OnError = Literal["undo", "stop", "continue"]
+_ATTEMPTS = 2
+"""A write that was read back and found not applied is tried once more."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One group's way: from `before` to `after`; None is no group."""
+
+    place: Place
+    before: Group | None
+    after: Group | None
+
+    @property
+    def back(self) -> Step:
+        """The way back."""
+        return Step(place=self.place, before=self.after, after=self.before)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """What became of one group."""
+
+    place: Place
+    state: Literal["written", "already", "changed-meanwhile", "failed", "undone", "not-undone", "not-tried"]
+    say: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What became of a run."""
+
+    results: tuple[Result, ...]
+    undone: bool = False
+
+    @property
+    def clean(self) -> bool:
+        """Whether everything that was to be written is there."""
+        return all(each.state in ("written", "already", "undone") for each in self.results)
+
+
+def steps_of(plan: Plan) -> tuple[Step, ...]:
+    """The groups to write, in order. Deletions of whole groups come last."""
+    return tuple(
+        Step(place=each.place, before=each.before, after=each.after) for each in in_order(plan.groups)
+    )
+
+
+def steps_back(plan: Plan) -> tuple[Step, ...]:
+    """The way back: in the reverse order, with the groups that lost a rule to another, which need it again."""
+    written = {each.place for each in in_order(plan.groups)}
+    lost = [
+        Step(place=each.place, before=each.after, after=each.before)
+        for each in plan.groups
+        if each.leaving and each.place not in written
+    ]
+    return (*lost, *(each.back for each in reversed(steps_of(plan))))
+
+
+def apply(plan: Plan, target: Target, journal: Journal, on_error: OnError, at: str, by: str) -> Outcome:
+    """The plan carried out. Nothing is written before the journal holds it all."""
+    book.begin(journal, plan, at, by)
+    return _run(plan, target, journal, on_error)
+
+
+def resume(target: Target, journal: Journal, on_error: OnError) -> Outcome:
+    """An unfinished run carried on, from nothing but its journal."""
+    return _run(book.plan_of(journal), target, journal, on_error)
+
+
+def undo(target: Target, journal: Journal) -> Outcome:
+    """An unfinished, or finished, run taken back, from nothing but its journal."""
+    plan = book.plan_of(journal)
+    results = _walk(steps_back(plan), target, journal, "continue", known=_uids_of(target))
+    undone = tuple(
+        replace(each, state="undone" if each.state in ("written", "already") else "not-undone")
+        for each in results
+    )
+    book.note(journal, "end", say="undone")
+    return Outcome(results=undone, undone=True)
+
+
+def _run(plan: Plan, target: Target, journal: Journal, on_error: OnError) -> Outcome:
+    made = _folders(plan.folders, target, journal)
+    steps = [each for each in steps_of(plan) if each.place.folder not in made]
+    unmade = tuple(
+        Result(place=each.place, state="failed", say=made[each.place.folder])
+        for each in steps_of(plan)
+        if each.place.folder in made
+    )
+    results = (*unmade, *_walk(steps, target, journal, on_error, known=_uids_of(target)))
+    if on_error == "undo" and any(each.state == "failed" for each in results):
+        return replace(undo(target, journal), undone=True)
+    if not (on_error == "stop" and any(each.state == "failed" for each in results)):
+        book.note(journal, "end")
+    return Outcome(results=results)
+
+
+def _folders(folders: Iterable[Folder], target: Target, journal: Journal) -> dict[str, str]:
+    """The folders made; of those that could not be, why. Parents come first."""
+    failed: dict[str, str] = {}
+    for each in folders:
+        book.note(journal, "folder", uid=each.uid)
+        try:
+            target.make_folder(each)
+        except RemoteError as error:
+            failed[each.uid] = error.message
+    return failed
+
+
+def _uids_of(target: Target) -> frozenset[str]:
+    return frozenset(rule.uid for group in target.read().groups for rule in group.rules)
+
+
+def _walk(
+    steps: Sequence[Step], target: Target, journal: Journal, on_error: OnError, *, known: frozenset[str]
+) -> tuple[Result, ...]:
+    results: list[Result] = []
+    uids = set(known)
+    for index, step in enumerate(steps):
+        result = _step(step, target, journal, frozenset(uids))
+        results.append(result)
+        uids |= {each.uid for each in (step.after.rules if step.after is not None else ())}
+        if result.state == "failed" and on_error in ("stop", "undo"):
+            results.extend(Result(place=each.place, state="not-tried") for each in steps[index + 1 :])
+            break
+    return tuple(results)
+
+
+def _step(step: Step, target: Target, journal: Journal, known: frozenset[str]) -> Result:
+    try:
+        now = target.read_group(step.place)
+        if same(now, step.after):
+            return Result(place=step.place, state="already")
+        if not between(now, step.before, step.after):
+            book.note(journal, "failed", place=step.place, say="changed meanwhile")
+            return Result(place=step.place, state="changed-meanwhile", say=_strange(now, step))
+        return _write(step, now, target, journal, known)
+    except TocsinError as error:
+        book.note(journal, "failed", place=step.place, say=error.message)
+        return Result(place=step.place, state="failed", say=error.message)
+
+
+def _write(step: Step, now: Group | None, target: Target, journal: Journal, known: frozenset[str]) -> Result:
+    for attempt in range(_ATTEMPTS):
+        book.note(journal, "write", place=step.place, say=f"attempt {attempt + 1}")
+        doubt = ""
+        try:
+            _send(step, now, target, known)
+        except Ambiguous as error:
+            doubt = error.message
+        now = target.read_group(step.place)
+        if same(now, step.after):
+            book.note(journal, "wrote", place=step.place)
+            return Result(
+                place=step.place, state="written", say=f"{doubt}; read back: it was applied" if doubt else ""
+            )
+        if not between(now, step.before, step.after):
+            break
+    say = _strange(now, step)
+    book.note(journal, "failed", place=step.place, say=say)
+    return Result(place=step.place, state="failed", say=say)
+
+
+def _send(step: Step, now: Group | None, target: Target, known: frozenset[str]) -> None:
+    if step.after is not None:
+        target.write_group(step.after, known)
+        return
+    for rule in reversed(now.rules if now is not None else ()):
+        if step.before is not None and any(each.uid == rule.uid for each in step.before.rules):
+            target.delete_rule(rule, step.place)
+
+
+def same(one: Group | None, other: Group | None) -> bool:
+    """Whether two groups are the same rules, with the same interval and settings. Order is none of a Grafana before 11.5.2; a target for which
+    it matters says it in the settings."""
+    if one is None or other is None:
+        return one is None and other is None
+    return (
+        one.interval == other.interval
+        and dict(one.settings) == dict(other.settings)
+        and sorted(map(_form, one.rules)) == sorted(map(_form, other.rules))
+    )
+
+
+def between(now: Group | None, before: Group | None, after: Group | None) -> bool:
+    """Whether `now` is one of the two, or on the way: every rule as it was or as it shall be, whatever is there already or gone already."""
+    forms = {_form(rule) for group in (before, after) if group is not None for rule in group.rules}
+    return now is None or all(_form(rule) in forms for rule in now.rules)
+
+
+def _form(rule: Rule) -> str:
+    return repr((rule.uid, rule.title, rule.paused, rule.owner, rule.hold, _frozen(rule.body)))
+
+
+def _frozen(value: Json) -> object:
+    if isinstance(value, dict):
+        return tuple(sorted((key, _frozen(each)) for key, each in value.items()))
+    return tuple(_frozen(each) for each in value) if isinstance(value, (list, tuple)) else value
+
+
+def _strange(now: Group | None, step: Step) -> str:
+    """What somebody else made of the group, in a few words."""
+    if now is None:
+        return "the group is gone"
+    wanted = {
+        each.uid: each for group in (step.before, step.after) if group is not None for each in group.rules
+    }
+    said: list[str] = []
+    for rule in now.rules:
+        other = wanted.get(rule.uid)
+        if other is None:
+            said.append(f"{rule.title} ({rule.uid}) is new in it")
+        elif _form(rule) != _form(other):
+            fields = (
+                ", ".join(each.path for each in differences(other.body, rule.body)[:3])
+                or "its pause or owner"
+            )
+            said.append(f"{rule.title} differs: {fields}")
+    return "; ".join(said[:3]) or "its interval or order is another one"
