@@ -129,6 +129,7 @@ def _write(call: Call, stored: list[Rule], wanted: list[Rule], given: str) -> No
     for rule in (*(org.rules[rule.uid] for rule in wanted if rule.id), *gone):
         verb = "delete" if rule in gone else "update"
         provenance.check_in_group(rule.provenance, given, verb, profile)
+    validation.check_titles(org, wanted, gone, profile)
     left = {(old.folder, old.group) for old in (org.rules[rule.uid] for rule in changed)} - {
         (rule.folder, rule.group) for rule in wanted
     }
@@ -150,7 +151,6 @@ def _write(call: Call, stored: list[Rule], wanted: list[Rule], given: str) -> No
         org.rules[rule.uid] = rule
         written.append(rule)
     _close_gaps(call, left)
-    validation.check_unique(org, written, profile)
     for rule in written:
         validation.check_receivers(org, rule, profile)
     if added:

@@ -50,6 +50,8 @@ class Profile:
     """1.4 a group named as ungrouped rules are: [13.x]."""
     titles_unique: bool
     """1.4 one title per folder: until 11.6."""
+    deletes_last: bool
+    """1.4 a group PUT frees the titles of the rules it deletes too late: the source of 9.4 inserts first."""
     title_conflict_code: int
     """1.4 its answer: 500 in 9.x, 400 in 10.4 to 11.x."""
     uid_conflict_code: int
@@ -133,6 +135,7 @@ G9_4 = Profile(
     reserved_labels=False,
     sentinel_refused=False,
     titles_unique=True,
+    deletes_last=True,
     title_conflict_code=500,
     uid_conflict_code=500,
     receiver_code=500,
@@ -181,6 +184,7 @@ G10_4 = Profile(
     reserved_labels=True,
     sentinel_refused=False,
     titles_unique=True,
+    deletes_last=False,
     title_conflict_code=400,
     uid_conflict_code=400,
     receiver_code=500,
@@ -229,6 +233,7 @@ G11_6 = Profile(
     reserved_labels=True,
     sentinel_refused=False,
     titles_unique=True,
+    deletes_last=False,
     title_conflict_code=400,
     uid_conflict_code=400,
     receiver_code=500,
@@ -277,6 +282,7 @@ G12_0 = Profile(
     reserved_labels=True,
     sentinel_refused=False,
     titles_unique=False,
+    deletes_last=False,
     title_conflict_code=400,
     uid_conflict_code=400,
     receiver_code=500,
@@ -325,6 +331,7 @@ G13_3 = Profile(
     reserved_labels=True,
     sentinel_refused=True,
     titles_unique=False,
+    deletes_last=False,
     title_conflict_code=400,
     uid_conflict_code=409,
     receiver_code=400,

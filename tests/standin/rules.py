@@ -22,9 +22,8 @@ def build(call: Call, bound: dict[str, Any], **fixed: Any) -> Rule:
         raise bad_request_data()
     notification = bound.get("notification_settings") if profile.notification_settings else None
     if notification is not None:
-        notification = validation.normal_notification(notification)
-        if not profile.active_time_intervals:
-            notification = {k: v for k, v in notification.items() if k != "active_time_intervals"}
+        hidden = () if profile.active_time_intervals else ("active_time_intervals",)
+        notification = {k: v for k, v in notification.items() if k not in hidden}
     record = bound.get("record") if profile.record != "unknown" else None
     values: dict[str, Any] = {
         "id": 0,
@@ -125,8 +124,8 @@ def post_rule(call: Call) -> Reply:
     new = validation.presave(new, call.profile)
     if new.uid in call.org.rules:
         raise validation.uid_conflict(new.uid, call.profile)
+    validation.check_titles(call.org, [new], [], call.profile)
     call.org.rules[new.uid] = new
-    validation.check_unique(call.org, [new], call.profile)
     validation.check_receivers(call.org, new, call.profile)
     check_quota(call, 403)
     return as_json(render.rule(new, call.profile), 201)
@@ -156,8 +155,8 @@ def put_rule(call: Call) -> Reply:
     new = replace(new, index=index, provenance=given)
     validation.check_rule(new, call.profile, call.settings.base_interval)
     new = validation.presave(new, call.profile)
+    validation.check_titles(call.org, [new], [], call.profile)
     call.org.rules[new.uid] = new
-    validation.check_unique(call.org, [new], call.profile)
     validation.check_receivers(call.org, new, call.profile)
     forget_state(call, new.uid)
     return as_json(render.rule(new, call.profile))

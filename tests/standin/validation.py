@@ -145,7 +145,7 @@ def _check_notification(settings: dict[str, Any]) -> None:
         raise invalid("duplicate label in group_by")
 
 
-def normal_notification(settings: dict[str, Any]) -> dict[str, Any]:
+def _normal_notification(settings: dict[str, Any]) -> dict[str, Any]:
     """Contract 1.2: `group_by` starts with folder and name, the rest sorted, unless it holds `...`."""
     labels = settings.get("group_by") or []
     if not labels:
@@ -169,8 +169,10 @@ def check_receivers(org: Org, rule: Rule, profile: Profile) -> None:
 
 
 def presave(rule: Rule, profile: Profile) -> Rule:
-    """The rule as it is stored: contract 1.6, points 1 to 3, for each of its queries."""
-    return replace(rule, data=[_presave(query, profile) for query in rule.data])
+    """The rule as it is stored: contract 1.6, points 1 to 3, for each of its queries; `group_by` as 1.2 says."""
+    notification = None if rule.notification is None else _normal_notification(rule.notification)
+    data = [_presave(query, profile) for query in rule.data]
+    return replace(rule, data=data, notification=notification)
 
 
 def _presave(query: dict[str, Any], profile: Profile) -> dict[str, Any]:
@@ -207,17 +209,31 @@ def _marshalled(model: dict[str, Any]) -> Any:
     return json.loads(json.dumps(whole(model), sort_keys=True))
 
 
-def check_unique(org: Org, rules: list[Rule], profile: Profile) -> None:
-    """Contract 1.4: one title per folder, until 11.6. `rules` are those a request writes, already in `org`."""
+def check_titles(org: Org, wanted: list[Rule], gone: list[Rule], profile: Profile) -> None:
+    """Contract 1.4: one title per folder, until 11.6. `org` is as it was before the request.
+
+    The index is asked row by row inside the transaction, so that two rules cannot swap titles (pitfall 13).
+    Deletions come first, but in 9.4, whose source inserts, updates, and deletes last.
+    """
     if not profile.titles_unique:
         return
-    folders = {rule.folder for rule in rules}
-    seen: dict[tuple[str, str], str] = {}
-    for rule in org.rules.values():
-        if rule.folder in folders:
-            other = seen.setdefault((rule.folder, rule.title), rule.uid)
-            if other != rule.uid:
-                raise _title_conflict(rule, other, profile)
+    folders = {rule.folder for rule in wanted}
+    left = set() if profile.deletes_last else {rule.uid for rule in gone}
+    taken = {
+        (rule.folder, rule.title): rule.uid
+        for rule in org.rules.values()
+        if rule.folder in folders and rule.uid not in left
+    }
+    inserts = [rule for rule in wanted if rule.uid not in org.rules]
+    updates = [rule for rule in wanted if rule.uid in org.rules]
+    for number, rule in enumerate((*inserts, *updates)):
+        old = org.rules.get(rule.uid)
+        if old is not None:
+            taken.pop((old.folder, old.title), None)
+        own = rule.uid or f"(new rule {number})"
+        other = taken.setdefault((rule.folder, rule.title), own)
+        if other != own:
+            raise _title_conflict(rule, other, profile)
 
 
 def _title_conflict(rule: Rule, other: str, profile: Profile) -> Refusal:
