@@ -6,12 +6,13 @@ Everything is decided by the version, by a row of `wire.versions`, never by tryi
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Final
 
 from tocsin.remote.alertmanager import GRAFANAS_OWN, Alertmanager
 from tocsin.remote.grafana_folders import Folders
 from tocsin.remote.grafana_rules import Rules
-from tocsin.remote.grafana_server import find_actor, find_server
+from tocsin.remote.grafana_server import find_actor, find_permissions, find_server
 from tocsin.remote.http import Door
 from tocsin.remote.rule_states import group_state
 from tocsin.wire.grafana import Json
@@ -36,6 +37,10 @@ class Grafana:
     def actor(self) -> Actor:
         """Organisation and login of the credentials."""
         return find_actor(self._door)
+
+    def permissions(self) -> frozenset[str] | None:
+        """What the credentials may do, `folders:create` say; None where the server does not tell."""
+        return find_permissions(self._door)
 
     def datasources(self) -> tuple[LiveDatasource, ...]:
         """Every data source."""
@@ -63,7 +68,8 @@ class Grafana:
             if read.text("status") != "success":
                 read.wrong("is no success", "status")
             data = read["data"]
-            found += [group_state(each) for each in data["groups"].each()]
+            for each in data["groups"].each():
+                _add(found, group_state(each))
             token = data.text("groupNextToken", "")
             if not token:
                 return tuple(found)
@@ -82,6 +88,15 @@ class Grafana:
         """The names that a rule or a policy may notify; several integrations share one."""
         read = self._door.get("api", "v1", "provisioning", "contact-points").json()
         return frozenset(each.text("name") for each in read.each())
+
+
+def _add(groups: list[GroupState], more: GroupState) -> None:
+    """`more` at the end, or within the last one: a long group may go on overleaf."""
+    last = groups[-1] if groups else None
+    if last and (last.folder_uid, last.file, last.name) == (more.folder_uid, more.file, more.name):
+        groups[-1] = replace(last, rules=(*last.rules, *more.rules))
+    else:
+        groups.append(more)
 
 
 def states_by_uid(

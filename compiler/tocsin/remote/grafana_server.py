@@ -57,6 +57,12 @@ def find_actor(door: Door) -> Actor:
     )
 
 
+def find_permissions(door: Door) -> frozenset[str] | None:
+    """What the credentials may do, by the server's own words (`folders:create`), whatever the scope. None where it does not tell."""
+    answer = door.get("api", "access-control", "user", "permissions", accept=(200, 400, 403, 404))
+    return frozenset(answer.json().object()) if answer.status == 200 else None
+
+
 def _refuse_old(door: Door, version: Version, text: str) -> None:
     if version < OLDEST:
         raise Incompatible(

@@ -35,8 +35,10 @@ class TenantLimits:
 
 def prefix_of(url: str) -> tuple[str, tuple[str, ...]]:
     """(root, prefix) of the address that people give, `https://mimir/prometheus`: the limits lie outside the prefix."""
-    root, slash, last = url.rstrip("/").rpartition("/")
-    return (root, (last,)) if slash and last == "prometheus" else (url.rstrip("/"), ("prometheus",))
+    bare = url.rstrip("/")
+    return bare.removesuffix("/prometheus") if "/prometheus" in bare.partition("://")[2] else bare, (
+        "prometheus",
+    )
 
 
 class Mimir:
