@@ -325,12 +325,13 @@ def test_it_lists_the_alerts_whose_sop_ref_names_it_and_no_other() -> None:
 
 def test_an_alert_shows_each_level_as_compiled() -> None:
     lag = page(site()).section("alert-kafka-consumer-lag")
-    rows = [[cell.text for cell in row.all("td")] for row in lag.all("tr") if len(row.all("td")) == 5]
+    rows = [[cell.text for cell in row.all("td")] for row in lag.all("tr") if len(row.all("td")) == 3]
+    page_of, ticket = "for 5m keeps firing 3m", "for 10m"
     assert rows == [
-        ["prod / page", "P1", "limit = 10000", "for 5m keeps firing 3m", "prometheus unreleased"],
-        ["prod / ticket", "P2", "limit = 5000", "for 10m", "prometheus unreleased"],
-        ["staging / page", "P1", "limit = 10000", "for 5m keeps firing 3m", "prometheus unreleased"],
-        ["staging / ticket", "P2", "limit = 70000", "for 10m", "prometheus unreleased"],
+        ["prod / page P1", f"limit = 10000 {page_of}", "prometheus unreleased"],
+        ["prod / ticket P2", f"limit = 5000 {ticket}", "prometheus unreleased"],
+        ["staging / page P1", f"limit = 10000 {page_of}", "prometheus unreleased"],
+        ["staging / ticket P2", f"limit = 70000 {ticket}", "prometheus unreleased"],
     ]
     shown = [each.text for each in lag.all("pre")]
     assert shown == [f"sum by (group) (lag) > {limit}" for limit in (10000, 5000, 70000)]
@@ -380,15 +381,13 @@ def test_the_facts_a_responder_needs_come_first() -> None:
     )
     due = facts["Review"].all("time")[0]
     assert due.attributes == {"class": "tocsin-due", "datetime": "2027-04-10"} and due.text == "2027-04-10"
-    assert facts["Exercised"].text == "Exercised on 2026-09-03, passed, took 11m"
+    assert facts["Drill"].text == "Drill on 2026-09-03, passed, took 11m"
     assert facts["You need"].text == "You need Kafka ACL READ"
     assert facts["Applies to"].text == "Applies to kafka >=2.6,<5"
     checks = made.section("tocsin-checks").all("td")
     assert [each.text for each in checks] == ["lag grows", "retry|poison", "count the members"]
-    assert [each.text for each in made.section("tocsin-symptoms").all("li")] == [
-        "orders arrive late",
-        "poll (timeout|expired)",
-    ]
+    assert [each.text for each in made.section("tocsin-symptoms").all("li")] == ["orders arrive late"]
+    assert [each.text for each in made.section("tocsin-checks").all("li")] == ["poll (timeout|expired)"]
     order = [
         "tocsin-top",
         "tocsin-symptoms",
@@ -410,7 +409,7 @@ def test_the_jump_list_names_sections_that_are_there() -> None:
 
 def test_never_reviewed_and_never_exercised_are_said() -> None:
     text = page(site(), "SOP-KAFKA-008").section("tocsin-top").text
-    assert "Review never reviewed" in text and "Exercised never exercised" in text and "due on" not in text
+    assert "Review never reviewed" in text and "Drill never exercised" in text and "due on" not in text
 
 
 CHANGE = Change(
@@ -465,6 +464,19 @@ def test_related_pages_are_linked() -> None:
     assert links["../err/REBALANCE.md"] == "REBALANCE"
     back = page(site(), "SOP-KAFKA-008").section("tocsin-related").links()
     assert back["SOP-KAFKA-007.md"] == "SOP-KAFKA-007 Consumers fall behind"
+
+
+def test_a_diagram_has_its_words_beside_it() -> None:
+    body = "## Confirm {: #confirm }\n\n```mermaid\nflowchart TD\n  a[Real] -- no --> b[Wait]\n```\n\n## Verify\n\nGone."
+    for language, title, said in (
+        ("en", "This diagram in words", "no: Wait"),
+        ("zh", "流程图的文字说明", "no：Wait"),
+    ):
+        shown = site(sops=chinese())
+        box = page(shown, language=language, body=body).section("confirm").all("details")[0]
+        assert box.all("summary")[0].text == title and box.all("li")[0].text.startswith("Real")
+        assert [each.text for each in box.all("ul")] == [said]
+        assert "a[Real] -- no --> b[Wait]" in box.all("pre")[0].text
 
 
 def test_placeholders_are_json_in_an_attribute() -> None:

@@ -1,251 +1,58 @@
 """A Mermaid flowchart in words: for those who cannot see the picture, and for everybody when it does not draw.
 
-In: the diagram's source, an author's text. Out: a Markdown list of numbered steps, each with its answers and where they lead, or None where the
-source is no flowchart or uses what is not read here (the page then shows the source alone). Read: `flowchart` and `graph`, every node shape,
-labels on edges, chains, `&`, subgraphs; colours, classes and clicks say nothing in words and are left out.
+In: the diagram's source, an author's text. Out: a Markdown list of numbered steps, each with its answers and where they lead, or None where
+`flow_read` cannot read it (the page then shows the source alone).
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 
 from tocsin.emit.site import markup
+from tocsin.emit.site.flow_read import Flow, UnreadableFlow, read_flow
 from tocsin.emit.site.words import say
 
-_LONGEST = 20_000
-_MOST_EDGES = 400
-"""Beyond these a list helps nobody; Mermaid itself stops near there."""
-_FRONT_MATTER = re.compile(r"\s*---[ \t]*\n.*?\n---[ \t]*(?:\n|\Z)", re.DOTALL)
-_HEADER = re.compile(
-    r"[\s;]*(?:flowchart(?:-elk)?|graph)(?:[ \t]+(?:TB|TD|BT|RL|LR|[<>^v]))?[ \t]*(?=[;\n]|\Z)"
-)
-_COMMENT = re.compile(r"^[ \t]*%%[^\n]*$", re.MULTILINE)
-_SILENT = re.compile(
-    r"(?:classDef|class|style|linkStyle|click|direction|accTitle|accDescr)\b[^\n;{]*(?:\{[^}]*\})?[^\n;]*"
-)
-_ID = re.compile(r"\w+(?:[-.](?=\w)\w+)*")
-_CLASS = re.compile(r":::[\w-]+")
-_SHAPES = (
-    ("(((", ")))"),
-    ("((", "))"),
-    ("([", "])"),
-    ("[[", "]]"),
-    ("[(", ")]"),
-    ("{{", "}}"),
-    ("[/", "/]"),
-    ("[/", "\\]"),
-    ("[\\", "\\]"),
-    ("[\\", "/]"),
-    ("[", "]"),
-    ("(", ")"),
-    ("{", "}"),
-    (">", "]"),
-)
-_SPACE = re.compile(r"[ \t]*")
-_LINES = re.compile(r"\s*")
-_GAP = re.compile(r"[\s;]*")
-_ARROW = re.compile(r"[<ox]?(?:-{2,}[->ox]|={2,}[=>ox]|-\.{1,}-[>ox]?|~{3,})(?=[^-=.~>]|\Z)")
-_OPEN_ARROW = re.compile(r"[<ox]?(--|==|-\.)(?![-=.>])")
-_LABEL_END = {
-    "--": re.compile(r"-{2,}[->ox]"),
-    "==": re.compile(r"={2,}[=>ox]"),
-    "-.": re.compile(r"\.+-[>ox]?"),
-}
-_PIPED = re.compile(r"[ \t]*\|([^|\n]*)\|")
-_LABELLED = re.compile(r"\blabel\s*:\s*(?:\"([^\"]*)\"|'([^']*)'|([^,}\n]+))")
-_BREAK = re.compile(r"<br\s*/?>|\\n", re.IGNORECASE)
-_ENTITY = re.compile(r"#(?:(quot|amp|lt|gt|nbsp)|([0-9]{1,6}));")
-_NAMED = {"quot": '"', "amp": "&", "lt": "<", "gt": ">", "nbsp": " "}
-
-
-@dataclass(slots=True, kw_only=True)
-class _Flow:
-    """A flow while it is read: node id -> words, and edges in the order written."""
-
-    words: dict[str, str] = field(default_factory=dict)
-    edges: list[tuple[str, str, str]] = field(default_factory=list)
-
-
-class _Unreadable(Exception):
-    """Not the grammar of this module."""
+_FENCE = re.compile(r"(?P<indent> *)(?P<ticks>`{3,})(?P<info>[^`]*)\Z")
 
 
 def flow_text(source: str, language: str) -> str | None:
     """The flow as a Markdown list; None where it cannot be read."""
-    if len(source) > _LONGEST:
-        return None
     try:
-        flow = _read(source)
-    except _Unreadable:
+        flow = read_flow(source)
+    except UnreadableFlow:
         return None
     return _told(flow, language) if flow.edges else None
 
 
 def flow_block(source: str, language: str) -> str:
-    """The words of a flow, and its source to unfold below."""
+    """The words of a flow and its source, to unfold: whoever sees the picture needs neither."""
     told = flow_text(source, language) or say(language, "flow_unread")
-    inner = "\n".join(f"    {line}" if line else "" for line in markup.fence(source, "text").split("\n"))
-    return f'{told}\n\n??? note "{say(language, "flow_source")}"\n\n{inner}'
+    inner = f"{told}\n\n{markup.fence(source, 'text')}"
+    lines = [f"    {line}" if line else "" for line in inner.split("\n")]
+    return "\n".join([f'??? note "{say(language, "flow")}"', "", *lines])
 
 
-def _read(source: str) -> _Flow:
-    text = source.replace("\r\n", "\n")
-    front = _FRONT_MATTER.match(text)
-    text = _COMMENT.sub("", text[front.end() :] if front else text)
-    header = _HEADER.match(text)
-    if header is None:
-        raise _Unreadable
-    flow, at = _Flow(), header.end()
-    while True:
-        gap = _GAP.match(text, at)
-        at = gap.end() if gap else at
-        if at >= len(text):
-            return flow
-        at = _statement(text, at, flow)
+def beside_flows(body: str, language: str) -> str:
+    """Prose, as `prose.render_body` wrote it, with the words of each diagram right below its picture."""
+    found: list[str] = []
+    opened: re.Match[str] | None = None
+    begin = 0
+    for line in body.split("\n"):
+        found.append(line)
+        if opened is None:
+            opened, begin = _FENCE.match(line), len(found)
+        elif line == opened["indent"] + opened["ticks"]:
+            if opened["info"] == "mermaid":
+                indent = opened["indent"]
+                source = "\n".join(each.removeprefix(indent) for each in found[begin:-1])
+                block = flow_block(source, language).split("\n")
+                found.extend(["", *(indent + each if each else "" for each in block)])
+            opened = None
+    return "\n".join(found)
 
 
-def _statement(text: str, at: int, flow: _Flow) -> int:
-    word = _ID.match(text, at)
-    name = word[0] if word else ""
-    if name == "end" and word is not None:
-        return word.end()
-    if name == "subgraph" and word is not None:
-        return _subgraph(text, word.end(), flow)
-    silent = _SILENT.match(text, at)
-    # `class` and the like are words of the language only where no arrow or shape follows.
-    if silent and not re.match(r"\w+[ \t]*(?:[\[({>&]|[<ox]?[-=~])", text[at:]):
-        return silent.end()
-    return _chain(text, at, flow)
-
-
-def _subgraph(text: str, at: int, flow: _Flow) -> int:
-    at = _blank(text, at)
-    name = _ID.match(text, at)
-    titled = _blank(text, name.end()) if name is not None else at
-    if name is not None and text[titled : titled + 1] == "[":
-        label, at = _shape(text, titled)
-        flow.words[name[0]] = label or name[0]
-        return at
-    end = min(each for each in (text.find("\n", at), text.find(";", at), len(text)) if each >= 0)
-    return end
-
-
-def _chain(text: str, at: int, flow: _Flow) -> int:
-    """`A & B -- yes --> C --> D`, to the end of its line."""
-    sources, at = _nodes(text, at, flow)
-    while True:
-        at = _blank(text, at)
-        if at >= len(text) or text[at] in "\n;":
-            return at
-        label, at, visible = _edge(text, at)
-        # A line may end in an arrow: what it leads to stands on the next.
-        gap = _LINES.match(text, at)
-        at = gap.end() if gap else at
-        targets, at = _nodes(text, at, flow)
-        if visible:
-            flow.edges.extend((each, label, target) for each in sources for target in targets)
-        if len(flow.edges) > _MOST_EDGES:
-            raise _Unreadable
-        sources = targets
-
-
-def _nodes(text: str, at: int, flow: _Flow) -> tuple[list[str], int]:
-    found = []
-    while True:
-        name, at = _node(text, at, flow)
-        found.append(name)
-        after = _blank(text, at)
-        if text[after : after + 1] != "&":
-            return found, at
-        at = _blank(text, after + 1)
-
-
-def _node(text: str, at: int, flow: _Flow) -> tuple[str, int]:
-    name = _ID.match(text, at)
-    if name is None:
-        raise _Unreadable
-    id, at = name[0], name.end()
-    label, at = _shape(text, at)
-    if label:
-        flow.words[id] = label
-    else:
-        flow.words.setdefault(id, id)
-    style = _CLASS.match(text, at)
-    return id, style.end() if style else at
-
-
-def _shape(text: str, at: int) -> tuple[str, int]:
-    """The words in a node's shape, and where it ends; no words where no shape begins here."""
-    if text.startswith("@{", at):
-        end = text.find("}", at)
-        if end < 0:
-            raise _Unreadable
-        said = _LABELLED.search(text, at, end)
-        return _clean(next((each for each in said.groups() if each), "") if said else ""), end + 1
-    for opening, closing in _SHAPES:
-        if not text.startswith(opening, at):
-            continue
-        begin = at + len(opening)
-        first = _blank(text, begin)
-        if text[first : first + 1] == '"':
-            quote = text.find('"', first + 1)
-            end = _blank(text, quote + 1)
-            if quote >= 0 and text.startswith(closing, end):
-                return _clean(text[first + 1 : quote]), end + len(closing)
-            continue
-        end = text.find(closing, begin)
-        if end >= 0 and "\n" not in text[begin:end]:
-            return _clean(text[begin:end]), end + len(closing)
-    if text[at : at + 1] and text[at] in "[({>":
-        raise _Unreadable
-    return "", at
-
-
-def _edge(text: str, at: int) -> tuple[str, int, bool]:
-    """Label, end, and whether the edge says anything (`~~~` only moves boxes)."""
-    arrow = _ARROW.match(text, at)
-    if arrow is not None:
-        piped = _PIPED.match(text, arrow.end())
-        label = _clean(piped[1]) if piped else ""
-        return label, piped.end() if piped else arrow.end(), "~" not in arrow[0]
-    opened = _OPEN_ARROW.match(text, at)
-    if opened is None:
-        raise _Unreadable
-    begin = _blank(text, opened.end())
-    if text[begin : begin + 1] == '"' and (quote := text.find('"', begin + 1)) > 0:
-        closed = _LABEL_END[opened[1]].match(text, _blank(text, quote + 1))
-        if closed is None:
-            raise _Unreadable
-        return _clean(text[begin : quote + 1]), closed.end(), True
-    line = text.find("\n", opened.end())
-    closed = _LABEL_END[opened[1]].search(text, opened.end(), line if line >= 0 else len(text))
-    if closed is None:
-        raise _Unreadable
-    return _clean(text[opened.end() : closed.start()]), closed.end(), True
-
-
-def _blank(text: str, at: int) -> int:
-    found = _SPACE.match(text, at)
-    return found.end() if found else at
-
-
-def _clean(label: str) -> str:
-    """A label as it reads on the picture: no quotes, no line breaks, entities resolved."""
-    said = _BREAK.sub(" ", label.strip())
-    if len(said) > 1 and said[0] == said[-1] and said[0] in "\"'":
-        said = said[1:-1].strip()
-    if len(said) > 1 and said[0] == said[-1] == "`":
-        said = said[1:-1].strip()
-    return _ENTITY.sub(lambda match: _NAMED[match[1]] if match[1] else _character(int(match[2])), said)
-
-
-def _character(number: int) -> str:
-    return chr(number) if 32 <= number < 0x11_0000 and not 0xD800 <= number < 0xE000 else "\ufffd"
-
-
-def _told(flow: _Flow, language: str) -> str:
+def _told(flow: Flow, language: str) -> str:
     """One numbered item per node something follows; a node with one unnamed way on is joined to the next in a line."""
     following: dict[str, list[tuple[str, str]]] = {}
     entered: dict[str, int] = {}
@@ -278,7 +85,7 @@ def _only(following: Mapping[str, Sequence[tuple[str, str]]], node: str) -> str:
 
 
 def _order(
-    flow: _Flow, following: Mapping[str, Sequence[tuple[str, str]]], entered: Mapping[str, int]
+    flow: Flow, following: Mapping[str, Sequence[tuple[str, str]]], entered: Mapping[str, int]
 ) -> list[str]:
     """Nodes that something follows, breadth first from where the flow begins."""
     found: dict[str, None] = {}
@@ -295,7 +102,7 @@ def _order(
     return list(found)
 
 
-def _answer(flow: _Flow, label: str, target: str, numbers: Mapping[str, int], language: str) -> str:
+def _answer(flow: Flow, label: str, target: str, numbers: Mapping[str, int], language: str) -> str:
     named = f"**{markup.plain(label)}**{say(language, 'colon')}" if label else ""
     shown, step = markup.plain(flow.words[target]), numbers.get(target)
     return named + (say(language, "flow_step", target=shown, number=step) if step else shown)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from tocsin.emit.site import markup, paths
 from tocsin.emit.site.here import Here
 from tocsin.emit.site.model import SopView
-from tocsin.emit.site.sop_alerts import anchor, prometheus_link
+from tocsin.emit.site.sop_alerts import prometheus_link
 from tocsin.emit.site.sop_facts import version
 from tocsin.emit.site.words import language_name
 from tocsin.ir.compiled import Evaluator
@@ -21,20 +21,13 @@ _LONGEST_QUERY = 4_000
 
 
 def context(here: Here, view: SopView) -> str:
-    """Every query of the prose, and every expression of an alert where a Prometheus shows it; `""` where there is none."""
+    """Every query of the prose, with links to where it can be asked; `""` where there is none. Expressions of alerts have theirs beside them."""
     shown = view.text(here.language)
     rows = []
     for fence in shown.body.fences:
         query = fence.text.strip()
         if fence.language.lower() == "promql" and query:
             rows.append((_section(here, shown, fence), markup.code(query), _open(here, view, query)))
-    for alert in view.alerts:
-        for expr in dict.fromkeys(each.alert.expr for each in alert.tiers):
-            links = _open(here, view, expr)
-            if links:
-                # The expression itself stands with its alert, once.
-                label = markup.link(markup.plain(", ".join(alert.names)), f"#{anchor(alert)}")
-                rows.append((label, here.say("expression"), links))
     if not rows:
         return ""
     headers = [here.say("what"), here.say("query"), here.say("open_in")]

@@ -116,23 +116,23 @@ def _step(here: Here, view: SopView, alert: AlertView) -> str:
 
 
 def _tiers(here: Here, tiers: Sequence[Tier]) -> str:
-    headers = ("where", "severity", "thresholds", "timing", "evaluator")
+    # Three columns, so that a phone needs no second direction to scroll in.
+    headers = ("where", "thresholds", "evaluator")
     return markup.table([here.say(each) for each in headers], [_row(here, each) for each in tiers])
 
 
 def _row(here: Here, tier: Tier) -> Sequence[str]:
     alert = tier.alert
-    times = [
+    conditions = [
+        *(markup.code(f"{name} = {value}") for name, value in alert.params.items()),
         here.say("for", time=format_duration(alert.for_)) if alert.for_ else here.say("at_once"),
         here.say("keeps", time=format_duration(alert.keep_firing_for)) if alert.keep_firing_for else "",
         here.say("paused") if alert.paused else "",
     ]
     version = here.say("unreleased") if alert.version == "unreleased" else markup.plain(alert.version)
     return (
-        markup.plain(where(here, tier)),
-        here.severity(alert.severity),
-        "<br>".join(markup.code(f"{name} = {value}") for name, value in alert.params.items()),
-        "<br>".join(each for each in times if each),
+        f"{markup.plain(where(here, tier))}<br>{here.severity(alert.severity)}",
+        "<br>".join(each for each in conditions if each),
         f"{markup.plain(alert.evaluator.name)}<br>{version}",
     )
 

@@ -23,7 +23,7 @@ def facts(here: Here, view: SopView) -> str:
     sop = view.sop
     rows = [
         (here.say("severity"), _severity(here, sop)),
-        (here.say("status"), _status(here, sop)),
+        (here.say("status"), here.say(f"status_{sop.status}")),
         (here.say("owner"), _owner(here, sop.owner)),
         (here.say("review"), _review(here, sop)),
         (here.say("exercised"), _exercised(here, sop)),
@@ -65,11 +65,6 @@ def _severity(here: Here, sop: Sop) -> str:
         if _text(budget, key):
             parts.append(here.say(f"budget_{key}", time=markup.plain(_text(budget, key))))
     return here.join(parts)
-
-
-def _status(here: Here, sop: Sop) -> str:
-    word = here.say(f"status_{sop.status}")
-    return here.join([word, version(here, sop)])
 
 
 def version(here: Here, sop: Sop) -> str:

@@ -13,7 +13,7 @@ import json
 from html import escape
 
 from tocsin.emit.site import markup, paths
-from tocsin.emit.site.flow import flow_block
+from tocsin.emit.site.flow import beside_flows
 from tocsin.emit.site.here import Here
 from tocsin.emit.site.model import SiteModel, SopView
 from tocsin.emit.site.sop_about import about, context, related, sop_link
@@ -52,8 +52,7 @@ def sop_page(model: SiteModel, view: SopView, language: str, body: str) -> str:
         facts(here, view),
         signs,
         _placeholders(view),
-        _marked(here, shown, body.strip("\n")),
-        _flows(here, shown),
+        _marked(here, shown, beside_flows(body.strip("\n"), shown.language)),
         tiers,
         alerts(here, view),
         context(here, view),
@@ -133,12 +132,12 @@ def _signs(here: Here, view: SopView) -> str:
     if symptoms.symptoms:
         listed = "\n".join(f"- {here.authored(each, symptoms.language)}" for each in symptoms.symptoms)
         parts.append(f"## {here.say('symptoms')} {{: #tocsin-symptoms }}\n\n{listed}")
-    if view.sop.log_patterns:
-        listed = "\n".join(f"- {markup.code(each)}" for each in view.sop.log_patterns)
-        parts.append(f"**{here.say('log_lines')}**\n\n{listed}")
     checks = shown if shown.quick_checks else view.sop
     if checks.quick_checks:
         parts.append(f"## {here.say('quick_checks')} {{: #tocsin-checks }}\n\n{_checks(here, checks)}")
+    if view.sop.log_patterns:
+        listed = "\n".join(f"- {markup.code(each)}" for each in view.sop.log_patterns)
+        parts.append(f"**{here.say('log_lines')}**\n\n{listed}")
     spots = view.sop.meta.get("known_blind_spots")
     blind = [each for each in spots if isinstance(each, dict)] if isinstance(spots, list) else []
     if blind:
@@ -178,15 +177,3 @@ def _marked(here: Here, shown: Sop, body: str) -> str:
     if not body or shown.language == here.language:
         return body
     return f"{FOREIGN_BEGIN.format(language=shown.language)}\n\n{body}\n\n{FOREIGN_END}"
-
-
-def _flows(here: Here, shown: Sop) -> str:
-    blocks = [
-        flow_block(each.text, here.language)
-        for each in shown.body.fences
-        if each.language.lower() == "mermaid"
-    ]
-    if not blocks:
-        return ""
-    told = _marked(here, shown, "\n\n".join(blocks))
-    return f"## {here.say('flow')} {{: #tocsin-flow }}\n\n{told}"

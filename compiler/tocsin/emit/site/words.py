@@ -77,7 +77,7 @@ _WORDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "review_due": ("due on {day}", "下次评审 {day}"),
         "never_reviewed": ("never reviewed", "从未评审"),
         "overdue": ("overdue", "已逾期"),
-        "exercised": ("Exercised", "演练"),
+        "exercised": ("Drill", "演练"),
         "never_exercised": ("never exercised", "从未演练"),
         "exercised_on": ("on {day}", "{day}"),
         "exercised_took": ("took {time}", "用时 {time}"),
@@ -109,8 +109,7 @@ _WORDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "first_check": ("First check", "首先检查"),
         "blind_spots": ("What no alert sees", "告警盲区"),
         # Flows.
-        "flow": ("The decisions in words", "决策流程的文字说明"),
-        "flow_source": ("Source of the diagram", "流程图源码"),
+        "flow": ("This diagram in words", "流程图的文字说明"),
         "flow_step": ("{target} (go to step {number})", "{target}（转到第 {number} 步）"),
         "flow_unread": (
             "This diagram has no text form; its source says what it shows.",
@@ -129,8 +128,7 @@ _WORDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "top_of_page": ("the top of this page", "本页开头"),
         "source": ("Source", "源文件"),
         "where": ("Where", "环境与级别"),
-        "thresholds": ("Thresholds", "阈值"),
-        "timing": ("Timing", "时间"),
+        "thresholds": ("Fires", "触发条件"),
         "for": ("for {time}", "持续 {time}"),
         "at_once": ("at once", "立即触发"),
         "keeps": ("keeps firing {time}", "恢复后保持 {time}"),
