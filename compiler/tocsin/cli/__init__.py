@@ -28,6 +28,9 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "Print one compiled rule, with the origin of every value.",
     ),
     "test": ("tocsin.cli.test:test_command", "Run the rules' unit tests in promtool."),
+    "plan": ("tocsin.cli.sync:plan_command", "Say what a sync would change on a server, and in its alerts."),
+    "sync": ("tocsin.cli.sync:sync_command", "Make a server hold what the sources say."),
+    "drift": ("tocsin.cli.sync:drift_command", "Say where a server differs from the sources."),
     "adopt": ("tocsin.cli.adopt:adopt_command", "Turn existing files into sources."),
     "explain": ("tocsin.cli.explain:explain_command", "Why a code exists and what to type instead."),
     "schema": ("tocsin.cli.schema:schema_command", "Print the JSON Schemas of the source formats."),
@@ -70,7 +73,9 @@ class _Lazy(click.Group):
 def app() -> None:
     """Alert rules and the SOPs that answer them, from one repository.
 
-    Result on stdout, progress and diagnosis on stderr. Exit codes: 0 nothing to report, 1 findings, 2 usage, 3 environment, 5 cancelled, 70 a bug of tocsin.
+    Result on stdout, progress and diagnosis on stderr. Exit codes: 0 nothing to report, 1 findings, 2 usage, 3 environment,
+    4 some of it refused or failed, 5 cancelled, 6 incompatible server, 7 canary,
+    8 drift (--detailed-exitcode), 9 refused as a whole, 70 a bug of tocsin.
     """
 
 

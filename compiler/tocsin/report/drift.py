@@ -1,0 +1,52 @@
+"""Drift for people (text), machines (JSON) and Prometheus (text metrics, for a textfile collector or a push)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import datetime
+
+from tocsin.report.plan import field_line
+from tocsin.report.visible import visible
+from tocsin.sync.document import to_json
+from tocsin.sync.drift import CLASSES, Drift
+from tocsin.wire.grafana import Json
+
+
+def as_text(drift: Drift, now: str) -> str:
+    """A line for each difference, the fields below it."""
+    return "\n".join(_lines(drift)) + "\n"
+
+
+def _lines(drift: Drift) -> Iterator[str]:
+    counted = ", ".join(f"{drift.count(kind)} {kind}" for kind in CLASSES if drift.count(kind))
+    yield f"{drift.environment} on {visible(drift.server.identity)}: {drift.compared} rules compared, {counted or 'no drift'}"
+    for row in drift.rows:
+        say = f": {visible(row.say)}" if row.say else ""
+        yield f"{row.kind:9} {visible(row.title)} [{visible(row.key or row.uid)}] in {visible(row.place.folder)} / {visible(row.place.group)}{say}"
+        for each in row.fields:
+            yield f"          {field_line(each)}"
+
+
+def as_json(drift: Drift, now: str) -> str:
+    """Everything, with the time it was read."""
+    counts: dict[str, Json] = {kind: drift.count(kind) for kind in CLASSES}
+    document: dict[str, Json] = {"format": 1, "at": now, "counts": counts, "drift": to_json(drift)}
+    return json.dumps(document, ensure_ascii=False, indent=2, sort_keys=True) + "\n"
+
+
+def as_metrics(drift: Drift, now: str) -> str:
+    """Prometheus' text format. The time is when this was read: a job that stopped running shows by its age."""
+    env = drift.environment.replace("\\", "\\\\").replace('"', '\\"')
+    lines = [
+        "# HELP tocsin_drift_rules Rules that differ from the sources.",
+        "# TYPE tocsin_drift_rules gauge",
+        *(f'tocsin_drift_rules{{env="{env}",class="{kind}"}} {drift.count(kind)}' for kind in CLASSES),
+        "# HELP tocsin_compared_rules Rules that were compared.",
+        "# TYPE tocsin_compared_rules gauge",
+        f'tocsin_compared_rules{{env="{env}"}} {drift.compared}',
+        "# HELP tocsin_last_success_timestamp_seconds When the comparison last succeeded.",
+        "# TYPE tocsin_last_success_timestamp_seconds gauge",
+        f'tocsin_last_success_timestamp_seconds{{env="{env}"}} {int(datetime.fromisoformat(now).timestamp())}',
+    ]
+    return "\n".join(lines) + "\n"
