@@ -252,6 +252,19 @@ def test_folders_in_folders(connect: Connect) -> None:
     assert {each.uid for each in grafana.folders.all(nested=False)} == {"top", "synced"}
 
 
+def test_only_the_folders_that_are_needed(connect: Connect) -> None:
+    standin, grafana = connect("13.3")
+    with standin.edit() as edit:
+        for number in range(50):
+            edit.folder(f"top{number}", f"T{number}")
+            edit.folder(f"in{number}", f"I{number}", parent=f"top{number}")
+        edit.folder("deep", "Deep", parent="in7")
+    standin.log.clear()
+    found = {each.uid for each in grafana.folders.covering(["deep", "in3", "top1", "none", ""])}
+    assert found == {*(f"top{number}" for number in range(50)), "deep", "in7", "in3"}
+    assert standin.log.count("GET") == 5
+
+
 def test_a_version_without_nesting_is_asked_once_and_makes_none(connect: Connect) -> None:
     standin, grafana = connect("9.4")
     with standin.edit() as edit:
@@ -319,6 +332,23 @@ def test_a_group_is_replaced_and_rules_move_in(both: tuple[StandIn, Grafana]) ->
         "c": "consumer lag",
     }
     assert grafana.rules.group("kafka", "other") is None
+
+
+def test_titles_change_owners(both: tuple[StandIn, Grafana]) -> None:
+    """Swapped, inherited from a rule that goes, taken over by a new one: before 12.0 each meets the unique index."""
+    standin, grafana = both
+    first = [rule("a", title="A"), rule("b", title="B"), rule("c", title="C"), rule("d", title="D")]
+    grafana.rules.write_group(group(*first), known=frozenset(), editable=False)
+    standin.log.clear()
+    second = [rule("a", title="B"), rule("b", title="A"), rule("d", title="C"), rule("new", title="D")]
+    grafana.rules.write_group(group(*second), known=frozenset("abcd"), editable=False)
+    assert {uid: each.rule.title for uid, each in by_uid(grafana).items()} == {
+        each.uid: each.title for each in second
+    }
+    assert standin.log.count("PUT") == (2 if standin.profile.titles_unique else 1)
+    standin.log.clear()
+    grafana.rules.write_group(group(*second), known=frozenset(by_uid(grafana)), editable=False)
+    assert standin.log.count("PUT") == 1  # nothing changes owners: no second request
 
 
 def test_provenance_is_as_wished_where_the_version_can(both: tuple[StandIn, Grafana]) -> None:

@@ -8,6 +8,7 @@ name is decoded on the way and names nothing (refused). Source: pkg/services/nga
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from tocsin.errors import Incompatible, UsageError
@@ -62,22 +63,19 @@ class Rules:
     def write_group(self, group: GrafanaGroup, *, known: frozenset[str], editable: bool) -> None:
         """The group made exactly this, in its order; `known` are the uids the server has, anywhere. A rule that lies elsewhere is moved here,
         one that is not in `group` is deleted. One request and all or nothing from 11.5.2 on; before, rules that are new are created first, and
-        a refusal in between leaves those."""
+        a refusal in between leaves those. Before 12.0, where a title is unique in its folder and a new owner may be stored before the old one
+        has let go of it, the old owner is renamed first."""
         if not group.rules:
             raise ValueError(f"group {group.name} without rules: Grafana would keep the old ones")
+        if not supports("grafana", "http", "equal_titles", self._version):
+            parked = self._parked(group)
+            if parked is not None:
+                self._put(parked, editable=editable)
         if not supports("grafana", "api", "uid_in_group", self._version):
             for rule in group.rules:
                 if rule.uid not in known:
                     self.create(rule, group, editable=editable)
-        headers = _NO_PROVENANCE if editable and self.editable_groups else {}
-        body = Body.of_json(self._body(group))
-        self._door.send(
-            "PUT",
-            *_group_path(group.folder_uid, group.name),
-            body=body,
-            headers=headers,
-            accept=(200, 201, 202),
-        )
+        self._put(group, editable=editable)
 
     def create(self, rule: GrafanaRule, group: GrafanaGroup, *, editable: bool) -> None:
         """A new rule at the end of `group` (its folder, name; the interval is not sent)."""
@@ -122,6 +120,31 @@ class Rules:
     def editable_groups(self) -> bool:
         """Whether a group can be written so that people may edit it; otherwise what is written is locked."""
         return supports("grafana", "api", "group_provenance", self._version)
+
+    def _put(self, group: GrafanaGroup, *, editable: bool) -> None:
+        headers = _NO_PROVENANCE if editable and self.editable_groups else {}
+        body = Body.of_json(self._body(group))
+        self._door.send(
+            "PUT",
+            *_group_path(group.folder_uid, group.name),
+            body=body,
+            headers=headers,
+            accept=(200, 201, 202),
+        )
+
+    def _parked(self, group: GrafanaGroup) -> GrafanaGroup | None:
+        """The group as it is, but with another title for each rule whose title goes to another rule of `group`; None where none does."""
+        live = self.group(group.folder_uid, group.name)
+        if live is None:
+            return None
+        heirs = {rule.title: rule.uid for rule in group.rules}
+        rules = tuple(
+            replace(rule, title=f"tocsin renames {rule.uid}")
+            if heirs.get(rule.title, rule.uid) != rule.uid
+            else rule
+            for rule in live.rules
+        )
+        return None if rules == live.rules else replace(live, rules=rules)
 
     def _body(self, group: GrafanaGroup) -> dict[str, Json]:
         """The group's JSON. Fields that tocsin never authors but a before-image holds (notification settings) go back as they were."""
