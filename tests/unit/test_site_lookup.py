@@ -12,26 +12,13 @@ from tests.site_building import KAFKA_SOP, LAG, PROJECT, TEXTS, model, site
 from tocsin.emit.site.lookup import draft_address, first_step, lookup_js
 from tocsin.emit.site.model import SiteModel
 
-NOUNS = tuple(
-    ["Consumer", "Broker", "Replica", "Disk", "Inode", "Queue", "Certificate", "Gateway", "Latency", "Token"]
-    + ["Pod", "Node", "Volume", "Index", "Shard", "Leader", "Session", "Cache"]
+NOUNS = (
+    *("Consumer", "Broker", "Replica", "Disk", "Inode", "Queue", "Certificate", "Gateway", "Latency"),
+    *("Token", "Pod", "Node", "Volume", "Index", "Shard", "Leader", "Session", "Cache"),
 )
-VERBS = tuple(
-    [
-        "Lag",
-        "Failing",
-        "Slow",
-        "Saturated",
-        "Expiring",
-        "Missing",
-        "Leaking",
-        "Stalled",
-        "Throttled",
-        "Rejecting",
-        "Flapping",
-        "Down",
-        "Behind",
-    ]
+VERBS = (
+    *("Lag", "Failing", "Slow", "Saturated", "Expiring", "Missing", "Leaking"),
+    *("Stalled", "Throttled", "Rejecting", "Flapping", "Down", "Behind"),
 )
 START, END = "window.TOCSIN_LOOKUP=", ";\n"
 

@@ -24,6 +24,8 @@ from tocsin.ir.history import Change
 _FEWEST = 5
 """Changes shown even when they are older than a day."""
 _MOST = 30
+_URGENT = 50
+"""Procedures listed before the levels: more than a screen or two nobody reads at night."""
 
 
 def home_page(model: SiteModel, language: str) -> str:
@@ -39,7 +41,7 @@ def home_page(model: SiteModel, language: str) -> str:
         model.project.site.name,
         _box(model, language),
         f"## {tr(language, 'Most urgent procedures')} {{#urgent}}",
-        sop_table(model, language, paths.HOME, urgent),
+        sop_table(model, language, paths.HOME, urgent, _URGENT),
         f"## {say(language, 'levels')} {{#levels}}",
         level_table(model, language, paths.HOME),
         f"## {tr(language, 'Nothing matches?')} {{#nothing}}",

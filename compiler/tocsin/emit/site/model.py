@@ -89,6 +89,8 @@ class SiteModel:
     """Code -> SOPs that name it."""
     frozen: frozenset[str] = field(default_factory=frozenset)
     """Services whose sources did not compile: their pages say so."""
+    by_service: Mapping[str, tuple[AlertView, ...]] = field(default_factory=dict)
+    """Service -> its alerts, the most urgent first."""
     files: bool = False
     """Whether the site opens from disk, where the address of a folder opens nothing: links name files."""
 
@@ -103,7 +105,7 @@ class SiteModel:
 
     def alerts_of(self, service: str) -> tuple[AlertView, ...]:
         """The alerts of one service, the most urgent first."""
-        return tuple(each for each in self.alerts.values() if each.source.service == service)
+        return self.by_service.get(service, ())
 
     def sops_of(self, service: str) -> tuple[SopView, ...]:
         """The SOPs a service is named in, or that its alerts lead to."""
@@ -142,6 +144,9 @@ def build_model(
         for each in sources
     ]
     views.sort(key=_urgent_first)
+    by_service: dict[str, list[AlertView]] = {}
+    for view in views:
+        by_service.setdefault(view.source.service, []).append(view)
     return SiteModel(
         project=project,
         ledger=ledger,
@@ -163,6 +168,7 @@ def build_model(
             )
         ),
         frozen=contents.frozen,
+        by_service={service: tuple(each) for service, each in by_service.items()},
         files=files,
     )
 

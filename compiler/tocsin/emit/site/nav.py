@@ -46,7 +46,12 @@ def navigation(language: str) -> tuple[tuple[str, str], ...]:
 
 def index_pages(model: SiteModel, language: str) -> Iterator[tuple[str, str]]:
     """Every index page: its address and its text."""
-    yield paths.SOPS, page(say(language, "sops"), sop_table(model, language, paths.SOPS, tuple(model.sops)))
+    yield (
+        paths.SOPS,
+        page(
+            say(language, "sops"), sop_table(model, language, paths.SOPS, tuple(model.sops), len(model.sops))
+        ),
+    )
     yield paths.ALERTS, page(say(language, "alerts"), *_alerts(model, language), search=False)
     yield paths.SERVICES, page(say(language, "services"), _services(model, language))
     yield paths.TEAMS, page(say(language, "teams"), _teams(model, language))
@@ -54,10 +59,14 @@ def index_pages(model: SiteModel, language: str) -> Iterator[tuple[str, str]]:
     yield paths.INCIDENTS, page(say(language, "incidents"), _incidents(model, language))
 
 
-def sop_table(model: SiteModel, language: str, of: str, ids: tuple[str, ...]) -> str:
-    """SOPs with what a reader chooses one by."""
+MOST = 200
+"""Rows of a table that repeats what an index page or a service's page lists whole: 2,000 rows on three pages more are megabytes on a phone."""
+
+
+def sop_table(model: SiteModel, language: str, of: str, ids: tuple[str, ...], most: int = MOST) -> str:
+    """SOPs with what a reader chooses one by: the first `most`, and where the others are."""
     rows = []
-    for id in ids:
+    for id in ids[:most]:
         view = model.sops[id]
         sop = view.sop
         rows.append(
@@ -71,7 +80,13 @@ def sop_table(model: SiteModel, language: str, of: str, ids: tuple[str, ...]) ->
             )
         )
     headers = ("sop", "severity", "status", "owner", "alerts", "review")
-    return table([say(language, each) for each in headers], rows) if rows else say(language, "none")
+    if not rows:
+        return say(language, "none")
+    more = tr(language, "{count} in all: see", count=len(ids))
+    others = (
+        f"{more} {link(say(language, 'sops'), paths.relative(paths.SOPS, of))}" if len(ids) > most else ""
+    )
+    return joined(table([say(language, each) for each in headers], rows), others)
 
 
 def _alerts(model: SiteModel, language: str) -> Iterator[str]:

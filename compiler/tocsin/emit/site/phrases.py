@@ -81,6 +81,7 @@ CHINESE: Mapping[str, str] = MappingProxyType(
         "page": "呼叫",
         "rules of": "规则,服务",
         "started by hand": "人工触发",
+        "{count} in all: see": "共 {count} 份,见",
         "ticket": "工单",
     }
 )

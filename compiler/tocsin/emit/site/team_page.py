@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 from tocsin.emit.site import paths
 from tocsin.emit.site.markup import table
 from tocsin.emit.site.model import SiteModel
-from tocsin.emit.site.nav import owner_of, owners, sop_table
+from tocsin.emit.site.nav import MOST, owner_of, owners, sop_table
 from tocsin.emit.site.parts import bullets, contact, due, page, service_link
 from tocsin.emit.site.phrases import tr
 from tocsin.emit.site.service_page import alert_table
@@ -38,4 +39,9 @@ def _blocks(model: SiteModel, team: Team, language: str, of: str) -> Iterator[st
     yield sop_table(model, language, of, tuple(each.id for each in owned))
     yield f"## {say(language, 'alerts')} {{#alerts}}"
     alerts = [each for each in model.alerts.values() if owner_of(each) == team.id]
-    yield alert_table(model, alerts, language, of) if alerts else say(language, "none")
+    if len(alerts) > MOST:
+        counts = Counter(each.source.service for each in alerts)
+        rows = [(service_link(model, each, of), str(counts[each])) for each in sorted(counts)]
+        yield table([say(language, "service"), say(language, "alerts")], rows)
+    else:
+        yield alert_table(model, alerts, language, of) if alerts else say(language, "none")
