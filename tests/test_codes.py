@@ -3,8 +3,9 @@
 A page's fences name files (```` ```yaml file=rules/kafka/lag.yaml ````). They are put into a repository made of
 `explain_defaults/` (a file a page gives replaces the default one) and the real command line is called on it, in this process. Words of
 a fence: `bytes` (backslash escapes are bytes), `repeat=N` (each line with `{n}` stands N times, counted), `link=TARGET` (a symbolic link),
-`absent` (the default file is not there); a name that ends in `/` is a folder. A page with `<!-- run: adopt -->` is run by that command;
-`<!-- with: TOC204 -->` says which other error its bad files cannot do without.
+`absent` (the default file is not there), `committed=DAY` (Git has it since then; the file may stand there again with a later day); a name
+that ends in `/` is a folder. A page with `<!-- run: adopt -->` is run by that command; `<!-- with: TOC204 -->` says which other error its
+bad files cannot do without.
 """
 
 from __future__ import annotations
@@ -12,8 +13,10 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import os
 import re
 import shutil
+import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -111,9 +114,24 @@ def explained(code: str) -> Explained:
 
 def repository(root: Path, snippets: tuple[Snippet, ...]) -> Path:
     shutil.copytree(DEFAULTS, root)
+    for day in sorted({each.words["committed"] for each in snippets if "committed" in each.words}):
+        if not (root / ".git").exists():
+            git(root, "init", "-q", day=day)
+        for each in snippets:
+            if each.words.get("committed") == day:
+                each.write(root)
+        git(root, "add", "-A", day=day)
+        git(root, "commit", "-q", "-m", day, day=day)
     for each in snippets:
-        each.write(root)
+        if "committed" not in each.words:
+            each.write(root)
     return root
+
+
+def git(root: Path, *arguments: str, day: str) -> None:
+    who = ["-c", "user.name=Test", "-c", "user.email=test@example.org", "-c", "commit.gpgsign=false"]
+    dated = {f"GIT_{each}_DATE": f"{day}T12:00:00Z" for each in ("AUTHOR", "COMMITTER")}
+    subprocess.run(["git", *who, *arguments], cwd=root, check=True, env={**os.environ, **dated})
 
 
 ARGUMENTS = {

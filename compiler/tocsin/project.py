@@ -6,7 +6,7 @@ What was not said gets its default here and nowhere else, so a reader finds ever
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Literal, cast
 
 from tocsin.diag import CODES, Diagnostic, Map, Origin, Severity, SourceFile, Span, diagnostic
@@ -83,7 +83,9 @@ def read_ledger(file: SourceFile | None) -> tuple[Ledger, tuple[Diagnostic, ...]
         data = json.loads(file.text)
         rules = {key: (str(row["digest"]), str(row["version"])) for key, row in data.get("rules", {}).items()}
         sops = {key: (str(row["digest"]), str(row["version"])) for key, row in data.get("sops", {}).items()}
-        return Ledger(release=str(data.get("release", "unreleased")), rules=rules, sops=sops), ()
+        site = {str(key): tuple(str(each) for each in row) for key, row in data.get("site", {}).items()}
+        release = str(data.get("release", "unreleased"))
+        return Ledger(release=release, rules=rules, sops=sops, site=site, lines=_lines(file.text, site)), ()
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         line, column = (error.lineno, error.colno) if isinstance(error, json.JSONDecodeError) else (1, 1)
         span = Span.point(file.path, line, column)
@@ -95,6 +97,17 @@ def read_ledger(file: SourceFile | None) -> tuple[Ledger, tuple[Diagnostic, ...]
                 help="restore it from Git: `tocsin release` alone writes it",
             ),
         )
+
+
+def _lines(text: str, names: Iterable[str]) -> dict[str, int]:
+    """The line each name is written on. JSON without places is enough: nobody edits the ledger by hand."""
+    wanted = {json.dumps(name, ensure_ascii=False): name for name in names}
+    found: dict[str, int] = {}
+    for number, line in enumerate(text.split("\n"), 1) if wanted else ():
+        name = wanted.get(line.strip().partition(": ")[0])
+        if name is not None:
+            found.setdefault(name, number)
+    return found
 
 
 def _project(origin: Origin) -> Project:
@@ -120,6 +133,7 @@ def _project(origin: Origin) -> Project:
             sections=_texts(site, "sections"),
             repository=_text(site, "repository").rstrip("/"),
             branch=_text(site, "branch", "main"),
+            alerts_per_link=cast(int, site.get("alerts_per_link", 15)),
             description=_text(site, "description"),
             primary=_text(_map(site, "palette"), "primary", "indigo"),
             accent=_text(_map(site, "palette"), "accent", "indigo"),

@@ -1,13 +1,43 @@
 """Checks: a function each, from a view to findings. `run_service` and `run_catalog` run them all; the order does not matter, reports sort.
 
 Adding one: write the function beside its kin, add it to a tuple below, a row to `diag.codes`, a page to `diag/explain`.
+
+What a SOP is held to, and the code that says so:
+
+    a SOP that does not exist                 TOC601    a command without a way back                 TOC624
+    a section that does not exist             TOC602    a command without a way to tell it worked    TOC625
+    a SOP no alert leads to                   TOC604    a prompt, or output, in a block to paste     TOC626
+    a link that is a placeholder              TOC621    a block that does not say what it holds      TOC627
+    a link shared by too many alerts          TOC622    a block that does not parse                  TOC612, TOC637
+    a link with a template in its path        TOC623    text that is not written yet                 TOC628
+    a page with no SOP; no owner              TOC603, TOC507    a pod, host or person by name (guess)    TOC629
+    a review that is overdue                  TOC610    a number the rules contradict (guess)        TOC630
+    never tried; an unknown owner             TOC632, TOC508    words the severity contradicts (guess)   TOC631
+    a rule changed since the review           TOC633    an address of a release that is gone         TOC634
+    a SOP on its way out that is still named  TOC605    a translation of an older text               TOC635
+                                                        an alias that takes a living address         TOC636
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from tocsin.check import catalog, identity, labels, links, pages, policy, sops, timing
+from tocsin.check import (
+    addresses,
+    catalog,
+    commands,
+    freshness,
+    identity,
+    labels,
+    links,
+    pages,
+    policy,
+    sops,
+    targets,
+    timing,
+    wording,
+)
+from tocsin.check.targets import written_links
 from tocsin.check.view import (
     AlertFacts,
     CatalogView,
@@ -32,6 +62,7 @@ SERVICE_CHECKS: tuple[Callable[[ServiceView], Iterator[Diagnostic]], ...] = (
     links.sop_references,
     links.sop_sections,
     links.no_site_url,
+    targets.links_in_annotations,
     policy.missing_severity,
     policy.owners,
     policy.required_words,
@@ -55,6 +86,12 @@ CATALOG_CHECKS: tuple[Callable[[CatalogView], Iterator[Diagnostic]], ...] = (
     sops.references,
     sops.incidents,
     sops.links,
+    targets.shared_links,
+    wording.quoted_numbers,
+    freshness.changed_since_review,
+    freshness.stale_translations,
+    addresses.aliases,
+    addresses.released,
 )
 
 PAGE_CHECKS: tuple[Callable[[PageView], Iterator[Diagnostic]], ...] = (
@@ -64,6 +101,14 @@ PAGE_CHECKS: tuple[Callable[[PageView], Iterator[Diagnostic]], ...] = (
     pages.review,
     pages.fences,
     pages.log_patterns,
+    commands.rollback,
+    commands.pasted,
+    commands.parses,
+    wording.unfinished_text,
+    wording.names_that_pass,
+    wording.impact_wording,
+    freshness.exercised,
+    targets.links_of_pages,
     pages.incident_times,
 )
 
@@ -101,4 +146,5 @@ __all__ = [
     "run_catalog",
     "run_page",
     "run_service",
+    "written_links",
 ]

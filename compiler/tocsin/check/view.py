@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 
+from tocsin.check.prose import Quote, quotes
 from tocsin.diag import Span
 from tocsin.ir.compiled import CompiledAlert, Resolved
-from tocsin.ir.project import Project
+from tocsin.ir.history import NO_HISTORY, History
+from tocsin.ir.project import Ledger, Project
 from tocsin.ir.rule import AlertSource, RuleFile
-from tocsin.ir.sop import Incident, Link, Sop
+from tocsin.ir.sop import Incident, Link, Sop, source_hash
 from tocsin.resolve import Records
 
 
@@ -40,11 +42,23 @@ class SopFacts:
     has_flow: bool
     incidents: tuple[Reference, ...]
     links: tuple[Link, ...]
+    services: tuple[str, ...]
+    error_codes: tuple[str, ...]
+    aliases: tuple[Reference, ...]
+    reviewed: Reference | None
+    """The day its owner last read it."""
+    hash: str
+    """Of its prose, as a translation of it carries it."""
+    translated: Reference | None
+    """The hash of the text this translates."""
+    quotes: tuple[Quote, ...]
+    """Numbers its prose gives for the rules that lead here; of a page that answers no alert today, none."""
 
     @staticmethod
     def of(sop: Sop) -> SopFacts:
         """The facts of one loaded SOP."""
         origin = sop.origin
+        translated = sop.meta.get("source_hash")
         return SopFacts(
             id=sop.id,
             at=origin.value("id"),
@@ -65,6 +79,20 @@ class SopFacts:
                 for index, name in enumerate(sop.incidents)
             ),
             links=sop.body.links,
+            services=sop.services,
+            error_codes=sop.error_codes,
+            aliases=tuple(
+                Reference(name=name, at=origin.value("aliases", index))
+                for index, name in enumerate(sop.aliases)
+            ),
+            reviewed=Reference(name=sop.review.last, at=origin.value("review", "last"))
+            if sop.review is not None
+            else None,
+            hash=source_hash(sop),
+            translated=Reference(name=translated, at=origin.value("source_hash"))
+            if isinstance(translated, str)
+            else None,
+            quotes=tuple(quotes(sop.file.path, sop.body)) if sop.status == "active" and not sop.stub else (),
         )
 
 
@@ -106,15 +134,20 @@ class SopIndex:
     """The SOPs by id, without translations; of two originals with one id the first counts."""
 
     originals: Mapping[str, SopFacts]
+    quoted: frozenset[str] = frozenset()
+    """Those whose prose, in any language, gives numbers of its rules."""
 
     @staticmethod
     def of(sops: Iterable[SopFacts]) -> SopIndex:
         """The index of all SOPs."""
         originals: dict[str, SopFacts] = {}
+        quoted: set[str] = set()
         for sop in sops:
             if sop.translation_of is None:
                 originals.setdefault(sop.id, sop)
-        return SopIndex(originals=originals)
+            if sop.quotes:
+                quoted.add(sop.id)
+        return SopIndex(originals=originals, quoted=frozenset(quoted))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,6 +191,12 @@ class AlertFacts:
     service: str
     at: Span
     sop_ref: str | None
+    names: tuple[str, ...] = ()
+    """Every alertname it fires under; the authored one where it is deployed nowhere."""
+    links: tuple[tuple[str, Span], ...] = ()
+    """The links to a runbook that its author wrote into annotations."""
+    numbers: tuple[frozenset[float], frozenset[float]] | None = None
+    """The values and the times (in seconds) of its rules, where its SOP quotes any."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,3 +234,7 @@ class CatalogView:
     today: date
     site_files: frozenset[str]
     """Every path a relative link may lead to."""
+    ledger: Ledger = field(default_factory=Ledger)
+    history: History = NO_HISTORY
+    published: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Address -> its anchors, of every page the site would have; empty where nobody asks."""

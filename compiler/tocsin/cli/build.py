@@ -12,7 +12,7 @@ from tocsin.cli.before import still_inhibiting
 from tocsin.cli.findings import exit_code, report_of, show
 from tocsin.cli.options import day, finding_options, repository, root_argument, today_option
 from tocsin.cli.progress import watch
-from tocsin.cli.workspace import no_collector, read_sources
+from tocsin.cli.workspace import history_of, no_collector, past_of, read_sources
 from tocsin.diag import Diagnostic, Severity
 from tocsin.diag.nearest import did_you_mean
 from tocsin.disk.write import Changes, admit, compare, write, write_file
@@ -20,7 +20,6 @@ from tocsin.emit import grafana
 from tocsin.emit.inhibit import InhibitRule, inhibit_rules
 from tocsin.emit.merge import merge_inhibit
 from tocsin.errors import MachineError, UsageError
-from tocsin.ir.history import NO_HISTORY
 from tocsin.pipeline import Compilation, Sources, artifacts, compile_sources, contents_of, service_of
 
 
@@ -48,6 +47,12 @@ from tocsin.pipeline import Compilation, Sources, artifacts, compile_sources, co
 )
 @click.option("--public", is_flag=True, help="Leave out of the site what is marked internal.")
 @click.option(
+    "--lock",
+    "lock_addresses",
+    is_flag=True,
+    help="Record the site's addresses in releases.json as released: from then on `check` says when one is gone.",
+)
+@click.option(
     "--alertmanager-config",
     type=click.Path(path_type=Path, dir_okay=False),
     help="Your Alertmanager configuration, to join the inhibition rules to.",
@@ -73,6 +78,7 @@ def build_command(
     no_site: bool,
     team: str | None,
     public: bool,
+    lock_addresses: bool,
     alertmanager_config: Path | None,
     into: Path | None,
     env_name: str | None,
@@ -87,10 +93,12 @@ def build_command(
     """
     if (alertmanager_config is None) != (into is None):
         raise UsageError("--alertmanager-config and --into go together")
+    if lock_addresses and check_only:
+        raise UsageError("--check writes nothing, and --lock writes releases.json")
     top = repository(root)
     with no_collector():
         sources = read_sources(top)
-        compilation = compile_sources(sources, day(today), watch)
+        compilation = compile_sources(sources, day(today), watch, past_of(top))
         project_fail_on = compilation.settings.project.fail_on if compilation.settings is not None else None
         report = report_of(
             compilation.diagnostics,
@@ -122,12 +130,21 @@ def build_command(
             every = [each for each in compilation.services if each.report.facts.service not in frozen]
             resolved = [each for service in every for each in service.resolved if each.env == joined]
             _join((*inhibit_rules(resolved), *still[joined]), alertmanager_config, into, joined)
+        if lock_addresses:
+            _lock(top, compilation)
     show(report, format_)
     _tell(changes, target, check_only=check_only, frozen=frozen)
     if site:
         click.echo(f"{target / 'site'} {_SITE[site]}", err=True)
     differs = not changes.nothing or site == "differs"
     return 1 if check_only and differs else exit_code(report)
+
+
+def _lock(top: Path, compilation: Compilation) -> None:
+    from tocsin.cli.lock import lock
+
+    every, new = lock(top, compilation)
+    click.echo(f"releases.json holds {every} addresses of the site, {new} of them new", err=True)
 
 
 _SITE = {
@@ -168,7 +185,7 @@ def _site(
             contents=contents_of(compilation, keep_going=keep_going),
             settings=compilation.settings,
             sources=sources,
-            history=NO_HISTORY,
+            history=history_of(top, compilation),
             root=top,
             public=public,
             team=team,

@@ -28,11 +28,11 @@ def check_command(root: Path, format_: str, fail_on: str | None, min_severity: s
         from tocsin.cli.findings import exit_code, report_of, text_of
         from tocsin.cli.fleet import check
         from tocsin.cli.progress import watch
-        from tocsin.cli.workspace import no_collector, read_sources
+        from tocsin.cli.workspace import no_collector, past_of, read_sources
 
         with no_collector():
             sources = read_sources(top)
-            checked = check(sources, date, tool_cache(), top, watch)
+            checked = check(sources, date, tool_cache(), top, watch, past_of(top))
             report = report_of(
                 checked.diagnostics,
                 sources,

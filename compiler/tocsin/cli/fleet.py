@@ -23,6 +23,7 @@ from tocsin.pipeline import (
     Exports,
     LoadedService,
     PageReport,
+    Past,
     ServiceReport,
     Settings,
     Shared,
@@ -34,10 +35,12 @@ from tocsin.pipeline import (
     conclude,
     export,
     frozen_services,
+    history_for,
     link,
     load_page,
     load_service,
     needs_everything,
+    no_past,
     pages_of,
     read_settings,
     together,
@@ -99,7 +102,14 @@ class _Share:
         return reports
 
 
-def check(sources: Sources, today: date, cache: Cache, root: Path, watch: Watch = unwatched) -> Checked:
+def check(
+    sources: Sources,
+    today: date,
+    cache: Cache,
+    root: Path,
+    watch: Watch = unwatched,
+    past: Past = no_past,
+) -> Checked:
     """The findings of the whole repository: `pipeline.compile_sources(...).diagnostics`, sooner. `watch` sees this process's share."""
     settings, found = read_settings(sources, today)
     if settings is None:
@@ -107,7 +117,7 @@ def check(sources: Sources, today: date, cache: Cache, root: Path, watch: Watch 
         diagnostics = unsettled(found, loaded, sources)
         return Checked(diagnostics=diagnostics, frozen=frozenset(), fail_on=None)
     if needs_everything(settings.project):
-        whole = compile_sources(sources, today)
+        whole = compile_sources(sources, today, past=past)
         return Checked(diagnostics=whole.diagnostics, frozen=whole.frozen, fail_on=settings.project.fail_on)
     memory, ground = _remember(cache, root), _ground(sources, today)
     services = by_service(sources)
@@ -139,9 +149,9 @@ def check(sources: Sources, today: date, cache: Cache, root: Path, watch: Watch 
             # A cold run is slow anyway: the moment to make room for what it keeps.
             cache.evict()
     found = (*found, *together((), settings.project))
-    diagnostics = conclude(
-        settings, found, [each for _, each in memory.services.values()], reports, sources.paths
-    )
+    done = [each for _, each in memory.services.values()]
+    history = history_for(settings, done, reports, past)
+    diagnostics = conclude(settings, found, done, reports, sources.paths, history)
     return Checked(
         diagnostics=diagnostics, frozen=frozen_services(diagnostics), fail_on=settings.project.fail_on
     )
@@ -247,6 +257,7 @@ def _world(exports: Iterable[Exports], pages: Iterable[PageReport]) -> str:
             each.sop.path,
             each.sop.at,
             each.sop.replaced_by,
+            bool(each.sop.quotes),
         )
         for each in pages
         if each.sop is not None

@@ -19,7 +19,6 @@ from pathlib import Path
 from tocsin.disk.files import MAX_BYTES
 from tocsin.disk.process import FinishedBytes, run_bytes
 from tocsin.errors import MachineError
-from tocsin.ir.history import Change
 
 FOLDERS = ("rules", "sops", "incidents", "site")
 """The sources whose history somebody asks for, below the project's own folder."""
@@ -50,6 +49,16 @@ _LONGEST = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Commit:
+    """One commit. `at` is the committer's time in UTC, ISO 8601; author and subject are one short line each."""
+
+    commit: str
+    at: str
+    author: str
+    subject: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Touched:
     """One file in one commit: its blob before and after, `""` where there was none or none is left."""
 
@@ -62,9 +71,9 @@ class Touched:
 class Log:
     """The commits that touched a source, the newest first, each with what it touched."""
 
-    head: Change
+    head: Commit
     shallow: bool
-    commits: tuple[tuple[Change, tuple[Touched, ...]], ...]
+    commits: tuple[tuple[Commit, tuple[Touched, ...]], ...]
 
 
 def read_log(root: Path) -> Log | None:
@@ -99,9 +108,9 @@ def read_log(root: Path) -> Log | None:
     return Log(head=made[0], shallow=rows[0] == "true", commits=commits)
 
 
-def last_changes(log: Log) -> Mapping[str, Change]:
+def last_changes(log: Log) -> Mapping[str, Commit]:
     """Source path -> the commit that changed it last."""
-    found: dict[str, Change] = {}
+    found: dict[str, Commit] = {}
     for change, touched in log.commits:
         for each in touched:
             found.setdefault(each.path, change)
@@ -153,9 +162,9 @@ def _edge(shallow: Path) -> frozenset[str]:
         return frozenset()
 
 
-def _commits(log: bytes, prefix: str) -> Iterator[tuple[Change, tuple[Touched, ...]]]:
+def _commits(log: bytes, prefix: str) -> Iterator[tuple[Commit, tuple[Touched, ...]]]:
     """The commits of a log in `_FORMAT`. A name follows its raw row, so a name that looks like a commit is still a name."""
-    change: Change | None = None
+    change: Commit | None = None
     touched: list[Touched] = []
     pieces = iter(log.split(b"\0"))
     for piece in pieces:
@@ -172,7 +181,7 @@ def _commits(log: bytes, prefix: str) -> Iterator[tuple[Change, tuple[Touched, .
         yield change, tuple(touched)
 
 
-def _change(row: bytes) -> Change | None:
+def _change(row: bytes) -> Commit | None:
     parts = row.decode("utf-8", "replace").split("\x02", 3)
     if len(parts) != 4:
         return None
@@ -181,7 +190,7 @@ def _change(row: bytes) -> Change | None:
     except (ValueError, OverflowError, OSError):
         return None
     author, subject = ("".join(each if each.isprintable() else " " for each in text) for text in parts[2:])
-    return Change(commit=parts[0], at=at.isoformat(), author=author[:_LONGEST], subject=subject[:_LONGEST])
+    return Commit(commit=parts[0], at=at.isoformat(), author=author[:_LONGEST], subject=subject[:_LONGEST])
 
 
 def _touched(row: re.Match[bytes], name: bytes, prefix: str) -> Touched | None:

@@ -89,6 +89,8 @@ class Site:
     repository: str = ""
     branch: str = "main"
     """The branch that edit links open."""
+    alerts_per_link: int = 15
+    """How many alerts may share one link before it says nothing."""
     description: str = ""
     primary: str = "indigo"
     accent: str = "indigo"
@@ -141,6 +143,10 @@ class Ledger:
     rules: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     """`env/rule-key` -> (semantic digest, version)."""
     sops: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    site: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Every address ever released, below the site's root (`/sop/SOP-KAFKA-007/`) -> the anchors released on it."""
+    lines: Mapping[str, int] = field(default_factory=dict, compare=False, repr=False)
+    """Address -> the line (from 1) of the ledger it stands on."""
 
     def version_of(self, key: str, digest: str) -> str:
         """The release in which this rule last changed; `unreleased` until the change is released."""

@@ -63,7 +63,8 @@ def changed_alerts(
 ) -> Mapping[str, Change]:
     """Alert id -> the newest of `commits` (newest first) that changed what the alert says, where it came after the day in `reviewed`.
 
-    An alert that moved from file to file did not change; one that is new, or was away, did.
+    An alert that moved from file to file did not change, and one that is new has no past to differ from: a repository that comes into Git
+    whole has not changed all its rules.
     """
     known: dict[tuple[str, str], Mapping[str, str]] = {}
 
@@ -83,7 +84,7 @@ def changed_alerts(
         for each in versions if wanted else ():
             before.update(read(each.path, each.before, wanted))
             after.update(read(each.path, each.after, wanted))
-        found.update((id, change) for id in sorted(wanted & after.keys()) if before.get(id) != after[id])
+        found.update((id, change) for id in sorted(wanted & after.keys()) if id in before and before[id] != after[id])
     return found
 
 

@@ -18,11 +18,8 @@ from typing import Protocol, TypeVar
 
 from tocsin import emit
 from tocsin.check import (
-    AlertFacts,
-    CatalogView,
     IncidentFacts,
     PageView,
-    ServiceFacts,
     ServiceView,
     SopFacts,
     SopIndex,
@@ -37,11 +34,13 @@ from tocsin.emit.inhibit import InhibitRule
 from tocsin.emit.tests import TestPlan, plan_tests
 from tocsin.ir.artifact import Artifact
 from tocsin.ir.compiled import Resolved
+from tocsin.ir.history import NO_HISTORY, History
 from tocsin.ir.project import Project
 from tocsin.ir.rule import RuleFile
 from tocsin.ir.sop import Incident, Sop
 from tocsin.load.rules import load_rules
 from tocsin.load.sops import load_incident, load_sop
+from tocsin.pipeline.facts import facts_of
 from tocsin.pipeline.site import kept_findings
 from tocsin.pipeline.values import (
     Compilation as Compilation,
@@ -73,8 +72,23 @@ from tocsin.pipeline.values import (
 from tocsin.pipeline.values import (
     Sources as Sources,
 )
+from tocsin.pipeline.whole import (
+    Past as Past,
+)
+from tocsin.pipeline.whole import (
+    catalog_of,
+)
+from tocsin.pipeline.whole import (
+    history_for as history_for,
+)
+from tocsin.pipeline.whole import (
+    no_past as no_past,
+)
+from tocsin.pipeline.whole import (
+    published as published,
+)
 from tocsin.project import read_ledger, read_project
-from tocsin.resolve import RecordFacts, file_uses, record_facts, records_of, resolve_service
+from tocsin.resolve import RecordFacts, record_facts, records_of, resolve_service
 
 _T = TypeVar("_T")
 KEPT_TESTS = ".promtool.yaml"
@@ -92,7 +106,9 @@ def unwatched(items: Sequence[_T], what: str) -> Iterable[_T]:
     return items
 
 
-def compile_sources(sources: Sources, today: date, watch: Watch = unwatched) -> Compilation:
+def compile_sources(
+    sources: Sources, today: date, watch: Watch = unwatched, past: Past = no_past
+) -> Compilation:
     """The whole story, in one process."""
     settings, found = read_settings(sources, today)
     loaded = [
@@ -113,15 +129,16 @@ def compile_sources(sources: Sources, today: date, watch: Watch = unwatched) -> 
     )
     services = tuple(compile_service(each, settings, shared) for each in watch(loaded, "compiling"))
     found = (*found, *together(services, settings.project))
-    diagnostics = conclude(
-        settings, found, [each.report for each in services], [each.report for each in pages], sources.paths
-    )
+    reports, page_reports = [each.report for each in services], [each.report for each in pages]
+    history = history_for(settings, reports, page_reports, past)
+    diagnostics = conclude(settings, found, reports, page_reports, sources.paths, history)
     return Compilation(
         settings=settings,
         services=services,
         pages=pages,
         frozen=frozen_services(diagnostics),
         diagnostics=diagnostics,
+        history=history,
     )
 
 
@@ -251,7 +268,7 @@ def compile_service(
     )
     found.extend(run_service(view))
     report = ServiceReport(
-        facts=_facts(view), broken=loaded.broken, ignores=loaded.ignores, diagnostics=ordered(found)
+        facts=facts_of(view), broken=loaded.broken, ignores=loaded.ignores, diagnostics=ordered(found)
     )
     return CompiledService(loaded=loaded, resolved=tuple(resolved), plans=tuple(plans), report=report)
 
@@ -262,20 +279,11 @@ def conclude(
     services: Iterable[ServiceReport],
     pages: Iterable[PageReport],
     paths: frozenset[str],
+    history: History = NO_HISTORY,
 ) -> tuple[Diagnostic, ...]:
     """Every finding there is: those across services added, silenced ones gone, severities as the project says, sorted."""
     services, pages = list(services), list(pages)
-    sops = tuple(each.sop for each in pages if each.sop is not None)
-    view = CatalogView(
-        services=tuple(each.facts for each in services),
-        sops=sops,
-        index=SopIndex.of(sops),
-        incidents=tuple(each.incident for each in pages if each.incident is not None),
-        project=settings.project,
-        frozen=frozenset(each.facts.service for each in services if each.broken),
-        today=settings.today,
-        site_files=paths,
-    )
+    view = catalog_of(settings, services, pages, paths, history)
     reports: list[ServiceReport | PageReport] = [*services, *pages]
     everything = [*found, *(each for report in reports for each in report.diagnostics), *run_catalog(view)]
     ignores = [each for report in reports for each in report.ignores]
@@ -378,31 +386,3 @@ def together(services: Iterable[CompiledService], project: Project) -> Iterator[
     for env in project.environments:
         resolved = [each for service in services for each in service.resolved if each.env == env.name]
         yield from emit.unsupported_together(resolved, project, env)
-
-
-def _facts(view: ServiceView) -> ServiceFacts:
-    alerts = tuple(
-        AlertFacts(
-            id=rule.id, name=rule.name, service=view.service, at=rule.origin.value("id"), sop_ref=rule.sop_ref
-        )
-        for _, rule in view.alerts
-    )
-    places = {each.id: each.at for each in alerts}
-    orgs = {env.name: env.org_id for env in view.project.environments}
-    return ServiceFacts(
-        service=view.service,
-        alerts=alerts,
-        uids=tuple(
-            (
-                # Two environments share a server where they name the same variable for its address.
-                f"{alert.evaluator.url_env or f'{each.env}/{alert.evaluator.name}'} {orgs[each.env]}",
-                alert.uid,
-                f"{alert.key.env}/{alert.key.text}{'+mirror' if alert.mirror else ''}",
-                places[alert.key.id],
-            )
-            for each in view.resolved
-            for alert in each.alerts
-            if alert.evaluator.kind == "grafana"
-        ),
-        params=frozenset(name for file in view.files for name in file_uses(file)),
-    )

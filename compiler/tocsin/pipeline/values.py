@@ -11,6 +11,7 @@ from tocsin.diag import Diagnostic, Severity, SourceFile
 from tocsin.diag.ignores import Ignore
 from tocsin.emit.tests import TestPlan
 from tocsin.ir.compiled import Resolved
+from tocsin.ir.history import NO_HISTORY, History
 from tocsin.ir.project import Ledger, Project
 from tocsin.ir.rule import RuleFile
 from tocsin.ir.sop import Incident, Sop
@@ -134,3 +135,5 @@ class Compilation:
     pages: tuple[Page, ...]
     frozen: frozenset[str]
     diagnostics: tuple[Diagnostic, ...]
+    history: History = NO_HISTORY
+    """What was asked of Git for the findings; empty where nothing had to be."""
