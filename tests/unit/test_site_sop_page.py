@@ -277,6 +277,7 @@ def site(
     history: History = NO_HISTORY,
     ledger: Ledger | None = None,
     public: bool = False,
+    frozen: frozenset[str] = frozenset(),
 ) -> SiteModel:
     sources = Sources(
         project=SourceFile(path="tocsin.yaml", text=project),
@@ -295,6 +296,7 @@ def site(
         every=[each for service in made.services for each in service.resolved],
         sops=[each.sop for each in made.pages if each.sop is not None],
         incidents=[each.incident for each in made.pages if each.incident is not None],
+        frozen=frozen,
     )
     return build_model(contents, made.settings.project, ledger or Ledger(), history, public=public)
 
@@ -509,6 +511,22 @@ def test_a_retired_page_is_out_of_search() -> None:
     retired = site(sops={**SOPS, "sops/kafka/SOP-KAFKA-007.md": changed(SOP, status="retired")})
     assert page(retired).source.startswith("---\nsearch:\n  exclude: true\n---\n\n# ")
     assert page(site()).source.startswith("# ")
+
+
+def test_rules_that_do_not_compile_are_said() -> None:
+    said = page(site(frozen=frozenset({"orders", "else"}))).banners()
+    assert said["The rules have mistakes"].startswith("The sources of orders do not compile.")
+
+
+def test_a_public_page_names_nothing_internal() -> None:
+    sops = {
+        "sops/kafka/SOP-KAFKA-007.md": changed(SOP, status="deprecated", replaced_by="SOP-KAFKA-008"),
+        "sops/kafka/SOP-KAFKA-008.md": changed(OTHER, internal="true"),
+    }
+    for public, shown in ((False, True), (True, False)):
+        made = page(site(sops=sops, incident=changed(INCIDENT, internal="true"), public=public))
+        for word in ("SOP-KAFKA-008", "Brokers are missing", "INC-2026-004", "Billing stood still"):
+            assert (word in made.source) == shown
 
 
 def test_without_alerts_the_page_says_whether_any_is_expected() -> None:
