@@ -21,9 +21,11 @@ def _tested() -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for path in sorted(HERE.glob("test_standin_*.py")):
         for node in ast.parse(path.read_text(encoding="utf-8")).body:
-            match = NAME.match(node.name) if isinstance(node, ast.FunctionDef) else None
+            if not isinstance(node, ast.FunctionDef):
+                continue
+            match = NAME.match(node.name)
             if match and any(isinstance(one, ast.Assert) for one in ast.walk(node)):
-                found.setdefault(".".join(match.groups()), []).append(node.name)  # type: ignore[union-attr]
+                found.setdefault(".".join(match.groups()), []).append(node.name)
     return found
 
 
