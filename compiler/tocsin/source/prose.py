@@ -47,7 +47,7 @@ _FOLD = re.compile(r"[ \t]*\n[ \t]*")
 _TICKED = re.compile(r"(?<!`)(`+)(?!`)(.+?)(?<!`)\1(?!`)", re.DOTALL)
 _COMMENT = re.compile(r"<!--(?:-?>|.*?-->)", re.DOTALL)
 _BREAK = re.compile(r"<br\s*/?>\Z", re.IGNORECASE)
-_TASK = re.compile(r"\[([ xX])\]\s+(?=\S)")
+_TASK = re.compile(r"\[([ xX])\](?:[ \t]+|[ \t]?\n)(?=\S)")
 _ALIGNED = re.compile(r"text-align:(left|center|right)\Z")
 _MARKS: Mapping[str, Literal["em", "strong", "s"]] = {"em_open": "em", "strong_open": "strong", "s_open": "s"}
 
@@ -237,9 +237,12 @@ def _ticked(content: str) -> tuple[Inline, ...]:
 def _said(tokens: list[Token]) -> str:
     """An image's description: the words of its label without their markup."""
     return "".join(
-        " " if each.type in ("softbreak", "hardbreak") else _said(each.children or []) or each.content
+        " "
+        if each.type in ("softbreak", "hardbreak")
+        else _COMMENT.sub("", each.content)
+        if each.type == "html_inline"
+        else _said(each.children or []) or each.content
         for each in tokens
-        if each.type in ("text", "text_special", "code_inline", "image", "softbreak", "hardbreak")
     )
 
 

@@ -50,9 +50,11 @@ _NOTHING = "&#8203;"
 _FRONT = re.compile(r"\A\s*---[ \t]*\n.*?\n[ \t]*---[ \t]*(?:\n|\Z)", re.DOTALL)
 _DIRECTIVE = re.compile(r"%%\{.*?(?:\}%%|\Z)", re.DOTALL)
 _ACTS = re.compile(
-    r"(?:^|;)\s*(?:click|href|callback|call|links?|properties)\b|\bclick\s+\S+\s+(?:href|call|callback|[\"'])",
+    r"(?:^|;)\s*(?:click|href|callback|call|links?|properties|details)\s+[\w\"'`]"
+    r"|\bclick\s+\S+\s+(?:href|call|callback|[\"'])",
     re.IGNORECASE,
 )
+"""A statement that links or calls; a node may bear any of these names."""
 
 
 def render_body(body: Body, *, resolve: Resolve, demote: int = 0) -> str:
@@ -79,6 +81,8 @@ class _Writer:
     def __init__(self, resolve: Resolve, demote: int) -> None:
         self.resolve = resolve
         self.demote = demote
+        self.linked = False
+        """Inside a link: a second one in it (an address in angle brackets) is its words alone."""
 
     def blocks(self, blocks: Sequence[Block]) -> str:
         written: list[str] = []
@@ -130,10 +134,10 @@ class _Writer:
         return ("\n" if is_plain else "\n\n").join(written)
 
     def item(self, item: Item, is_plain: bool) -> str:
-        if not item.blocks:
-            return _APART
-        first = item.blocks[0]
         task = "" if item.checked is None else "☑ " if item.checked else "☐ "
+        if not item.blocks:
+            return task.strip() or _APART
+        first = item.blocks[0]
         if not isinstance(first, Paragraph):
             return f"{task}{_APART}\n\n{self.blocks(item.blocks)}"
         if is_plain:
@@ -176,7 +180,11 @@ class _Writer:
         return "".join(written)
 
     def anchor(self, anchor: Anchor) -> str:
+        if self.linked:
+            return self.inside(anchor.inner)
+        self.linked = True
         label = self.inside(anchor.inner).strip() or plain(anchor.target) or _NOTHING
+        self.linked = False
         if not safe_target(anchor.target):
             return f"{label} ({_code(anchor.target)})"
         target = self.resolve(anchor.target)
