@@ -484,3 +484,10 @@ def test_every_sentence_has_its_chinese() -> None:
         "The procedure for this alert is not public.",
     }
     assert asked == set(CHINESE)
+
+
+def test_an_old_anchor_still_opens_its_page() -> None:
+    made = site()
+    assert '<a id="old-step"></a>' in made["en/docs/sop/SOP-KAFKA-007.md"]
+    assert '<a id="old-step"></a>' in made["zh/docs/sop/SOP-KAFKA-007.md"]
+    assert "tocsin-anchors" not in made["en/docs/sop/SOP-ORDERS-001.md"]

@@ -19,6 +19,7 @@ from tocsin.emit.site.model import SiteModel, SopView
 from tocsin.emit.site.sop_about import about, context, related, sop_link
 from tocsin.emit.site.sop_alerts import ALERTS, alerts
 from tocsin.emit.site.sop_facts import ESCALATION, escalation, facts
+from tocsin.emit.site.stub import anchor_aliases
 from tocsin.emit.site.words import language_name
 from tocsin.ir.sop import Sop, source_hash
 
@@ -47,6 +48,7 @@ def sop_page(model: SiteModel, view: SopView, language: str, body: str) -> str:
     parts = [
         _front_matter(view.sop),
         _title(here, shown),
+        _old_anchors(view.sop),
         _jumps(here, shown.anchors, own),
         *_banners(here, view),
         facts(here, view),
@@ -70,6 +72,12 @@ def _front_matter(sop: Sop) -> str:
 def _title(here: Here, shown: Sop) -> str:
     lang = "" if shown.language == here.language else f" lang={shown.language}"
     return f"# {markup.plain(shown.title)} {{: #tocsin-top{lang} }}"
+
+
+def _old_anchors(sop: Sop) -> str:
+    """Anchors the page had before, so that a link to one still opens it."""
+    marks = "".join(f'<a id="{escape(each)}"></a>' for each in anchor_aliases(sop))
+    return f'<div class="tocsin-anchors">{marks}</div>' if marks else ""
 
 
 def _jumps(here: Here, anchors: frozenset[str], own: set[str]) -> str:
