@@ -181,7 +181,7 @@ def test_silences_of_a_real_alertmanager(alertmanager_server: Start, open_door: 
     (read,) = client.silences()
     assert (read.id, read.state, read.created_by, read.comment) == (id, "active", "änna", "held by tocsin")
     assert set(read.matchers) == set(wanted.matchers)
-    for _ in range(2):  # the second time it is over already, which this server calls its own fault
+    for _ in range(2):  # the second time it is over already
         client.expire(id)
     assert [each.state for each in client.silences()] == ["expired"]
     client.expire("00000000-0000-0000-0000-000000000000")

@@ -107,6 +107,7 @@ def test_a_files_variable_gets_the_token_of_its_family() -> None:
     [
         "https://prometheus.example",
         "http://grafana.example",
+        "http://grafana.example:443",
         "https://grafana.example:8443",
         "https://grafana.example.evil",
     ],

@@ -277,6 +277,14 @@ def test_a_version_without_nesting_is_asked_once_and_makes_none(connect: Connect
         grafana.folders.ensure("inner", "Inner", "f0")
 
 
+def test_a_server_that_answers_the_top_for_every_parent_is_asked_to_an_end() -> None:
+    folders = [{"uid": "a", "title": "A"}, {"uid": "b", "title": "B"}]
+    with fixed({"/api/health": {"version": "13.3.0"}, "/api/folders": folders}) as door:
+        found = Grafana(door).folders.all()
+        assert [each.uid for each in found] == ["a", "b"]
+        assert door.sent == {"GET": 4}
+
+
 def test_more_folders_than_a_page(connect: Connect) -> None:
     standin, grafana = connect("10.4")
     with standin.edit() as edit:
@@ -355,6 +363,8 @@ def test_provenance_is_as_wished_where_the_version_can(both: tuple[StandIn, Graf
     standin, grafana = both
     grafana.rules.write_group(group(rule("locked"), name="l"), known=frozenset(), editable=False)
     grafana.rules.write_group(group(rule("open"), name="o"), known=frozenset(), editable=True)
+    headers = ["x-disable-provenance" in each.headers for each in standin.log.select("PUT")]
+    assert headers == [False, grafana.rules.editable_groups]
     stored = {uid: each.provenance for uid, each in standin.org().rules.items()}
     assert stored["locked"] == "api"
     if grafana.rules.editable_groups:

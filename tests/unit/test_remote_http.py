@@ -280,6 +280,7 @@ def test_an_accepted_status_is_an_answer(world: World) -> None:
         reply(502),
         reply(503),
         reply(504),
+        reply(408),
     ],
 )
 def test_a_write_whose_outcome_is_unknown_is_sent_once(world: World, method: str, outcome: object) -> None:
@@ -506,11 +507,20 @@ def test_no_secret_gets_into_errors_or_logs(
     for act in (lambda: door.get("x").json(), lambda: door.send("PUT", "x", body=BODY).json()):
         with pytest.raises(RemoteError) as failed:
             act()
-        mine = auth.secrets
+        encoded = base64.b64encode(f"ops:{PASSWORD}".encode()).decode()
+        mine = [TOKEN] if isinstance(auth, Bearer) else [PASSWORD, encoded]
         shown = everything_in(failed.value) + caplog.text + repr(door) + repr(auth)
         assert [each for each in mine if each in shown] == []
         assert "p%40ss" not in shown or isinstance(auth, Bearer)
         assert failed.value.__context__ is None and failed.value.__cause__ is None
+
+
+@pytest.mark.parametrize("before", range(270, 300, 3))
+def test_a_secret_is_not_shown_in_half_either(world: World, before: int) -> None:
+    server = world.server(always(reply(400, {"message": "x" * before + TOKEN})))
+    with pytest.raises(Refused) as refused:
+        world.door(server.url, auth=Bearer(Secret(TOKEN))).get("x")
+    assert TOKEN[:6] not in str(refused.value)
 
 
 def test_a_secret_shows_nowhere() -> None:

@@ -15,6 +15,7 @@ import yaml
 from tests.loopback import FakeClock, Loopback, Seen, reply, serving
 
 from tocsin.errors import Ambiguous, Denied, Refused, WrongShape
+from tocsin.remote.alertmanager import Alertmanager
 from tocsin.remote.http import Door
 from tocsin.remote.mimir import Mimir, TenantLimits, prefix_of
 from tocsin.remote.prometheus import Prometheus
@@ -94,7 +95,12 @@ def test_ten_thousand_rules_are_read() -> None:
 
     def group() -> dict[str, object]:
         rules = [
-            {"alert": f"A{n}", "expr": "x > 1", "labels": {"a": "b"}, "annotations": {"s": "t"}}
+            {
+                "alert": f"A{n}",
+                "expr": "x > 1",
+                "labels": dict.fromkeys("abcd", "x"),
+                "annotations": dict.fromkeys("efgh", "y"),
+            }
             for n in range(100)
         ]
         return {"name": "g", "rules": rules}
@@ -176,7 +182,7 @@ def test_what_is_evaluated_is_read_with_prefix_and_tenant() -> None:
     assert server.seen[0].headers["x-scope-orgid"] == "a"
 
 
-# A Prometheus that cannot be had for real ------------------------------------------------------------------
+# An Alertmanager and a Prometheus that cannot be had for real ------------------------------------------------------------------
 
 
 def test_a_prometheus_that_may_not_be_reloaded_says_how_it_could() -> None:
@@ -187,6 +193,24 @@ def test_a_prometheus_that_may_not_be_reloaded_says_how_it_could() -> None:
     ):
         Prometheus(door).reload()
     assert "--web.enable-lifecycle" in denied.value.help
+
+
+@pytest.mark.parametrize(("state", "fine"), [("expired", True), ("active", False)])
+def test_a_silence_that_cannot_be_ended_is_looked_up(state: str, fine: bool) -> None:
+    silence = {
+        "id": "x", "matchers": [], "startsAt": "", "endsAt": "", "createdBy": "", "comment": "", "status": {"state": state}
+    }  # fmt: skip
+
+    def answer(seen: Seen, _number: int) -> bytes:
+        return reply(200, [silence]) if seen.method == "GET" else reply(500, "silence x already expired")
+
+    with serving(answer) as server, Door(server.url, clock=FakeClock()) as door:
+        if fine:
+            Alertmanager(door).expire("x")
+        else:
+            with pytest.raises(Ambiguous):
+                Alertmanager(door).expire("x")
+        assert door.sent == {"DELETE": 1, "GET": 1}
 
 
 @pytest.mark.parametrize(

@@ -58,7 +58,7 @@ class Alertmanager:
         return answer.json().text("silenceID")
 
     def expire(self, id: str) -> None:
-        """Ends it now. One that is not there, or ended before, is fine; the latter an Alertmanager answers with 500, so it is looked up."""
+        """Ends it now. One that is not there, or ended before, is fine; some versions answer the latter with 500, so it is looked up."""
         try:
             self._door.send("DELETE", *self._path, "silence", id, accept=(200, 202, 204, 404))
         except Ambiguous:
