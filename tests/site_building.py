@@ -247,10 +247,8 @@ def site(texts: Mapping[str, str] = TEXTS, order: Iterable[str] | None = None, *
     """Path -> text of everything the site is built from."""
     made = compiled(texts, order)
     assert made.settings is not None, made.diagnostics
-    frozen = more.pop("frozen", frozenset())
-    given = SiteInput(
-        contents=contents(made, frozen), project=made.settings.project, ledger=made.settings.ledger, **more
-    )
+    frozen, ledger = more.pop("frozen", frozenset()), more.pop("ledger", made.settings.ledger)
+    given = SiteInput(contents=contents(made, frozen), project=made.settings.project, ledger=ledger, **more)
     artifacts = list(emit_site(given))
     found = {each.path: each.text for each in artifacts}
     assert len(found) == len(artifacts), "two artifacts at one path"

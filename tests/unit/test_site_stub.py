@@ -8,6 +8,7 @@ import pytest
 from tests.site_building import KAFKA_SOP, LAG, ORDERS, TEXTS, model, site
 
 from tocsin.emit.site.stub import Shape, alias_address, anchor_aliases, gone
+from tocsin.ir.project import Ledger
 
 
 def stub(name: str, **more: object) -> str:
@@ -114,6 +115,8 @@ def test_an_alias_leads_to_its_sop() -> None:
         ("/x\\..\\y", None),
         ("C:/x", None),
         ("/" + "x" * 500, None),
+        ("/x/" + "x" * 250, None),
+        ("X" * 250, None),
     ],
 )
 def test_an_alias_never_leaves_the_site(alias: str, address: str | None) -> None:
@@ -165,3 +168,30 @@ def test_a_page_that_is_gone_says_where_to_look() -> None:
     assert 'href="../../"' in page
     assert "P1: on call" in page
     assert 'href="../../index.html"' in gone(model(), "svc/forgotten", Shape(language="en", files=True))
+
+
+def test_an_address_of_a_release_is_never_a_bare_404() -> None:
+    released = dict.fromkeys(
+        (
+            "/sop/SOP-KAFKA-007/",
+            "/sop/SOP-LOST-001/",
+            "/a/LostAlert/",
+            "/svc/lost~2Fone/",
+            "/sop/SOP-KAFKA-LAG/",
+        ),
+        (),
+    )
+    odd = dict.fromkeys(("/../x/", "//evil/", "sop/x", "/assets/x/", "/zh/sop/X/", "/.git/"), ())
+    ledger = Ledger(site={**released, **odd})
+    before, made = site(), site(ledger=ledger)
+    lost = {"sop/SOP-LOST-001", "a/LostAlert", "svc/lost~2Fone"}
+    assert set(made) - set(before) == {
+        f"static/{base}{each}/index.html" for each in lost for base in ("", "zh/")
+    }
+    assert "moved" in made["static/sop/SOP-KAFKA-LAG/index.html"]
+    assert "This page is gone" in made["static/a/LostAlert/index.html"]
+    assert (
+        "do not compile" in site(ledger=ledger, frozen=frozenset({"orders"}))["static/a/LostAlert/index.html"]
+    )
+    assert set(site(ledger=ledger, public=True)) == set(site(public=True))
+    assert set(site(ledger=ledger, files=True)) == set(site(files=True))

@@ -29,14 +29,14 @@ from tocsin.emit.site.prose import render_body
 from tocsin.emit.site.reports import report_pages
 from tocsin.emit.site.service_page import service_page
 from tocsin.emit.site.sop_page import sop_page
-from tocsin.emit.site.stub import Shape, alert_stubs, alias_pages
+from tocsin.emit.site.stub import Shape, alert_stubs, alias_pages, gone_pages
 from tocsin.emit.site.targets import KEPT_FOLDER, resolver
 from tocsin.emit.site.team_page import team_page
 from tocsin.ir.artifact import Artifact
 from tocsin.ir.history import NO_HISTORY, History
 from tocsin.ir.project import Ledger, Project
 
-__all__ = ("SiteInput", "emit_site", "site_pages")
+__all__ = ("SiteInput", "SiteMemory", "emit_site", "emit_static", "emit_tree", "site_pages")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,15 +53,28 @@ class SiteInput:
     files: bool = False
 
 
+SiteMemory = dict[tuple[str, str], tuple[object, str]]
+"""What an earlier call made, for a preview: (language, SOP) -> what the page was made from, and the page."""
+
+
 def emit_site(given: SiteInput) -> Iterator[Artifact]:
     """Every text file of the tree, in no order. Pictures among the kept files are bytes, and copied by whoever writes the tree."""
-    model = build_model(
-        given.contents, given.project, given.ledger, given.history, public=given.public, files=given.files
-    )
+    yield from emit_tree(given)
+    yield from emit_static(given)
+
+
+def emit_tree(given: SiteInput, memory: SiteMemory | None = None) -> Iterator[Artifact]:
+    """What the generator reads. With a `memory` only the SOP pages are made whose SOP or alerts changed."""
+    model = _model(given)
+    if memory is not None:
+        ground = (given.project, given.kept, given.history, tuple(model.sops))
+        if memory.get(_GROUND, (None, ""))[0] != ground:
+            memory.clear()
+            memory[_GROUND] = (ground, "")
     for language in given.project.site.languages:
         kept = dict(kept_pages(given.kept, model, language))
         named = linkable(given.kept) | {KEPT_FOLDER + each for each in kept}
-        pages = dict(site_pages(model, language, kept=named))
+        pages = dict(site_pages(model, language, kept=named, memory=memory))
         yield Artifact(
             path=f"{language}/mkdocs.yml",
             text=mkdocs_yml(
@@ -71,24 +84,67 @@ def emit_site(given: SiteInput) -> Iterator[Artifact]:
         kept.update(kept_texts(given.kept))
         for path, text in {**kept, **{paths.markdown(each): text for each, text in pages.items()}}.items():
             yield Artifact(path=f"{language}/docs/{path}", text=text)
+
+
+def emit_static(given: SiteInput) -> Iterator[Artifact]:
+    """What goes straight to the built site: stubs, old addresses, the lookup file."""
+    model = _model(given)
+    for language in given.project.site.languages:
         base = paths.base(language, given.project.site.languages)
         shape = Shape(language=language, files=given.files)
-        taken = frozenset(pages) | {path.removesuffix(".md") for path in kept}
-        for address, text in (*alert_stubs(model, shape), *alias_pages(model, shape, taken)):
+        kept = {path.removesuffix(".md") for path, _ in kept_pages(given.kept, model, language)}
+        taken = _addresses(model, language) | kept
+        living = [*alert_stubs(model, shape), *alias_pages(model, shape, taken)]
+        gone = gone_pages(model, shape, taken | {address for address, _ in living})
+        for address, text in (*living, *gone):
             yield Artifact(path=f"static/{base}{address}/index.html", text=text)
     yield Artifact(path=f"static/{LOOKUP_FILE}", text=lookup_js(model))
 
 
+_GROUND = ("", "")
+
+
+def _model(given: SiteInput) -> SiteModel:
+    return build_model(
+        given.contents, given.project, given.ledger, given.history, public=given.public, files=given.files
+    )
+
+
+def _addresses(model: SiteModel, language: str) -> frozenset[str]:
+    """The address of every page `site_pages` makes."""
+    return frozenset(
+        (
+            *(file.removesuffix(".md").removesuffix("index").rstrip("/") for _, file in navigation(language)),
+            *map(paths.sop, model.sops),
+            *map(paths.service, model.services),
+            *(paths.team(each.id) for each in model.project.teams),
+            *map(paths.error, model.error_codes),
+            *map(paths.incident, model.incidents),
+        )
+    )
+
+
 def site_pages(
-    model: SiteModel, language: str, *, kept: frozenset[str] = frozenset()
+    model: SiteModel,
+    language: str,
+    *,
+    kept: frozenset[str] = frozenset(),
+    memory: SiteMemory | None = None,
 ) -> Iterator[tuple[str, str]]:
     """Every page of one language's tree: address and Markdown. `kept` are the files of `site/` that prose may link to."""
     yield paths.HOME, home_page(model, language)
     yield from index_pages(model, language)
     for id, view in model.sops.items():
+        known = memory.get((language, id)) if memory is not None else None
+        if known is not None and known[0] == view:
+            yield paths.sop(id), known[1]
+            continue
         text = view.text(language)
         resolve = resolver(model, text.file.path, paths.sop(id), kept)
-        yield paths.sop(id), sop_page(model, view, language, render_body(text.body, resolve=resolve))
+        made = sop_page(model, view, language, render_body(text.body, resolve=resolve))
+        if memory is not None:
+            memory[(language, id)] = (view, made)
+        yield paths.sop(id), made
     for name in model.services:
         yield paths.service(name), service_page(model, name, language)
     for team in model.project.teams:

@@ -7,7 +7,7 @@ follow the device's dark mode. In: the model. Out: `(address, HTML)`. Everything
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
@@ -28,6 +28,7 @@ _STYLE = (
 )
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 _PATH = re.compile(r"/[A-Za-z0-9._~/-]*\Z")
+_LONGEST_PART = 200
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*\Z")
 
 
@@ -65,12 +66,11 @@ def alert_stubs(model: SiteModel, shape: Shape) -> Iterator[tuple[str, str]]:
 
 def alias_pages(model: SiteModel, shape: Shape, taken: frozenset[str]) -> Iterator[tuple[str, str]]:
     """A page that leads on for each alias that is an id or a path. `taken` are addresses that have pages of their own, which win."""
-    reserved = {*_GENERATORS, *model.project.site.languages}
     done = {each.lower() for each in taken} | {paths.alert(name).lower() for name in model.by_name}
     for id, view in model.sops.items():
         for alias in view.sop.aliases:
             old = alias_address(alias)
-            if old is None or old.partition("/")[0].lower() in reserved:
+            if old is None or not _is_free(model, old):
                 continue
             if old.lower() not in done and old.lower().removesuffix(".html") not in done:
                 done.add(old.lower())
@@ -79,15 +79,13 @@ def alias_pages(model: SiteModel, shape: Shape, taken: frozenset[str]) -> Iterat
 
 def alias_address(alias: str) -> str | None:
     """The address of an alias without slashes around it: `SOP-OLD-001` -> `sop/SOP-OLD-001`, `/old/x` -> `old/x`. None for an anchor, and for
-    what would not stay inside the site's folder or is no address: `..`, a scheme, control characters."""
-    if _ID.match(alias):
-        return paths.sop(alias)
+    what would not stay inside the site's folder or is no address: `..`, a scheme, control characters, a name no file system takes."""
     if not _PATH.match(alias) or "//" in alias:
-        return None
+        return paths.sop(alias) if _ID.match(alias) and len(alias) <= _LONGEST_PART else None
     parts = alias.strip("/").removesuffix("/index.html").split("/")
     if not all(parts) or any(part.startswith(".") or part.endswith(".") for part in parts):
         return None
-    return "/".join(parts) if len(alias) < 400 else None
+    return "/".join(parts) if len(alias) < 400 and max(map(len, parts)) <= _LONGEST_PART else None
 
 
 def anchor_aliases(sop: Sop) -> tuple[str, ...]:
@@ -96,15 +94,38 @@ def anchor_aliases(sop: Sop) -> tuple[str, ...]:
     return tuple(each for each in dict.fromkeys(found) if each not in sop.anchors)
 
 
+def gone_pages(model: SiteModel, shape: Shape, taken: Collection[str]) -> Iterator[tuple[str, str]]:
+    """A page at each address that a release gave out and that has nothing behind it now. `taken` are the addresses that have pages, stubs and
+    aliases. None on a public site, where an old address may be the name of something internal, nor in a pack, which is a part of the site.
+    """
+    if model.public or model.files:
+        return
+    living = {each.lower() for each in taken}
+    for released in sorted(model.ledger.site):
+        address = alias_address(released) if released.startswith("/") else None
+        if address is not None and _is_free(model, address) and address.lower() not in living:
+            yield address, gone(model, address, shape)
+
+
 def gone(model: SiteModel, address: str, shape: Shape) -> str:
-    """The page of an address that was once given out and has nothing behind it now: never a bare 404."""
+    """The page of an address that was once given out and has nothing behind it now: never a bare 404. Where rules do not compile, that is
+    why an alert is missing, and it says so."""
     language = shape.language
+    sentence = tr(
+        language, "This page is gone. Its address was given out once, so it says where to look instead."
+    )
+    if model.frozen:
+        sentence = say(language, "banner_frozen_text", services=", ".join(sorted(model.frozen)))
     body = [
-        f"<p>{_text(tr(language, 'This page is gone. Its address was given out once, so it says where to look instead.'))}</p>",
+        f"<p>{_text(sentence)}</p>",
         f'<p><a class="go" href="{shape.to(paths.HOME, address)}">{_text(say(language, "home"))}</a></p>',
         _levels(model, language),
     ]
     return _page(shape, address.rpartition("/")[2], "".join(body))
+
+
+def _is_free(model: SiteModel, address: str) -> bool:
+    return address.partition("/")[0].lower() not in {*_GENERATORS, *model.project.site.languages}
 
 
 def _alert(model: SiteModel, name: str, named: Mapping[str, Sequence[AlertView]], shape: Shape) -> str:
