@@ -68,7 +68,8 @@ def test_folders(api: Any) -> None:
     with pytest.raises(GrafanaBadInputError):
         api.folder.delete_folder("ops")
     api.alertingprovisioning.delete_alertrule("a")
-    assert api.folder.delete_folder("ops")["message"] == "Folder deleted"
+    api.folder.delete_folder("ops")
+    assert api.folder.get_all_folders() == []
 
 
 def test_data_sources(api: Any) -> None:

@@ -216,4 +216,6 @@ def delete_folder(call: Call) -> Reply:
         rules.forget_state(call, uid)
     for uid in uids:
         del call.org.folders[uid]
+    if not call.profile.folder_delete_told:
+        return as_json("")
     return as_json({"id": folder.id, "message": "Folder deleted", "title": folder.title})

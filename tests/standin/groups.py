@@ -57,7 +57,7 @@ def put_group(call: Call) -> Reply:
         _write(call, stored, new, given)
         return answer
     new = [_wanted(call, rule, folder, name, interval) for rule in wanted]
-    _write(call, stored, _in_order(call, stored, new), given)
+    _write(call, stored, _in_order(call, new), given)
     return answer
 
 
@@ -97,19 +97,10 @@ def _wanted(call: Call, bound: dict[str, Any], folder: str, name: str, interval:
     )
 
 
-def _in_order(call: Call, stored: list[Rule], new: list[Rule]) -> list[Rule]:
-    """The indexes: the body's order where the version keeps it, else what was there first, then what came."""
-    if call.profile.order_persisted:
-        return [replace(rule, index=position) for position, rule in enumerate(new, 1)]
-    here = {rule.uid for rule in stored}
-    last = max((rule.index for rule in stored), default=0)
-    placed = []
-    for rule in new:
-        if rule.uid not in here:
-            last += 1
-            rule = replace(rule, index=last)
-        placed.append(rule)
-    return placed
+def _in_order(call: Call, new: list[Rule]) -> list[Rule]:
+    """The indexes: the body's order where the version keeps it; else none, and rules stand by their ids."""
+    kept = call.profile.order_persisted
+    return [replace(rule, index=position if kept else 0) for position, rule in enumerate(new, 1)]
 
 
 def _write(call: Call, stored: list[Rule], wanted: list[Rule], given: str) -> None:
@@ -170,6 +161,8 @@ def _checked(call: Call, rule: Rule) -> Rule:
 
 def _close_gaps(call: Call, left: set[tuple[str, str]]) -> None:
     """Groups that a rule was moved out of are numbered anew."""
+    if not call.profile.order_persisted:
+        return
     for folder, name in left:
         for position, rule in enumerate(call.org.group(folder, name), 1):
             if rule.index != position:

@@ -68,7 +68,7 @@ def put_point(call: Call) -> Reply:
     given = _may_write(call)
     stored = call.org.contact_points.get(call.parts[0])
     if stored is None:
-        raise missing()
+        raise plain(404, "contact point not found")
     provenance.check_object(stored["provenance"], given)
     call.org.contact_points[call.parts[0]] = _point(call, call.parts[0], given)
     return as_json({"message": "contactpoint updated"}, 202)
@@ -82,7 +82,7 @@ def delete_point(call: Call) -> Reply:
     given = _may_write(call)
     stored = call.org.contact_points.get(call.parts[0])
     if stored is None:
-        raise missing()
+        raise plain(404, "contact point not found")
     provenance.check_object(stored["provenance"], given)
     family = "alerting.notifications.contact-points"
     if _used_in(call.org.policies, stored["name"]):
@@ -231,15 +231,23 @@ def put_mute(call: Call) -> Reply:
     return as_json(_shown(call, call.org.mute_timings[call.parts[0]]), 202)
 
 
+def _mutes(name: str, tree: dict[str, Any]) -> bool:
+    """Whether a rule's settings, or a policy and those under it, name the time interval."""
+    own = [*tree.get("mute_time_intervals", []), *tree.get("active_time_intervals", [])]
+    return name in own or any(_mutes(name, route) for route in tree.get("routes") or [])
+
+
 def delete_mute(call: Call) -> Reply:
     given = _may_write(call)
     stored = call.org.mute_timings.get(call.parts[0])
     if stored is not None:
         provenance.check_object(stored["provenance"], given)
         _check_version(call, stored, call.one("version"))
-        for rule in call.org.rules.values():
-            settings = rule.notification or {}
-            if call.parts[0] in settings.get("mute_time_intervals", []):
-                raise coded(409, "alerting.notifications.time-intervals.used", "Time interval is used")
+        settings = [rule.notification or {} for rule in call.org.rules.values()]
+        if any(_mutes(call.parts[0], one) for one in (*settings, call.org.policies)):
+            text = f"mute time '{call.parts[0]}' is currently used"
+            if not call.profile.template_versions:
+                raise plain(500, text)
+            raise coded(409, "alerting.notifications.time-intervals.used", text)
         del call.org.mute_timings[call.parts[0]]
     return empty(204)

@@ -38,6 +38,8 @@ class Profile:
     """1.4 a uid of at most 40 bytes of [A-Za-z0-9_-] gets 400; 9.x leaves it to the column, 40 wide (500)."""
     range_code: int
     """1.4 `from <= to`: 500 in 9.x, 400 `invalidRelativeTime` later."""
+    unwrapped_code: int
+    """1.4 bad states and panel annotations: 400; the source of 9.4 answers 500, its errors not being wrapped."""
     folder_must_exist: bool
     """1.4 a rule in no folder: an orphan until [11.0] (POST) and [11.4] (PUT)."""
     root_refused: bool
@@ -114,6 +116,8 @@ class Profile:
     """4.1 parentUid: on since [11.0]."""
     folder_titles_unique: bool
     """4.1 one title per parent: until 11.x."""
+    folder_delete_told: bool
+    """4.1 DELETE of a folder answers with a message; the source of 9.4 with an empty string."""
     full_path: bool
     """1.11 and 5.2 a folder is named by its full path: [11.0]."""
 
@@ -129,6 +133,7 @@ G9_4 = Profile(
     record="unknown",
     uid_checked=False,
     range_code=500,
+    unwrapped_code=500,
     folder_must_exist=False,
     root_refused=False,
     git_sync_refused=False,
@@ -164,6 +169,7 @@ G9_4 = Profile(
     coded_401=False,
     nested_folders=False,
     folder_titles_unique=True,
+    folder_delete_told=False,
     full_path=False,
 )
 
@@ -178,6 +184,7 @@ G10_4 = Profile(
     record="unknown",
     uid_checked=True,
     range_code=400,
+    unwrapped_code=400,
     folder_must_exist=False,
     root_refused=False,
     git_sync_refused=False,
@@ -213,6 +220,7 @@ G10_4 = Profile(
     coded_401=True,
     nested_folders=False,
     folder_titles_unique=True,
+    folder_delete_told=True,
     full_path=False,
 )
 
@@ -227,6 +235,7 @@ G11_6 = Profile(
     record="refused",
     uid_checked=True,
     range_code=400,
+    unwrapped_code=400,
     folder_must_exist=True,
     root_refused=False,
     git_sync_refused=False,
@@ -262,6 +271,7 @@ G11_6 = Profile(
     coded_401=True,
     nested_folders=True,
     folder_titles_unique=False,
+    folder_delete_told=True,
     full_path=True,
 )
 
@@ -276,6 +286,7 @@ G12_0 = Profile(
     record="refused",
     uid_checked=True,
     range_code=400,
+    unwrapped_code=400,
     folder_must_exist=True,
     root_refused=False,
     git_sync_refused=True,
@@ -311,6 +322,7 @@ G12_0 = Profile(
     coded_401=True,
     nested_folders=True,
     folder_titles_unique=False,
+    folder_delete_told=True,
     full_path=True,
 )
 
@@ -325,6 +337,7 @@ G13_3 = Profile(
     record="kept",
     uid_checked=True,
     range_code=400,
+    unwrapped_code=400,
     folder_must_exist=True,
     root_refused=True,
     git_sync_refused=True,
@@ -360,6 +373,7 @@ G13_3 = Profile(
     coded_401=True,
     nested_folders=True,
     folder_titles_unique=False,
+    folder_delete_told=True,
     full_path=True,
 )
 

@@ -77,6 +77,13 @@ def check_quota(call: Call, code: int) -> None:
         raise plain(code, "quota has been exceeded")
 
 
+def next_index(call: Call, group: list[Rule]) -> int:
+    """The place after a group's last rule; a version that keeps no order has no places."""
+    if not call.profile.order_persisted:
+        return 0
+    return group[-1].index + 1 if group else 1
+
+
 def forget_state(call: Call, uid: str) -> None:
     """A rule that changed or went starts anew: its alerts are gone, unless a test pinned its state."""
     state = call.org.states.get(uid)
@@ -117,7 +124,7 @@ def post_rule(call: Call) -> Reply:
         id=number,
         uid=new.uid or generated_uid(call, number),
         interval=group[0].interval if group else call.settings.default_interval,
-        index=group[-1].index + 1 if group else 1,
+        index=next_index(call, group),
         provenance=provenance.of_rule_write(call.headers),
     )
     validation.check_rule(new, call.profile, call.settings.base_interval)
@@ -151,7 +158,7 @@ def put_rule(call: Call) -> Reply:
     provenance.check_rule_put(stored.provenance, given)
     moved = (new.folder, new.group) != (stored.folder, stored.group)
     there = call.org.group(new.folder, new.group) if moved else []
-    index = (there[-1].index + 1 if there else 1) if moved else stored.index
+    index = next_index(call, there) if moved else stored.index
     new = replace(new, index=index, provenance=given)
     validation.check_rule(new, call.profile, call.settings.base_interval)
     new = validation.presave(new, call.profile)

@@ -57,10 +57,15 @@ def bad_state(no_data: str, exec_err: str, profile: Profile) -> Refusal | None:
     """The refusal of a state outside its enum; '' is outside."""
     no_data_states, exec_err_states = known_states(profile)
     if exec_err not in exec_err_states:
-        return invalid(f"unrecognized Execution Error state option: {exec_err}")
+        return _unwrapped(f"unknown Error state option {exec_err}", profile)
     if no_data not in no_data_states:
-        return invalid(f"unrecognized No Data state option: {no_data}")
+        return _unwrapped(f"unknown NoData state option {no_data}", profile)
     return None
+
+
+def _unwrapped(text: str, profile: Profile) -> Refusal:
+    """A refusal that 9.4 does not recognise as one of its own."""
+    return plain(500, text) if profile.unwrapped_code == 500 else invalid(text)
 
 
 def check_folder(org: Org, uid: str, profile: Profile) -> None:
@@ -98,7 +103,7 @@ def check_rule(rule: Rule, profile: Profile, base_interval: int) -> None:
         and set(rule.group[len(sentinel) :]) == {"*"}
     ):
         raise invalid("rule group name is reserved for rules without a group")
-    _check_panel(rule.annotations)
+    _check_panel(rule.annotations, profile)
     if rule.record is None:
         if not rule.condition:
             raise invalid("condition is empty")
@@ -117,12 +122,12 @@ def check_rule(rule: Rule, profile: Profile, base_interval: int) -> None:
         _check_notification(rule.notification)
 
 
-def _check_panel(annotations: dict[str, str]) -> None:
+def _check_panel(annotations: dict[str, str], profile: Profile) -> None:
     board, panel = "__dashboardUid__" in annotations, "__panelId__" in annotations
     if board != panel:
-        raise invalid("both annotations __dashboardUid__ and __panelId__ must be specified")
+        raise _unwrapped("both annotations __dashboardUid__ and __panelId__ must be specified", profile)
     if panel and not re.fullmatch(r"-?\d+", annotations["__panelId__"], re.ASCII):
-        raise invalid("annotation __panelId__ must be a valid integer Panel ID")
+        raise _unwrapped("annotation __panelId__ must be a valid integer Panel ID", profile)
 
 
 def _check_record(record: dict[str, Any], data: list[dict[str, Any]], profile: Profile) -> None:

@@ -148,6 +148,11 @@ def _parent(api: Driver) -> Any:
     return "parentUid" in api.folder("child", parentUid="ops").json
 
 
+def _folder_deleted(api: Driver) -> Any:
+    api.folder("n")
+    return isinstance(api.call("DELETE", "/api/folders/n").json, dict)
+
+
 def _path(api: Driver) -> Any:
     # The parent is set behind the API, which does not take one in every version.
     with api.standin.edit() as edit:
@@ -157,7 +162,7 @@ def _path(api: Driver) -> Any:
 
 
 PROBES = (
-    Probe("keep_last", _posted(noDataState="KeepLast"), (400, 400, 201, 201, 201)),
+    Probe("keep_last", _posted(noDataState="KeepLast"), (500, 400, 201, 201, 201)),
     Probe("notification_settings", _kept("notification_settings", RECEIVER), (False, True, True, True, True)),
     Probe("active_time_intervals", _active_times, (False, False, False, False, True)),
     Probe("missing_series", _kept("missingSeriesEvalsToResolve", 3), (False, False, True, True, True)),
@@ -216,6 +221,8 @@ PROBES = (
     Probe("coded_401", _unauthorized, (False, True, True, True, True)),
     Probe("nested_folders", _parent, (False, False, True, True, True)),
     Probe("folder_titles_unique", lambda api: api.folder("n", "Ops").status, (409, 409, 200, 200, 200)),
+    Probe("unwrapped_code", _posted(noDataState="?"), (500, 400, 400, 400, 400)),
+    Probe("folder_delete_told", _folder_deleted, (False, True, True, True, True)),
     Probe("full_path", _path, ("Child", "Child", "Ops/Child", "Ops/Child", "Ops/Child")),
 )
 

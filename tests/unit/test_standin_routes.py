@@ -254,6 +254,11 @@ def test_row_1_1_22_delete_mute_timing(grafana: Open) -> None:
     api.seed(rule("a", notification_settings=settings))
     assert api.call("DELETE", f"{at}/night").status == 409
     api.delete("a")
+    tree = {"receiver": "grafana-default-email"}
+    routed = tree | {"routes": [tree | {"mute_time_intervals": ["night"]}]}
+    api.call("PUT", f"{PROVISIONING}/policies", routed)
+    assert api.call("DELETE", f"{at}/night").status == 409
+    api.call("PUT", f"{PROVISIONING}/policies", tree)
     assert api.call("DELETE", f"{at}/night").status == 204
 
 

@@ -79,9 +79,9 @@ def test_row_1_4_06_states() -> None:
         {"noDataState": "ok"},
         {"execErrState": "NoData"},
     ):
-        assert by_profile(rule("a") | change) == codes(400, 400, 400, 400, 400)
+        assert by_profile(rule("a") | change) == codes(500, 400, 400, 400, 400)
     for change in ({"noDataState": "KeepLast"}, {"execErrState": "KeepLast"}):
-        assert by_profile(rule("a") | change) == codes(400, 400, 201, 201, 201)
+        assert by_profile(rule("a") | change) == codes(500, 400, 201, 201, 201)
     bare = rule("a")
     del bare["noDataState"]
     assert posted("12.0", bare)[0] == 400
@@ -142,7 +142,8 @@ def test_row_1_4_11_labels(label: str) -> None:
     ],
 )
 def test_row_1_4_12_panel(annotations: dict[str, str], status: int) -> None:
-    assert by_profile(rule("a", annotations=annotations)) == codes(*[status] * 5)
+    old = 500 if status == 400 else status
+    assert by_profile(rule("a", annotations=annotations)) == codes(old, status, status, status, status)
 
 
 def test_row_1_4_13_sentinel() -> None:
