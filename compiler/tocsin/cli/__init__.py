@@ -23,6 +23,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "new": ("tocsin.cli.new:new_command", "Add one rule, SOP or incident."),
     "check": ("tocsin.cli.check:check_command", "Say everything that is wrong with the sources."),
     "build": ("tocsin.cli.build:build_command", "Compile everything to dist/."),
+    "serve": ("tocsin.cli.serve:serve_command", "Show the site on this machine while you write."),
     "render": (
         "tocsin.cli.render:render_command",
         "Print one compiled rule, with the origin of every value.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -18,8 +18,8 @@ from tocsin.emit.catalog import Contents
 from tocsin.emit.site import SiteInput, emit_site
 from tocsin.emit.site.config import ASSETS, root_language
 from tocsin.emit.site.finish import finish_page, finish_sitemap, theme_scripts
-from tocsin.emit.site.kept import Kept
 from tocsin.emit.site.pack import emit_pack
+from tocsin.ir.artifact import Artifact
 from tocsin.ir.history import History
 from tocsin.pipeline import Settings, Sources
 from tocsin.pipeline.site import FOLDER
@@ -43,28 +43,33 @@ class Wanted:
 
 def plan_site(wanted: Wanted) -> disk.Plan:
     """The site's files and their digest. MachineError where what builds a site is not installed."""
-    project = wanted.settings.project
+    given = input_of(wanted)
+    pages = emit_pack(given, wanted.team) if wanted.team else emit_site(given)
+    return plan_of(wanted, given, pages, package_files())
+
+
+def input_of(wanted: Wanted) -> SiteInput:
+    """What `emit_site` takes."""
     texts = ((each.path.removeprefix(FOLDER), each.text) for each in wanted.sources.site)
-    kept: Kept = sorted((*texts, *_pictures(wanted)), key=lambda each: each[0])
-    given = SiteInput(
+    return SiteInput(
         contents=wanted.contents,
-        project=project,
+        project=wanted.settings.project,
         ledger=wanted.settings.ledger,
         history=wanted.history,
-        kept=tuple(kept),
+        kept=tuple(sorted((*texts, *_pictures(wanted)), key=lambda each: each[0])),
         public=wanted.public,
     )
-    root = root_language(project.site)
-    data = {f"{root}/docs/{ASSETS}/{name}": each for name, each in _packaged().items()}
-    for language in project.site.languages:
-        data.update(
-            {
-                f"{language}/docs/{path}": each if isinstance(each, bytes) else each.encode("utf-8")
-                for path, each in kept
-                if not path.endswith(".md")
-            }
-        )
-    pages = emit_pack(given, wanted.team) if wanted.team else emit_site(given)
+
+
+def plan_of(
+    wanted: Wanted, given: SiteInput, pages: Iterable[Artifact], packaged: Mapping[str, bytes]
+) -> disk.Plan:
+    """The plan of these pages, with the package's files and the team's images."""
+    site = wanted.settings.project.site
+    root = root_language(site)
+    data = {f"{root}/docs/{ASSETS}/{name}": each for name, each in packaged.items()}
+    for language in site.languages:
+        data.update({f"{language}/docs/{path}": each for path, each in given.kept if isinstance(each, bytes)})
     return disk.plan(pages, data, root=root, version=tocsin.__version__, maker=own_files())
 
 
@@ -92,7 +97,7 @@ def _pictures(wanted: Wanted) -> Iterator[tuple[str, bytes]]:
             yield path.removeprefix(FOLDER), data
 
 
-def _packaged() -> dict[str, bytes]:
+def package_files() -> dict[str, bytes]:
     """The package's styles and scripts by name; what is packed is unpacked."""
     found: dict[str, bytes] = {}
     for path in sorted(PACKAGED.iterdir()):

@@ -36,7 +36,7 @@ _STATIC = "static/"
 _PROGRAMS = ("mkdocs", "mkdocs-material", "Markdown", "pymdown-extensions", "Pygments", "jieba")
 _FIXED_TIME = "315532800"
 _LIMIT = 1800.0
-_WARNING = re.compile(r"^(?:WARNING|ERROR)\s+-\s+(?P<text>.*(?:\n {2,}.*)*)", re.MULTILINE)
+WARNING = re.compile(r"^(?:WARNING|ERROR)\s+-\s+(?P<text>.*(?:\n {2,}.*)*)", re.MULTILINE)
 
 Finish = Callable[[str, str, str], tuple[str, tuple[str, ...]]]
 """(HTML, its path, `404.html` of its tree or "") -> the page to publish, and what forbids publishing it."""
@@ -103,7 +103,7 @@ def build(plan: Plan, out: Path, finish: Finish, tidy: Tidy, *, name: str = "sit
     SiteError where a link leads nowhere; MachineError where the generator or the disk refuses. In both cases the old site is still there.
     """
     _admit(out, name)
-    with _locked(out / WORK):
+    with locked(out / WORK):
         # A pack has a working folder of its own: the large site's tree goes on being what was last built.
         work = out / WORK / name if "/" in name else out / WORK
         work.mkdir(parents=True, exist_ok=True)
@@ -112,7 +112,7 @@ def build(plan: Plan, out: Path, finish: Finish, tidy: Tidy, *, name: str = "sit
         if is_built(plan, out, name) and _text(record) == plan.maker:
             return False
         try:
-            _write_tree(plan, work / "site")
+            write_tree(plan, work / "site")
             built = work / "built"
             shutil.rmtree(built, ignore_errors=True)
             built.mkdir(parents=True, exist_ok=True)
@@ -145,15 +145,21 @@ def _generate(plan: Plan, work: Path, finish: Finish, tidy: Tidy) -> list[str]:
     return problems
 
 
-def _mkdocs(folder: Path) -> Running:
-    argv = [sys.executable, "-m", "mkdocs", "build", "--strict", "--config-file", "mkdocs.yml"]
-    # Without -q: with it, a dead anchor ends with 0. PYTHONPATH stays out: only what is installed builds a site.
+def mkdocs_command(*, strict: bool = True) -> tuple[list[str], dict[str, str]]:
+    """The generator's command line, for the folder of one language's tree, and what its environment adds."""
+    # Without -q: with it, a dead anchor ends with 0. With -P the tree itself is no place to import from.
+    argv = [sys.executable, "-P", "-m", "mkdocs", "build", "--config-file", "mkdocs.yml"]
     env = {"SOURCE_DATE_EPOCH": _FIXED_TIME, "NO_MKDOCS_2_WARNING": "1", "PYTHONHASHSEED": "0"}
+    return [*argv, *(["--strict"] if strict else [])], env
+
+
+def _mkdocs(folder: Path) -> Running:
+    argv, env = mkdocs_command()
     return start("mkdocs", argv, cwd=folder, env=env)
 
 
 def _failed(language: str, said: str) -> TocsinError:
-    warnings = [" ".join(each["text"].split()) for each in _WARNING.finditer(said)]
+    warnings = [" ".join(each["text"].split()) for each in WARNING.finditer(said)]
     dead = [each for each in warnings if "Doc file" in each or "link" in each or "anchor" in each]
     if dead:
         return SiteError(
@@ -170,10 +176,10 @@ def _listed(what: str, rows: list[str], limit: int = 30) -> str:
     return "\n".join((f"{what}:", *shown))
 
 
-def _write_tree(plan: Plan, top: Path) -> None:
+def write_tree(plan: Plan, top: Path) -> None:
     """Makes the tree equal to the plan and leaves files alone that already are: the generator's preview goes by their times."""
     wanted = {path: data for path, data in plan.files.items() if not path.startswith(_STATIC)}
-    for path in _files(top):
+    for path in tree_files(top):
         if path not in wanted:
             (top / path).unlink()
     made: set[str] = set()
@@ -215,7 +221,7 @@ def _finish(top: Path, finish: Finish, tidy: Tidy) -> Iterator[str]:
     """The last pass over every page of one language."""
     theme_page = top / "404.html"
     theme = theme_page.read_text(encoding="utf-8") if theme_page.is_file() else ""
-    for path in sorted(_files(top)):
+    for path in sorted(tree_files(top)):
         if path.endswith(".html"):
             target = f"{top}/{path}"
             with open(target, encoding="utf-8", newline="") as file:
@@ -317,10 +323,10 @@ def _text(path: Path) -> str:
 
 
 def _count(top: Path) -> int:
-    return sum(1 for _ in _files(top))
+    return sum(1 for _ in tree_files(top))
 
 
-def _files(top: Path) -> list[str]:
+def tree_files(top: Path) -> list[str]:
     """Every file below `top`, relative, links never followed."""
     found: list[str] = []
     waiting = [""]
@@ -353,8 +359,8 @@ def _versions() -> tuple[str, ...]:
 
 
 @contextmanager
-def _locked(work: Path) -> Iterator[None]:
-    """Two builds of one folder would write into each other's pages."""
+def locked(work: Path) -> Iterator[None]:
+    """Holds the working folder; MachineError where somebody else does. Two builds of one folder would write into each other's pages."""
     try:
         work.mkdir(parents=True, exist_ok=True)
         handle = os.open(work / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
