@@ -10,23 +10,21 @@ from playwright.sync_api import Browser
 from tests.browser import sites
 from tests.browser.chromium import visiting
 
-PLACES = [
-    language + place
-    for language in ("", "zh/")
-    for place in (
-        "",
-        "sop/",
-        "sop/SOP-EVIL-001/",
-        "sop/SOP-WEB-001/",
-        "a/",
-        "a/HighErrorRate/",
-        "svc/web/",
-        "team/team-web/",
-        "err/ERR_EVIL/",
-        "levels/",
-        "report/coverage/",
-    )
+_PAGES = [
+    "",
+    *("sop/", "sop/SOP-EVIL-001/", "sop/SOP-WEB-001/", "a/", "a/HighErrorRate/"),
+    *("svc/web/", "team/team-web/", "err/ERR_EVIL/", "levels/", "report/coverage/"),
 ]
+PLACES = [language + place for language in ("", "zh/") for place in _PAGES]
+WRITTEN = (
+    "<script>alert('script')</script>",
+    "onerror=\"alert('img')\"",
+    "{: onclick=\"alert('attr')\"",
+    "javascript:alert('link')",
+    "*[HTML]:",
+    '--8<-- "/etc/passwd"',
+    "{{ config }}",
+)
 
 
 @pytest.mark.parametrize("place", PLACES)
@@ -34,11 +32,10 @@ def test_nothing_runs_and_nothing_is_asked_for(chromium: Browser, hostile: str, 
     with visiting(chromium, hostile + place) as visit:
         page = visit.page
         page.wait_for_function("() => !document.querySelector('pre.mermaid')")
-        page.wait_for_timeout(150)
+        page.wait_for_timeout(300)
         for each in page.locator("article a:visible").all()[:40]:
             target = each.get_attribute("href") or ""
-            assert re.match(r"(?:https?://|mailto:|[./#?]|[a-z]+/|$)", target), target
-            assert not re.match(r"(?i)\s*(?:javascript|data|vbscript):", target)
+            assert re.match(r"(?:https?://|mailto:|[^:]*$)", target), target
         handlers = page.evaluate(
             "[...document.querySelectorAll('*')].flatMap((e) => [...e.attributes]).map((a) => a.name).filter((n) => /^on/i.test(n))"
         )
@@ -49,15 +46,7 @@ def test_nothing_runs_and_nothing_is_asked_for(chromium: Browser, hostile: str, 
 def test_the_attack_is_shown_as_it_was_written(chromium: Browser, hostile: str) -> None:
     with visiting(chromium, hostile + "sop/SOP-EVIL-001/") as visit:
         text = visit.page.locator("article").inner_text()
-    for written in (
-        "<script>alert('script')</script>",
-        "onerror=\"alert('img')\"",
-        "{: onclick=\"alert('attr')\"",
-        "javascript:alert('link')",
-        "*[HTML]:",
-        '--8<-- "/etc/passwd"',
-        "{{ config }}",
-    ):
+    for written in WRITTEN:
         assert written in text, written
 
 
@@ -105,7 +94,7 @@ def test_a_missing_translation_shows_the_source_with_a_banner(chromium: Browser,
         page = visit.page
         assert page.locator("html").get_attribute("lang") == "zh"
         assert page.locator(".admonition").count() > 0
-        assert page.locator("h2#confirm").get_attribute("lang") == "en"
+        assert page.locator("h2#confirm").evaluate("(each) => each.closest('[lang]').lang") == "en"
 
 
 def test_a_public_site_says_nothing_of_what_is_internal(

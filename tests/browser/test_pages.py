@@ -126,14 +126,16 @@ def test_axe_sees_a_planted_fault(chromium: Browser, starter: str) -> None:
 def test_a_planted_wide_thing_is_seen(chromium: Browser, starter: str) -> None:
     with visiting(chromium, starter + "levels/", size=PHONE) as visit:
         visit.page.evaluate(
-            "() => { const wide = document.createElement('div'); wide.textContent = 'x'; wide.style.width = '500px'; document.querySelector('article').append(wide); }"
+            "() => { const wide = document.createElement('div'); wide.textContent = 'x'; wide.style.width = '500px';"
+            " document.querySelector('article').append(wide); }"
         )
         assert visit.page.evaluate(WIDER)
 
 
 BADGES = """() => [...document.querySelectorAll('.tocsin-severity')].map((each) => {
     const channel = (value) => (value /= 255) <= 0.03928 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4;
-    const light = (colour) => { const [r, g, b] = colour.match(/[\\d.]+/g).map(Number); return 0.2126 * channel(r) + 0.7152 * channel(g) + 0.0722 * channel(b); };
+    const light = (colour) => colour.match(/[\\d.]+/g).slice(0, 3)
+        .reduce((sum, value, at) => sum + [0.2126, 0.7152, 0.0722][at] * channel(Number(value)), 0);
     const style = getComputedStyle(each);
     const [one, two] = [light(style.color), light(style.backgroundColor)].sort((a, b) => b - a);
     return {word: each.textContent.trim(), shape: getComputedStyle(each, '::before').content, ratio: (one + 0.05) / (two + 0.05)};

@@ -18,6 +18,8 @@
           startOnLoad: false,
           securityLevel: "strict",
           theme: "neutral",
+          // On a phone the picture is as wide as the page: less room between its parts leaves more for their words.
+          flowchart: Object.assign({}, settings.flowchart, innerWidth < 600 ? { nodeSpacing: 14, rankSpacing: 24, padding: 6, wrappingWidth: 110, diagramPadding: 2 } : {}),
           fontFamily: "inherit",
           maxTextSize: 20000,
           maxEdges: 300,
@@ -45,9 +47,27 @@
     };
   };
 
+  // `@{ img: ... }` fetches its picture while it is drawn. Such a node keeps its name and loses what stands between the braces.
+  // A label that looks like markup is made into an element on the way to being cleaned, and an element fetches: it becomes letters first.
+  const plain = (given) => {
+    const text = given.replace(/<(?=[a-z/!?])(?!br\s*\/?>)/gi, "#lt;");
+    let out = "";
+    for (let at = 0; at < text.length; at += 1) {
+      if (!text.startsWith("@{", at)) { out += text[at]; continue; }
+      let end = at + 2;
+      for (let quote = ""; end < text.length && (quote || text[end] !== "}"); end += 1) {
+        if (quote) { if (text[end] === "\\") end += 1; else if (text[end] === quote) quote = ""; } else if (/["']/.test(text[end])) quote = text[end];
+      }
+      const inside = text.slice(at, end + 1);
+      if (!/img|icon|\\/i.test(inside)) out += inside;
+      at = end;
+    }
+    return out;
+  };
+
   const stand = {
     initialize: (given) => { settings = given || {}; },
-    render: (id, text) => load().then((real) => real.render(id, text)).catch((problem) => {
+    render: (id, text) => load().then((real) => real.render(id, plain(text))).catch((problem) => {
       console.warn("tocsin: a diagram was not drawn:", problem && problem.message);
       return apology();
     }),
