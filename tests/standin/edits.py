@@ -77,7 +77,7 @@ class Editor:
             notification=None,
             record=None,
             interval=there[0].interval if there else self.settings.default_interval,
-            index=there[-1].index + 1 if there else 1,
+            index=(there[-1].index + 1 if there else 1) if self.profile.order_persisted else 0,
             version=0,
             updated=ZERO_TIME,
             provenance="",

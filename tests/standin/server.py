@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import socket
+import socketserver
 import struct
 import threading
 import time
@@ -78,6 +79,11 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 256
 
+    def server_bind(self) -> None:
+        """Without the look-up of this machine's name that the parent makes: nothing here asks for it."""
+        socketserver.TCPServer.server_bind(self)
+        self.server_name, self.server_port = "127.0.0.1", int(self.server_address[1])
+
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that was killed leaves a broken pipe; that is no news."""
 
@@ -106,6 +112,7 @@ class StandIn:
             self.store.restore(state_file.read_bytes())
         for number in sorted({one.org for one in given}.union(*(one.orgs for one in given))):
             self.add_org(number)
+        self.running = False
         self.faults = Plan()
         self.log = Log()
         self._hooks: list[tuple[int, Phase, Callable[[], None]]] = []
@@ -122,11 +129,15 @@ class StandIn:
         return f"http://127.0.0.1:{self._server.server_address[1]}{self.settings.sub_path}"
 
     def start(self) -> StandIn:
+        self.running = True
         self._thread.start()
         return self
 
     def stop(self) -> None:
-        self._server.shutdown()
+        """From now on nobody is answered, those with an open connection neither."""
+        if self.running:
+            self.running = False
+            self._server.shutdown()
         self._server.server_close()
 
     def __enter__(self) -> StandIn:
@@ -254,6 +265,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _respond(self) -> None:
         standin = self.standin
+        if not standin.running:
+            return self._reset()
         url = urlsplit(self.path)
         path = unquote(url.path)
         headers = {name.lower(): value for name, value in self.headers.items()}

@@ -211,6 +211,19 @@ def test_connections_stay_open(api: Driver) -> None:
     connection.close()
 
 
+def test_a_server_that_went_answers_nobody() -> None:
+    standin = StandIn("12.0").start()
+    connection = http.client.HTTPConnection("127.0.0.1", urlsplit(standin.url).port or 0)
+    connection.request("GET", "/api/health")
+    assert connection.getresponse().read()
+    standin.stop()
+    with pytest.raises((ConnectionResetError, http.client.RemoteDisconnected)):
+        connection.request("GET", "/api/health")
+        connection.getresponse()
+    connection.close()
+    StandIn("12.0").stop()
+
+
 def test_as_a_process(tmp_path: Path) -> None:
     state = tmp_path / "state.json"
     command = [
