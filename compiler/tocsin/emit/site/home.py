@@ -101,8 +101,13 @@ def _nothing(model: SiteModel, language: str) -> Iterator[str]:
 
 def _changes(model: SiteModel, language: str) -> Iterator[str]:
     known = dict(_places(model, language))
+    seen: dict[tuple[str, str], tuple[str, str]] = {}
+    for path, change in sorted(model.history.files.items()):
+        # One commit to several files of one service or SOP is one change.
+        if path in known:
+            seen.setdefault((known[path], change.commit), (change.at, path))
     changes = sorted(
-        ((change.at, path) for path, change in model.history.files.items() if path in known),
+        seen.values(),
         key=lambda each: (_inverted(each[0]), each[1]),
     )
     if not changes:

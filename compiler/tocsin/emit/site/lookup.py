@@ -135,6 +135,8 @@ def _alerts(model: SiteModel, index: dict[str, int]) -> Iterator[list[object]]:
             }
             severity = severities[min(severities)] if severities else view.source.severity
             rows.add((name, index.get(view.sop, -1), severity or "", view.anchor, view.source.service))
+    for watch in model.watches:
+        rows.add((watch.name, index.get(watch.sop, -1), watch.severity or "", "", ""))
     # By SOP and service, so that what repeats stands together: a fifth less after compression than by name.
     for row in sorted(rows, key=lambda each: (each[1], each[4], each)):
         folder = paths.segment(row[0])

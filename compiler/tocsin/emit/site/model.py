@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from tocsin.emit import grafana
 from tocsin.emit.catalog import Contents
 from tocsin.ir.compiled import CompiledAlert, CompiledGroup
 from tocsin.ir.history import NO_HISTORY, Change, History
@@ -25,6 +26,16 @@ class Tier:
     alert: CompiledAlert
     group: CompiledGroup
     environment: Environment
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watch:
+    """A generated alert (`emit.grafana_watch`): it has no source and no SOP names it, so the environment does."""
+
+    name: str
+    environment: str
+    severity: str | None
+    sop: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +102,8 @@ class SiteModel:
     """Services whose sources did not compile: their pages say so."""
     by_service: Mapping[str, tuple[AlertView, ...]] = field(default_factory=dict)
     """Service -> its alerts, the most urgent first."""
+    watches: tuple[Watch, ...] = ()
+    """The generated alerts, by name and environment."""
     files: bool = False
     """Whether the site opens from disk, where the address of a folder opens nothing: links name files."""
 
@@ -169,8 +182,31 @@ def build_model(
         ),
         frozen=contents.frozen,
         by_service={service: tuple(each) for service, each in by_service.items()},
+        watches=tuple(_watches(contents, project, originals)),
         files=files,
     )
+
+
+def _watches(contents: Contents, project: Project, sops: Mapping[str, Sop]) -> Iterator[Watch]:
+    found = []
+    for env in project.environments:
+        every = [each for each in contents.every if each.env == env.name]
+        sop = env.evaluation_failing_sop or ""
+        for evaluator in grafana.evaluators_of(every):
+            for group in grafana.desired_together(every, project, env, evaluator.name):
+                for rule in group.rules:
+                    severity = next(
+                        (each.name for each in project.severities if each.label in rule.labels.items()), None
+                    )
+                    found.append(
+                        Watch(
+                            name=rule.title,
+                            environment=env.name,
+                            severity=severity,
+                            sop=sop if sop in sops else "",
+                        )
+                    )
+    yield from sorted(dict.fromkeys(found), key=lambda each: (each.name, each.environment))
 
 
 def _internal(page: Sop | Incident) -> bool:

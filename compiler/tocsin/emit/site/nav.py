@@ -92,7 +92,9 @@ def sop_table(model: SiteModel, language: str, of: str, ids: tuple[str, ...], mo
 def _alerts(model: SiteModel, language: str) -> Iterator[str]:
     """Every alertname, by its first letter. Our own HTML: a table of 10,000 rows takes the generator many seconds."""
     by_letter: dict[str, list[str]] = {}
-    for name in sorted(model.by_name, key=lambda each: (each.casefold(), each)):
+    for name in sorted(
+        {*model.by_name, *(each.name for each in model.watches)}, key=lambda each: (each.casefold(), each)
+    ):
         letter = name[:1].upper()
         by_letter.setdefault(letter if letter.isascii() and letter.isalnum() else "#", []).append(name)
     if not by_letter:

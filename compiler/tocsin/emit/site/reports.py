@@ -51,7 +51,12 @@ def _coverage(model: SiteModel, language: str) -> Iterator[str]:
     bare = [each for each in bare if each not in hidden]
     yield f"## {tr(language, 'Alerts no procedure answers')} {{#alerts}}"
     yield alert_table(model, bare, language, of) if bare else say(language, "none")
-    unused = [each for each in model.sops.values() if not each.alerts and each.sop.status != "retired"]
+    watched = {each.sop for each in model.watches}
+    unused = [
+        each
+        for each in model.sops.values()
+        if not each.alerts and each.sop.id not in watched and each.sop.status != "retired"
+    ]
     yield f"## {tr(language, 'Procedures no alert leads to')} {{#sops}}"
     rows = [
         (
@@ -92,7 +97,13 @@ def _blind(model: SiteModel, language: str, of: str) -> Iterator[str]:
     yield f"## {say(language, 'blind_spots')} {{#blind-spots}}"
     words = [say(language, each) for each in ("sop", "what", "reason", "until")]
     yield table(words, spots) if spots else say(language, "none")
-    silent = [each for each in model.sops.values() if each.sop.log_patterns and not each.alerts]
+    silent = [
+        each
+        for each in model.sops.values()
+        if each.sop.log_patterns
+        and not each.alerts
+        and all(each.sop.id != watch.sop for watch in model.watches)
+    ]
     rows = [
         (sop_link(model, each.sop.id, language, of), ", ".join(code(text) for text in each.sop.log_patterns))
         for each in silent

@@ -13,6 +13,7 @@ from urllib.parse import quote
 from tocsin.emit.site import markup, paths
 from tocsin.emit.site.here import Here
 from tocsin.emit.site.model import AlertView, SopView, Tier
+from tocsin.emit.site.stub import watch_sentence
 from tocsin.ir.compiled import Evaluator
 from tocsin.ir.duration import format_duration
 
@@ -28,9 +29,14 @@ def anchor(alert: AlertView) -> str:
 def alerts(here: Here, view: SopView) -> str:
     """The section of every alert whose `sop_ref` names this SOP, the most urgent first."""
     parts = [f"## {here.say('alerts_here')} {{: #{ALERTS} }}"]
-    if not view.alerts:
+    watches = [each for each in here.model.watches if each.sop == view.sop.id]
+    if not view.alerts and not watches:
         parts.append(here.say("manual" if view.sop.manual else "no_alerts"))
     parts.extend(_alert(here, view, each) for each in view.alerts)
+    rows = (
+        f"- {here.stub(each.name)} {markup.plain(watch_sentence(each, here.language))}" for each in watches
+    )
+    parts.extend(["\n".join(rows)] if watches else [])
     return "\n\n".join(parts)
 
 
