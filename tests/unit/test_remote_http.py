@@ -147,23 +147,26 @@ def test_a_proxy_of_the_environment_is_not_used(world: World, monkeypatch: pytes
 
 
 def test_a_proxy_that_is_given_is_used_and_its_password_stays_hidden(world: World) -> None:
-    proxy = world.server(always(reply(), reply(500, {"message": "for me:proxypw says no"})))
-    given = Secret(proxy.url.replace("://", "://me:proxypw@"))
+    proxy = world.server(always(reply(), reply(500, {"message": "for proxy@pw and proxy%40pw says no"})))
+    given = Secret(proxy.url.replace("://", "://me:proxy%40pw@"))
     door = world.door("http://grafana.example:3000/sub", proxy=given)
     door.get("x")
     (seen,) = proxy.seen
     assert seen.target == "http://grafana.example:3000/sub/x"
-    assert base64.b64decode(seen.headers["proxy-authorization"].removeprefix("Basic ")) == b"me:proxypw"
+    assert base64.b64decode(seen.headers["proxy-authorization"].removeprefix("Basic ")) == b"me:proxy@pw"
     with pytest.raises(Refused) as refused:
         door.get("x")
-    assert "proxypw" not in everything_in(refused.value)
+    shown = everything_in(refused.value)
+    assert "proxy@pw" not in shown and "proxy%40pw" not in shown
 
 
 def test_a_proxy_that_is_not_there_means_nothing_was_sent(world: World) -> None:
-    door = world.door("http://grafana.example", proxy=Secret(f"http://me:proxypw@127.0.0.1:{closed_port()}"))
+    door = world.door(
+        "http://grafana.example", proxy=Secret(f"http://me:proxy%40pw@127.0.0.1:{closed_port()}")
+    )
     with pytest.raises(NotSent, match="the proxy") as failed:
         door.send("PUT", "x", body=BODY)
-    assert "proxypw" not in everything_in(failed.value)
+    assert "proxy%40pw" not in everything_in(failed.value) and "proxy@pw" not in str(failed.value)
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
@@ -447,6 +450,7 @@ def test_an_answer_that_drips_ends_in_time(world: World) -> None:
         ({"b": "no"}, lambda read: read.flag("b"), "b"),
         ({"l": {"a": 1}}, lambda read: read.texts("l"), "l.a"),
         ({}, lambda read: read.text("uid"), "uid"),
+        ({"l": {"\x1b[2J" + "k" * 300: 1}}, lambda read: read.texts("l"), "l.?[2J" + "k" * 194),
         ([], lambda read: read.text("uid"), ""),
     ],
 )

@@ -55,6 +55,8 @@ class Reader:
     def wrong(self, reason: str, path: str | None = None) -> NoReturn:
         """Raises `WrongShape` for this value, or for what is at `path`."""
         where = self.path if path is None else path
+        # Keys are the server's words: they end up on a terminal.
+        where = "".join(each if each.isprintable() else "?" for each in where[:200])
         raise WrongShape(
             f"{self.endpoint}: {where or 'the answer'} {reason}", endpoint=self.endpoint, field=where
         )

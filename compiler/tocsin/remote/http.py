@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Final
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, unquote, urlencode, urlsplit
 
 from tocsin import __version__
 from tocsin.remote.access import NO_TLS_FILES, Auth, Redaction, Secret, Tls
@@ -89,7 +89,7 @@ class Door:
         through = urlsplit(proxy.reveal()) if proxy else None
         self._redact = Redaction(
             *(auth.secrets if auth else ()),
-            *((proxy.reveal(), through.password or "") if proxy and through and through.password else ()),
+            *((through.password, unquote(through.password)) if through and through.password else ()),
         )
         self._lock = threading.Lock()
         self._session: requests.Session | None = None
