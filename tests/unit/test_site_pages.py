@@ -276,7 +276,7 @@ def test_an_incident_says_how_long_each_step_took() -> None:
     page = pages(site())["inc/INC-2026-004"]
     rows = [
         row.split(" | ")
-        for row in page.partition("{#timeline}")[2].partition("\n## ")[0].split("\n")
+        for row in page.partition("{#tocsin-timeline}")[2].partition("\n## ")[0].split("\n")
         if "<time" in row
     ]
     assert [(row[0].strip("| "), row[2].strip("| ")) for row in rows] == [
@@ -285,8 +285,8 @@ def test_an_incident_says_how_long_each_step_took() -> None:
         ("Mitigated", "1h"),
         ("Ended", "2h30m"),
     ]
-    assert "KafkaConsumerLag" in page.partition("{#fired}")[2].partition("\n## ")[0]
-    assert "Down" in page.partition("{#missed}")[2].partition("\n## ")[0]
+    assert "KafkaConsumerLag" in page.partition("{#tocsin-fired}")[2].partition("\n## ")[0]
+    assert "Down" in page.partition("{#tocsin-missed}")[2].partition("\n## ")[0]
     assert "90000" in page
     assert page.rstrip().endswith("What we saw.")
 
@@ -515,3 +515,16 @@ def test_a_generated_alert_leads_to_the_sop_its_environment_names() -> None:
         "SOP-ORDERS-001"
         not in made["en/docs/report/coverage.md"].partition("{#sops}")[2].partition("\n## ")[0]
     )
+
+
+def test_an_authors_own_anchor_is_not_taken_on_an_incident() -> None:
+    made = site(
+        {
+            **TEXTS,
+            "incidents/INC-2026-004.md": INCIDENT + "\n## Timeline\n\n09:00 it began\n\n## Actions\n\nnone\n",
+        }
+    )
+    page = made["en/docs/inc/INC-2026-004.md"]
+    anchors = re.findall(r"\{:? ?#([a-z-]+)", page)
+    assert {"timeline", "actions", "tocsin-timeline", "tocsin-actions"} <= set(anchors)
+    assert len(anchors) == len(set(anchors))

@@ -21,7 +21,7 @@ def test_a_stub_says_what_the_alert_is_and_leads_to_the_step() -> None:
     assert "Consumer lag is growing" in page
     assert "kafka_lag &gt; 10000" in page
     assert "kafka_lag &gt; 5000" not in page, "the other level has its own name"
-    assert "<td>prod/page</td><td>P1</td><td>limit 10000</td><td>5m</td>" in page
+    assert "<td>prod / page</td><td>P1</td><td>limit 10000</td><td>5m</td>" in page
     assert 'href="../../svc/kafka/"' in page
 
 

@@ -1,5 +1,5 @@
 """One incident: when it began, was seen and ended, what fired and what should have, and what was learned. In: the model, the incident, its prose as
-safe Markdown. Out: one page.
+safe Markdown. Out: one page. Anchors made here begin with `tocsin-`: an author's own `Timeline` keeps `#timeline`.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def _blocks(model: SiteModel, incident: Incident, language: str, of: str) -> Ite
         ),
     ]
     yield table([say(language, "what"), say(language, "value")], [each for each in facts if each[1]])
-    yield f"## {tr(language, 'Timeline')} {{#timeline}}"
+    yield f"## {tr(language, 'Timeline')} {{#tocsin-timeline}}"
     words = [say(language, "what"), tr(language, "When"), tr(language, "After the beginning")]
     yield table(words, _timeline(incident, language))
     for title, anchor, ids in (
@@ -61,13 +61,13 @@ def _blocks(model: SiteModel, incident: Incident, language: str, of: str) -> Ite
         ("Alerts that should have fired", "missed", incident.missed),
     ):
         if ids:
-            yield f"## {tr(language, title)} {{#{anchor}}}"
+            yield f"## {tr(language, title)} {{#tocsin-{anchor}}}"
             yield _alerts(model, ids, language, of)
     shown = [id for id, each in model.sops.items() if incident.id in each.incidents]
     # What an incident names that does not exist is shown as written; on a public site it may be hidden, and is not.
     unknown = [] if model.public else [each for each in incident.sops if each not in model.sops]
     if shown or unknown:
-        yield f"## {say(language, 'sops')} {{#sops}}"
+        yield f"## {say(language, 'sops')} {{#tocsin-sops}}"
         yield bullets(sop_link(model, each, language, of) for each in (*shown, *unknown))
     yield from _measured(incident, language)
     yield from _actions(model, incident, language, of)
@@ -121,7 +121,7 @@ def _measured(incident: Incident, language: str) -> Iterator[str]:
         for each in _rows(incident.meta, "metrics")
     ]
     if rows:
-        yield f"## {tr(language, 'What was measured')} {{#metrics}}"
+        yield f"## {tr(language, 'What was measured')} {{#tocsin-metrics}}"
         yield table([say(language, "name"), tr(language, "Normally"), tr(language, "At fault")], rows)
 
 
@@ -136,7 +136,7 @@ def _actions(model: SiteModel, incident: Incident, language: str, of: str) -> It
         for each in _rows(incident.meta, "actions")
     ]
     if rows:
-        yield f"## {tr(language, 'Actions')} {{#actions}}"
+        yield f"## {tr(language, 'Actions')} {{#tocsin-actions}}"
         words = (say(language, "what"), say(language, "owner"), tr(language, "Due"), tr(language, "Done"))
         yield table(words, rows)
 

@@ -5,6 +5,7 @@ In: the model. Out: `(title, file)` pairs for the generator's configuration, and
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from html import escape
 
@@ -66,6 +67,7 @@ MOST = 200
 def sop_table(model: SiteModel, language: str, of: str, ids: tuple[str, ...], most: int = MOST) -> str:
     """SOPs with what a reader chooses one by: the first `most`, and where the others are."""
     rows = []
+    watches = Counter(each.sop for each in model.watches)
     for id in ids[:most]:
         view = model.sops[id]
         sop = view.sop
@@ -75,7 +77,7 @@ def sop_table(model: SiteModel, language: str, of: str, ids: tuple[str, ...], mo
                 severity(model, sop.severity, language),
                 say(language, f"status_{sop.status}"),
                 team_link(model, sop.owner, of),
-                str(len(view.alerts)),
+                str(len(view.alerts) + watches[id]),
                 due_mark(sop, language),
             )
         )

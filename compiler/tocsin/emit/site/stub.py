@@ -208,7 +208,7 @@ def _table(tiers: Sequence[Tier], language: str) -> str:
     for tier in tiers:
         alert = tier.alert
         params = ", ".join(f"{key} {value}" for key, value in sorted(alert.params.items()))
-        where = "/".join(each for each in (alert.key.env, alert.key.level, alert.key.override) if each)
+        where = " / ".join(each for each in (alert.key.env, alert.key.level, alert.key.override) if each)
         cells = (where, alert.severity or say(language, "no_severity"), params, format_duration(alert.for_))
         rows.append("<tr>" + "".join(f"<td>{_text(each)}</td>" for each in cells) + "</tr>")
     if not rows:
