@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import json
 import re
+from bisect import bisect_left
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from tocsin.check.shell import unclosed
+from tocsin.check.shell import PROMPT, SHELLS, is_table, typed, unclosed
 from tocsin.check.view import PageView
 from tocsin.diag import Diagnostic, Severity, SourceFile, Span, diagnostic, with_severity
 from tocsin.ir.sop import Body, Fence, Section, Sop
 from tocsin.source.tree import read_documents
 
 SHELL = frozenset({"sh", "bash", "shell", "zsh"})
-_SESSION = frozenset({"console", "shell-session", "sh-session", "terminal"})
 _CHANGES = ("change", "destructive")
 _CHANGING = re.compile(
     r"""(?mx) (?:^|[|;&(]|\$\() [ \t]* (?:[$>\#][ ])? (?:sudo[ ]+)? (?:
@@ -41,18 +41,7 @@ _VERIFY_WORDS = re.compile(
     r"\b(?:verif(?:y|ication)|validat(?:e|ion)|it worked|recovered|after(?:wards)?.*check|check.*(?:recover|resolved|worked))\b|验证|检查恢复|确认恢复",
     re.I,
 )
-_PROMPT = re.compile(
-    r"""(?x) [ \t]* (?:
-      \$[ ]+(?=\S)
-    | (?:\([\w.-]+\)[ ])? [\w.-]+@[\w.-]+ (?:[:~ /][^\n#$%]{0,80})? [\#$%] [ ]+ (?=\S)
-    | \[ [\w.-]+ @ [\w.-]+ [^\]\n]{0,80} \] [\#$%] [ ]* (?=\S)
-    | (?:sh|bash)-\d[\d.]*[\#$][ ]+ (?=\S)
-    | PS[ ][A-Z]:\\[^>\n]*>
-    | (?:mysql|postgres|psql|redis|mongo|test)>[ ]+ (?=\S) | MariaDB[ ]\[[^\]\n]{1,60}\]>[ ]+ (?=\S) | \w{1,40}=[\#>][ ]+ (?=\S)
-    )"""
-)
 _MAYBE_PROMPT = re.compile(r"[$#%>\]] |[$#]$", re.M)
-_COLUMN = re.compile(r"[A-Z][A-Z0-9_()%/ -]*\Z")
 _MAYBE_TABLE = re.compile(r"(?m)^[A-Z][A-Z0-9_()%/-]+(?: [A-Z0-9_()%/-]+)?(?:  |\t)")
 _NOT_WHOLE = re.compile(
     r"(?m)^[ \t]*(?:\.\.\.|…|\[\.\.\.\]|<snip>)|\{\{|<[A-Za-z_][\w -]*>|\.\.\.[\]}]?[ \t]*$"
@@ -80,14 +69,15 @@ def rollback(view: PageView) -> Iterator[Diagnostic]:
         return
     body = place.sop.body
     changes = [each for each in body.fences if each.kind in _CHANGES or (not each.kind and guessed(each))]
-    changes = [each for each in changes if not _undoes(body, each)]
-    if not changes:
+    outline = _Outline(body) if changes else None
+    changes = [each for each in changes if outline is not None and not outline.undoes(each)]
+    if not changes or outline is None:
         return
     anchors = place.sop.anchors
     has_section = any(each.anchor == "rollback" or _says(_UNDO_WORDS, each) for each in body.sections)
     silent = False
     for fence in changes:
-        problem = _undo_problem(fence, body, anchors, has_section)
+        problem = _undo_problem(fence, outline, anchors, has_section)
         if problem is None or (not fence.undo and silent):
             continue
         silent = silent or not fence.undo
@@ -110,11 +100,12 @@ def _says(words: re.Pattern[str], section: Section) -> bool:
 
 def guessed(fence: Fence) -> bool:
     """Whether an unmarked block looks as though it changed something."""
-    if fence.language.lower() not in SHELL | _SESSION | {""}:
+    text = fence.text
+    if fence.language.lower() not in SHELLS | {""} or _CHANGING.search(text) is None:
         return False
-    return any(
-        not _DRY.search(_line_of(fence.text, match.start())) for match in _CHANGING.finditer(fence.text)
-    )
+    lines = typed(text)
+    text = "\n".join(row for index, row in enumerate(text.split("\n")) if index in lines)
+    return any(not _DRY.search(_line_of(text, match.start())) for match in _CHANGING.finditer(text))
 
 
 def _line_of(text: str, at: int) -> str:
@@ -127,26 +118,42 @@ def _as_sure(fence: Fence, found: Diagnostic) -> Diagnostic:
     return found if fence.kind else with_severity(found, Severity.note)
 
 
-def _undoes(body: Body, fence: Fence) -> bool:
-    """Whether a command stands under a heading about undoing: it is the way back, not the way in."""
-    around = _around(body, fence.span.line)
-    return any(each.anchor == "rollback" or _says(_UNDO_WORDS, each) for each in around) and not fence.undo
+class _Outline:
+    """The headings of one page, asked by line; made once a page, because a page may have many of both."""
 
+    def __init__(self, body: Body) -> None:
+        self.body = body
+        self.lines = body.text.split("\n")
+        self.starts = [each.span.line for each in body.sections]
+        self.about_undoing: list[bool] = []
+        open_: list[tuple[int, bool]] = []
+        for each in body.sections:
+            while open_ and open_[-1][0] >= each.level:
+                open_.pop()
+            undoing = each.anchor == "rollback" or _says(_UNDO_WORDS, each)
+            open_.append((each.level, undoing or (bool(open_) and open_[-1][1])))
+            self.about_undoing.append(open_[-1][1])
 
-def _around(body: Body, line: int) -> list[Section]:
-    """The headings a line stands under, the innermost last."""
-    found: list[Section] = []
-    for each in body.sections:
-        if each.span.line >= line:
-            break
-        while found and found[-1].level >= each.level:
-            found.pop()
-        found.append(each)
-    return found
+    def undoes(self, fence: Fence) -> bool:
+        """Whether a command stands under a heading about undoing: it is the way back, not the way in."""
+        at = bisect_left(self.starts, fence.span.line) - 1
+        return at >= 0 and self.about_undoing[at] and not fence.undo
+
+    def explained(self, fence: Fence) -> bool:
+        """Whether a sentence stands next to a block, before the next heading or block."""
+        first, last = fence.span.line - self.body.first_line, fence.span.end_line - self.body.first_line
+        for rows in (range(last + 2, len(self.lines)), range(first - 2, -1, -1)):
+            for row in rows:
+                text = self.lines[row].strip()
+                if text.startswith(("#", "```", "~~~")):
+                    break
+                if len(text) > 12 and not text.startswith("<!--"):
+                    return True
+        return False
 
 
 def _undo_problem(
-    fence: Fence, body: Body, anchors: frozenset[str], has_section: bool
+    fence: Fence, outline: _Outline, anchors: frozenset[str], has_section: bool
 ) -> tuple[str, str] | None:
     if fence.undo.startswith("#"):
         if fence.undo[1:] in anchors:
@@ -156,7 +163,7 @@ def _undo_problem(
             "name the section that says how to undo it",
         )
     if fence.undo == "none":
-        if _explained(body, fence):
+        if outline.explained(fence):
             return None
         help = "say beside the command why there is nothing to undo, or what stays"
         return "`undo=none` is not explained", help
@@ -165,20 +172,6 @@ def _undo_problem(
     message = "this command changes something, and nothing on the page says how to undo it"
     help = "add `## Rollback`, or write `<!-- tocsin: change undo=#section -->` (`undo=none` and a sentence where nothing can be undone)"
     return message, help
-
-
-def _explained(body: Body, fence: Fence) -> bool:
-    """Whether a sentence stands next to a block, before the next heading or block."""
-    lines = body.text.split("\n")
-    first, last = fence.span.line - body.first_line, fence.span.end_line - body.first_line
-    for rows in (lines[last + 2 :], lines[: max(first - 1, 0)][::-1]):
-        for row in rows:
-            text = row.strip()
-            if text.startswith(("#", "```", "~~~")):
-                break
-            if len(text) > 12 and not text.startswith("<!--"):
-                return True
-    return False
 
 
 def pasted(view: PageView) -> Iterator[Diagnostic]:
@@ -210,13 +203,13 @@ def _prompts(fence: Fence, name: str) -> Iterator[Diagnostic]:
     for index, row in enumerate(rows):
         if not row.strip():
             continue
-        if _PROMPT.match(row):
+        if PROMPT.match(row):
             prompted, going_on = (index if prompted < 0 else prompted), row.rstrip().endswith("\\")
         elif going_on:
             going_on = row.rstrip().endswith("\\")
         elif output < 0 and (
             (prompted >= 0 and not row.lstrip().startswith(("#", ">")))
-            or (fence.language and index and _is_table(row))
+            or (fence.language and index and is_table(row))
         ):
             output = index
     if prompted < 0 and output < 0:
@@ -234,12 +227,6 @@ def _prompts(fence: Fence, name: str) -> Iterator[Diagnostic]:
         help=help,
         subject=f"{name}/prompt",
     )
-
-
-def _is_table(row: str) -> bool:
-    """Whether a line is the heading of a table that a program printed."""
-    columns = [each for each in re.split(r"  +|\t+", row.strip()) if each]
-    return len(columns) > 2 and all(_COLUMN.match(each) for each in columns)
 
 
 def _row(fence: Fence, index: int) -> Span:
@@ -265,7 +252,7 @@ def parses(view: PageView) -> Iterator[Diagnostic]:
             problem = _json(fence)
         elif word in SHELL:
             said = unclosed(fence.text)
-            if said is not None and not any(_PROMPT.match(row) for row in fence.text.split("\n")):
+            if said is not None and not any(PROMPT.match(row) for row in fence.text.split("\n")):
                 problem = ("shell", said) if not _NOT_WHOLE.search(fence.text) else None
         if problem is not None:
             message = f"not valid {problem[0]}: {problem[1]}"
@@ -278,7 +265,11 @@ def _yaml(fence: Fence) -> tuple[str, str] | None:
         return None
     _, found = read_documents(SourceFile(path=fence.span.file, text=fence.text))
     fault = next((each for each in found if each.code in ("TOC101", "TOC102")), None)
-    return ("YAML", f"line {fault.span.line} of the block: {fault.message}") if fault is not None else None
+    return (
+        ("YAML", f"line {fault.span.line} of the block: {fault.message.removeprefix('not valid YAML: ')}")
+        if fault is not None
+        else None
+    )
 
 
 def _json(fence: Fence) -> tuple[str, str] | None:

@@ -8,26 +8,31 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Literal
 
+from tocsin.check.shell import SHELLS, typed
 from tocsin.diag import Span
 from tocsin.ir.duration import parse_duration
 from tocsin.ir.sop import Body, Sop
 
-_UNFINISHED = re.compile(
-    r"""(?x) (?<![\w$`{/.#-]) (?P<word> TODO | TBD | TBA | FIXME ) (?![\w`}-])
-    | (?i:\blorem[ ]ipsum\b) | 待补充 | 待完善 | 待定稿 | 此处填写
-    | <[ ]*(?i:insert|add|fill[ ]in|describe|write)\b[ ][^<>\n]{1,80}>
-    | \[[ ]*(?i:insert|fill[ ]in|placeholder)\b[^\[\]\n]{0,80}\](?!\()"""
+_WORD = re.compile(
+    r"(?<![\w$`{/.#-])(?:TODO|TBD|TBA|FIXME)(?![\w`}-])|[Ll]orem [Ii]psum|LOREM IPSUM|待补充|待完善|待定稿|此处填写"
 )
-_MAYBE_UNFINISHED = ("TODO", "TBD", "TBA", "FIXME", "<", "[", "orem", "待", "此处")
-_COMMENT = re.compile(r"<!--.*?-->", re.S)
+_MAYBE_WORD = ("TODO", "TBD", "TBA", "FIXME", "orem ", "LOREM", "待", "此处")
+_GAP = re.compile(
+    r"<[ ]*(?i:insert|add|fill in|describe|write) [^<>\n]{1,80}>|\[[ ]*(?i:insert|fill in|placeholder)\b[^\[\]\n]{0,80}\](?!\()"
+)
+_MAYBE_GAP = ("nsert", "NSERT", "<add", "<Add", "ill in", "<desc", "<Desc", "<writ", "<Writ", "laceholder")
+_MOST = 20
+"""Places named of one kind on one page: whoever mends those sees the rest, and a page of nothing else costs no minutes."""
 _POD = re.compile(
-    r"(?<![\w./<{$-])[a-z](?:[a-z0-9]|-(?!-))*-(?=[a-z0-9]*[0-9])[bcdfghjklmnpqrstvwxz2456789]{8,10}-[bcdfghjklmnpqrstvwxz2456789]{5}(?![\w.-])"
+    r"-(?=[a-z]*[0-9])[bcdfghjklmnpqrstvwxz2456789]{8,10}-[bcdfghjklmnpqrstvwxz2456789]{5}(?![\w.-])"
 )
-_ADDRESS = re.compile(
-    r"(?<![\w./:-])(?:10\.\d{1,3}|172\.(?:1[6-9]|2\d|3[01])|192\.168)\.\d{1,3}\.\d{1,3}(?![\d./\w])"
-)
+"""The end that a Deployment gives to the names of its pods; the letters are those Kubernetes makes such names of."""
+_POD_NAME = re.compile(r"(?<![\w./<{$-])[a-z][a-z0-9-]*\Z")
+_ADDRESS = re.compile(r"1(?:0\.\d{1,3}|72\.(?:1[6-9]|2\d|3[01])|92\.168)\.\d{1,3}\.\d{1,3}(?!\.?\d|[/\w-])")
+_IN_A_WORD = re.compile(r"[\w./:-]\Z")
 _HOST = re.compile(
     r"(?<![\w./@<{$-])(?:ip-\d{1,3}-\d{1,3}-\d{1,3}-\d{1,3}[\w.-]*|(?=[a-z0-9-]*\d)[a-z0-9][a-z0-9-]{0,60}(?:\.[a-z0-9-]{1,60}){0,4}\.(?:internal|corp|intra|lan))(?![\w-])"
 )
@@ -35,6 +40,7 @@ _PERSON = re.compile(
     r"\b(?:[Aa]sk|[Pp]ing|[Cc]all|[Pp]hone|[Tt]alk to|[Ss]lack)\s(?P<who>[A-Z][a-z]{2,14})"
     r"(?=[.,;:)]|\s(?:to|for|on|if|who|or|and|before|about|first|when|in)\b|\s[A-Z][a-z]+[.,;)]|$)"
 )
+_VERBS = ("ask ", "Ask ", "ping ", "Ping ", " call ", "Call ", "hone ", "alk to ", "lack ")
 _MAIL = re.compile(r"(?<![\w.+-])[a-z]{2,20}\.[a-z]{2,20}@[a-z0-9-]{1,60}(?:\.[a-z0-9-]{1,60})+")
 _NOBODY = re.compile(
     "Support|Security|Platform|Database|Network(?:ing)?|Storage|Operations|Engineering|Product|Legal|Finance|Management|Vendor|Customer|Teams"
@@ -58,6 +64,23 @@ _HEDGE = re.compile(
 )
 _SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z`*_(\[]|$)|(?<=[。!?;])|\n\s*\n|\n(?=\s*(?:[-*+|#]|\d+\.)\s)")
 
+_LONGEST = 5_000
+"""Characters of a paragraph on one line."""
+_DIGIT = re.compile("[0-9]")
+_SUBJECTS = (
+    "alert",
+    "Alert",
+    "fire",
+    "Fire",
+    "firing",
+    "rigger",
+    "hreshold",
+    "page",
+    "阈值",
+    "告警",
+    "触发",
+    "报警",
+)
 _UNITS = {
     **dict.fromkeys(("s", "sec", "second", "秒"), 1),
     **dict.fromkeys(("m", "min", "minute", "分钟"), 60),
@@ -77,7 +100,7 @@ _VALUE = re.compile(
     r"""(?xi) (?: \bthreshold [ ] (?:of|is|=|:) [ ]? | \bthreshold:[ ] | 阈值(?:为|是|:|:)?[ ]?
     | \b(?:alert|alerts|fires|firing|triggers|triggered) \b [^.。\n]{0,100}? (?: [<>]=?[ ]?
       | \b(?:above|over|exceeds?|more[ ]than|greater[ ]than|higher[ ]than|below|under|less[ ]than|lower[ ]than)[ ] ) )
-    [`*"]{0,2} (?P<value>\d[\d,]*(?:\.\d+)?) [ ]?
+    [`*"]{0,2} (?P<value>\d[\d,]*(?:\.\d+)?) \s?
     (?P<unit>%|(?:percent|k|ms|s|secs?|seconds?|mins?|minutes?|hours?|h|days?|d)\b|[KMGT]i?B?\b)? (?![\w.:-]*[:/])"""
 )
 
@@ -92,6 +115,11 @@ class Quote:
     at: Span
 
 
+_FOR_EXAMPLE = re.compile(
+    r"(?i)\b(?:e\.g|i\.e|for example|for instance|example|such as|looks? like)\b|例如|比如|示例"
+)
+
+
 def place(path: str, body: Body, start: int, end: int) -> Span:
     """Where a piece of the prose stands in its file."""
     line = body.text.count("\n", 0, start)
@@ -104,27 +132,70 @@ def place(path: str, body: Body, start: int, end: int) -> Span:
 def unfinished(body: Body) -> Iterator[tuple[int, int]]:
     """The places of text somebody meant to write later."""
     text = body.text
-    if not any(each in text for each in _MAYBE_UNFINISHED):
-        return
-    hidden: Sequence[tuple[int, int]] | None = None
-    for match in _UNFINISHED.finditer(text):
-        if hidden is None:
-            hidden = [each.span() for each in _COMMENT.finditer(text)] if "<!--" in text else ()
-        if not any(first <= match.start() < last for first, last in hidden):
-            yield match.span()
+    found: list[tuple[int, int]] = []
+    for pattern, words in ((_WORD, _MAYBE_WORD), (_GAP, _MAYBE_GAP)):
+        if any(each in text for each in words):
+            found.extend(match.span() for match in pattern.finditer(text))
+    hidden = _comments(text) if found else []
+    shown = (each for each in sorted(found) if not any(first <= each[0] < last for first, last in hidden))
+    yield from islice(shown, _MOST)
+
+
+def _comments(text: str) -> list[tuple[int, int]]:
+    found: list[tuple[int, int]] = []
+    start = text.find("<!--")
+    while start >= 0 and len(found) < 1_000:
+        end = text.find("-->", start)
+        if end < 0:
+            break
+        found.append((start, end))
+        start = text.find("<!--", end)
+    return found
 
 
 def passing_names(body: Body, teams: frozenset[str]) -> Iterator[tuple[int, int, str]]:
-    """The places of pods, hosts, addresses and people the prose or a command names, and what each is."""
+    """The places of pods, hosts, addresses and people that the prose or a command names, and what each is. Output is somebody's example."""
     text = body.text
-    for pattern, what in ((_POD, "a pod"), (_ADDRESS, "an address"), (_HOST, "a host"), (_MAIL, "a person")):
-        if pattern is _MAIL and "@" not in text:
-            continue
-        for match in pattern.finditer(text):
-            yield match.start(), match.end(), what
-    for match in _PERSON.finditer(text):
-        if not _NOBODY.fullmatch(match["who"]) and match["who"].lower() not in teams:
-            yield match.start("who"), match.end("who"), "a person"
+    found: list[tuple[int, int, str]] = []
+    for match in _POD.finditer(text):
+        name = _POD_NAME.search(text, max(0, match.start() - 200), match.start())
+        if name is not None:
+            found.append((name.start(), match.end(), "a pod"))
+    if any(each in text for each in ("10.", "172.", "192.168.")):
+        found.extend(
+            (match.start(), match.end(), "an address")
+            for match in _ADDRESS.finditer(text)
+            if not _IN_A_WORD.search(text, max(0, match.start() - 1), match.start())
+        )
+    if any(each in text for each in ("ip-", ".internal", ".corp", ".intra", ".lan")):
+        found.extend((match.start(), match.end(), "a host") for match in _HOST.finditer(text))
+    if "@" in text:
+        found.extend((match.start(), match.end(), "a person") for match in _MAIL.finditer(text))
+    if any(each in text for each in _VERBS):
+        found.extend(
+            (match.start("who"), match.end("who"), "a person")
+            for match in _PERSON.finditer(text)
+            if not _NOBODY.fullmatch(match["who"]) and match["who"].lower() not in teams
+        )
+    shown: frozenset[int] | None = None
+    for start, end, what in sorted(found)[:_MOST]:
+        if shown is None:
+            shown = _output_lines(body)
+        near = text[max(text.rfind("\n", 0, start), start - 120) : end + 40]
+        if text.count("\n", 0, start) not in shown and not _FOR_EXAMPLE.search(near):
+            yield start, end, what
+
+
+def _output_lines(body: Body) -> frozenset[int]:
+    """The lines (from 0) of blocks that nobody types: output, configuration, recorded answers."""
+    found: set[int] = set()
+    for fence in body.fences:
+        first = fence.span.line - body.first_line
+        lines = range(first, fence.span.end_line - body.first_line + 1)
+        found.update(lines)
+        if fence.language.lower() in SHELLS:
+            found.difference_update(first + each for each in typed(fence.text))
+    return frozenset(found)
 
 
 def impact_words(sop: Sop, pages: bool) -> Iterator[tuple[int, int]]:
@@ -140,7 +211,7 @@ def impact_words(sop: Sop, pages: bool) -> Iterator[tuple[int, int]]:
     lines = body.text.split("\n")
     offset = sum(len(each) + 1 for each in lines[:first])
     section = "\n".join(lines[first:after])
-    for match in (_CALM if pages else _LOUD).finditer(section):
+    for match in islice((_CALM if pages else _LOUD).finditer(section), _MOST):
         if not _HEDGE.search(_sentence(section, match.start(), match.end())):
             yield offset + match.start(), offset + match.end()
 
@@ -155,35 +226,46 @@ def _sentence(text: str, start: int, end: int) -> str:
 
 def quotes(path: str, body: Body) -> Iterator[Quote]:
     """The numbers the prose gives for the rule that leads here. Blocks of code say nothing about it."""
-    text = body.text
-    low = text.lower()
-    if not any(
-        each in low
-        for each in ("threshold", "fires", "firing", "trigger", "alert", "阈值", "告警", "触发", "报警")
-    ):
-        return
     blocks = [
-        (each.span.line - body.first_line, each.span.end_line - body.first_line) for each in body.fences
+        (each.span.line - body.first_line - 1, each.span.end_line - body.first_line + 1)
+        for each in body.fences
     ]
+    yield from islice(_all_quotes(path, body, blocks), _MOST)
 
-    def outside(at: int) -> bool:
-        line = text.count("\n", 0, at)
-        return not any(first <= line <= last for first, last in blocks)
 
+def _all_quotes(path: str, body: Body, blocks: Sequence[tuple[int, int]]) -> Iterator[Quote]:
+    offset = 0
+    for number, line in enumerate(body.text.split("\n")):
+        begin, offset = offset, offset + len(line) + 1
+        if _DIGIT.search(line) is None or not any(each in line for each in _SUBJECTS):
+            continue
+        if any(first <= number <= last for first, last in blocks):
+            continue
+        # A unit may stand on the next line.
+        for kind, seconds, start, end in _quoted(f"{line[:_LONGEST]}\n{body.text[offset : offset + 10]}"):
+            at = (begin + start, begin + end)
+            said = " ".join(body.text[slice(*at)].split())
+            yield Quote(kind=kind, number=seconds, text=said, at=place(path, body, *at))
+
+
+def _quoted(line: str) -> Iterator[tuple[Literal["for", "threshold"], float, int, int]]:
     for pattern in (_FOR, _FOR_ZH):
-        for match in pattern.finditer(text):
+        for match in pattern.finditer(line):
             which = "2" if pattern is _FOR_ZH and match["count"] is None else ""
             unit = match[f"unit{which}"].lower()
             seconds = float(match[f"count{which}"]) * _UNITS[unit if unit in _UNITS else unit.rstrip("s")]
-            at = (match.start(f"count{which}"), match.end(f"unit{which}"))
-            if outside(at[0]):
-                yield Quote(kind="for", number=seconds, text=text[slice(*at)], at=place(path, body, *at))
-    for match in _VALUE.finditer(text):
+            yield "for", seconds, match.start(f"count{which}"), match.end(f"unit{which}")
+    for match in _VALUE.finditer(line):
+        if _FOR_EXAMPLE.search(line, match.end()):
+            continue
         unit = (match["unit"] or "").lower().rstrip("s")
         number = float(match["value"].replace(",", "")) * _UNITS.get(unit or "s", 1)
-        at = (match.start("value"), match.end("unit") if match["unit"] else match.end("value"))
-        if outside(at[0]):
-            yield Quote(kind="threshold", number=number, text=text[slice(*at)], at=place(path, body, *at))
+        yield (
+            "threshold",
+            number,
+            match.start("value"),
+            match.end("unit") if match["unit"] else match.end("value"),
+        )
 
 
 _NUMBER = re.compile(r"(?<![\w.:])(\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)(?![\w.:])")

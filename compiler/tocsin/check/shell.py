@@ -9,11 +9,51 @@ from __future__ import annotations
 import re
 
 _HEREDOC = re.compile(r"<<(-?)\s*(?:'([^'\n]+)'|\"([^\"\n]+)\"|\\?([A-Za-z_][A-Za-z0-9_]*))")
+SHELLS = frozenset({"sh", "bash", "shell", "zsh", "console", "shell-session", "sh-session", "terminal"})
+"""Languages of blocks in which somebody types commands."""
 _WHOLE = re.compile(r"""(?s)\\.|'[^']*'|"(?:[^"\\$`]|\\.|\$(?!\())*"|(?:(?<=[\s;&|()])|\A)#[^\n]*""")
 """What is plainly whole; most blocks hold nothing else, and the slow way begins where something is left."""
 _SPECIAL = re.compile(r"[\\#'\"`<()\n]")
+_DEEPEST = 40
 _CASE = re.compile(r"\bcase\b.*\bin\b", re.DOTALL)
 _WORD_ENDS = " \t\n;&|()"
+
+PROMPT = re.compile(
+    r"""(?x) [ \t]* (?:
+      \$[ ]+(?=\S)
+    | (?:\([\w.-]+\)[ ])? [\w.-]+@[\w.-]+ (?:[:~ /][^\n#$%]{0,80})? [\#$%] [ ]+ (?=\S)
+    | \[ [\w.-]+ @ [\w.-]+ [^\]\n]{0,80} \] [\#$%] [ ]* (?=\S)
+    | (?:sh|bash)-\d[\d.]*[\#$][ ]+ (?=\S)
+    | PS[ ][A-Z]:\\[^>\n]*>
+    | (?:mysql|postgres|psql|redis|mongo|test)>[ ]+ (?=\S) | MariaDB[ ]\[[^\]\n]{1,60}\]>[ ]+ (?=\S) | \w{1,40}=[\#>][ ]+ (?=\S)
+    )"""
+)
+"""A prompt in front of a command, of a shell or of a database's client."""
+
+_COLUMN = re.compile(r"[A-Z][A-Z0-9_()%/ -]*\Z")
+_LOGGED = re.compile(r"[ \t]*(?:\d{4}-\d\d-\d\d[T ]\d\d:|[A-Z][a-z]{2} [ \d]\d \d\d:\d\d)")
+"""How the line of a log begins."""
+
+
+def typed(text: str) -> frozenset[int]:
+    """The lines (from 0) of a block that somebody typed: where prompts stand, those and what they go on in; elsewhere all but tables and logs."""
+    rows = text.split("\n")
+    found: set[int] = set()
+    going_on = False
+    for index, row in enumerate(rows):
+        if going_on or PROMPT.match(row):
+            found.add(index)
+            going_on = row.rstrip().endswith("\\")
+    if found:
+        return frozenset(found)
+    end = next((index for index, row in enumerate(rows) if is_table(row)), len(rows))
+    return frozenset(index for index in range(end) if not _LOGGED.match(rows[index]))
+
+
+def is_table(row: str) -> bool:
+    """Whether a line is the heading of a table that a program printed."""
+    columns = [each for each in re.split(r"  +|\t+", row.strip()) if each]
+    return len(columns) > 2 and all(_COLUMN.match(each) for each in columns)
 
 
 def unclosed(text: str) -> str | None:
@@ -41,7 +81,7 @@ def unclosed(text: str) -> str | None:
                 return f"the quote {char} is not closed"
             at = end
             continue
-        if char == "<" and "((" in text[text.rfind("\n", 0, at) + 1 : at]:
+        if char == "<" and "((" in text[max(0, at - 200) : at].rpartition("\n")[2]:
             at += 1  # a shift, in arithmetic
             continue
         if char == "<" and (match := _HEREDOC.match(text, at)) and text[at : at + 3] != "<<<":
@@ -71,8 +111,10 @@ def unclosed(text: str) -> str | None:
     return "a bracket ( is not closed" if depth > 0 and not loose else None
 
 
-def _quoted(text: str, at: int) -> int | None:
-    """Behind the quote that opens at `at`; None where it stays open."""
+def _quoted(text: str, at: int, depth: int = 0) -> int | None:
+    """Behind the quote that opens at `at`; None where it stays open. Deeper than anybody nests is not looked at, and passes."""
+    if depth > _DEEPEST:
+        return len(text)
     quote = text[at]
     if quote == "'" and at and text[at - 1] == "$":
         quote = "$"  # $'...' knows escapes
@@ -86,7 +128,7 @@ def _quoted(text: str, at: int) -> int | None:
             return at + 1
         if quote == '"' and char == "$" and text.startswith("$(", at):
             # A command inside a string has quotes of its own.
-            end = _command(text, at + 2)
+            end = _command(text, at + 2, depth + 1)
             if end is None:
                 return None
             at = end
@@ -95,22 +137,22 @@ def _quoted(text: str, at: int) -> int | None:
     return None
 
 
-def _command(text: str, at: int) -> int | None:
-    depth = 1
+def _command(text: str, at: int, depth: int) -> int | None:
+    brackets = 1
     while at < len(text):
         char = text[at]
         if char == "\\":
             at += 2
             continue
         if char in "'\"`":
-            end = _quoted(text, at)
+            end = _quoted(text, at, depth)
             if end is None:
                 return None
             at = end
             continue
         if char in "()":
-            depth += 1 if char == "(" else -1
-            if depth == 0:
+            brackets += 1 if char == "(" else -1
+            if brackets == 0:
                 return at + 1
         at += 1
     return None

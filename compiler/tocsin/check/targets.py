@@ -18,7 +18,7 @@ LINKS = re.compile(
 )
 """Names of annotations that are links of any kind."""
 _PLACEHOLDER = re.compile(
-    r"(?i)\s*(?:to-?do|tbd|tba|fixme|n/?a|none|null|xxx+|changeme|placeholder|<[^>]*>|\.{3}|-+|\?+|#)\s*\Z"
+    r"(?i)\A\s*(?:to-?do|tbd|tba|fixme|n/?a|none|null|xxx+|changeme|placeholder|<[^>]*>|\.{3}|-+|\?+|#)\s*\Z"
     r"|\A\s*(?:https?://)?[^/?#]*\b(?:todo|tbd|changeme|placeholder|your-?(?:domain|company|org|site|host)\w*)\b"
     r"|(?:/|=)(?:todo|tbd|changeme|placeholder|xxx+)(?:[/?#]|\Z)"
 )
