@@ -28,6 +28,7 @@ from tocsin.errors import (
 )
 from tocsin.remote.access import Basic, Bearer, Secret, Tls
 from tocsin.remote.http import Door, Limits, Timeouts, WriteInReadOnly
+from tocsin.remote.lanes import in_lanes
 from tocsin.remote.request import Body
 from tocsin.remote.retry import Patience
 
@@ -570,3 +571,25 @@ def test_files_that_are_not_there_are_named_first(tmp_path: Path) -> None:
             Door("https://x", clock=FakeClock(), tls=tls)
     with pytest.raises(UsageError):
         Door("https://x", clock=FakeClock(), tls=Tls(client_key=tmp_path))
+
+
+# Many at once ----------------------------------------------------------------------------------------------
+
+
+def test_many_threads_share_a_few_connections(world: World) -> None:
+    server = world.server(lambda seen, _number: reply(200, {"path": seen.target}))
+    watched: list[str] = []
+    door = world.door(
+        server.url,
+        limits=Limits(connections=3),
+        watch=lambda method, endpoint: watched.append(f"{method} {endpoint}"),
+    )
+    outcomes = in_lanes(
+        range(60),
+        lambda number: door.get(f"n{number}").json().text("path"),
+        lane=lambda number: number,
+        workers=12,
+    )
+    assert [each.result for each in outcomes] == [f"/n{number}" for number in range(60)]
+    assert server.connections <= 3
+    assert door.sent == {"GET": 60} and len(set(watched)) == 60
