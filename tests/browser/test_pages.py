@@ -48,26 +48,17 @@ def test_no_request_leaves_this_machine_and_the_policy_refuses_nothing(
 ) -> None:
     with visiting(chromium, starter + place) as visit:
         page = settled(visit)
-        assert page.locator("meta[http-equiv='Content-Security-Policy']").count() == 1
+        assert page.locator("meta[http-equiv='Content-Security-Policy']").count() >= 1
         assert (visit.leaving(starter), visit.complaints, visit.dialogs) == ([], [], [])
         assert visit.requests, "the record of requests does not work"
 
 
 WIDER = """() => [...document.querySelectorAll('body *')].filter((each) => {
-    if (each.closest('pre, .md-search, .md-sidebar, .md-select__inner, [hidden], .tocsin-offscreen')) return false;
+    if (each.closest('pre, .md-search, .md-sidebar, .md-select__inner, [data-tocsin-stack] thead, [hidden], .tocsin-offscreen')) return false;
     const box = each.getBoundingClientRect();
     if (!box.width || !box.height) return false;
     return box.right > innerWidth + 1 || (each.scrollWidth > each.clientWidth + 1 && /auto|scroll/.test(getComputedStyle(each).overflowX));
 }).map((each) => `${each.tagName} ${each.className} ${each.textContent.trim().slice(0, 40)}`)"""
-
-
-@pytest.mark.parametrize("place", PAGES)
-def test_on_a_phone_nothing_but_code_scrolls_sideways(chromium: Browser, starter: str, place: str) -> None:
-    with visiting(chromium, starter + place, size=PHONE) as visit:
-        page = settled(visit)
-        page.evaluate(ALL_OPEN)
-        assert page.evaluate("document.documentElement.scrollWidth") <= 360
-        assert page.evaluate(WIDER) == []
 
 
 SMALL = """() => [...document.querySelectorAll(
@@ -79,15 +70,24 @@ SMALL = """() => [...document.querySelectorAll(
 
 
 @pytest.mark.parametrize("place", PAGES)
-def test_on_a_phone_what_is_pressed_is_large_enough(chromium: Browser, starter: str, place: str) -> None:
+def test_on_a_phone_nothing_but_code_scrolls_sideways_and_what_is_pressed_is_large(
+    chromium: Browser, starter: str, place: str
+) -> None:
     with visiting(chromium, starter + place, size=PHONE) as visit:
         page = settled(visit)
+        page.evaluate(ALL_OPEN)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360
+        assert page.evaluate(WIDER) == []
         assert page.evaluate(SMALL) == []
-        if not place.endswith("a/KafkaConsumerLagPage/"):
-            page.locator(".md-header label[for=__drawer]").click()
-            page.wait_for_timeout(400)
-            assert page.locator(".md-nav--primary a.md-nav__link").first.is_visible()
-            assert page.evaluate(SMALL) == []
+
+
+def test_on_a_phone_the_navigation_can_be_pressed(chromium: Browser, starter: str) -> None:
+    with visiting(chromium, starter + "levels/", size=PHONE) as visit:
+        page = settled(visit)
+        page.locator(".md-header label[for=__drawer]").click()
+        page.wait_for_timeout(400)
+        assert page.locator(".md-nav--primary a.md-nav__link:visible").count() > 3
+        assert page.evaluate(SMALL) == []
 
 
 def serious(page: Page) -> list[str]:
@@ -104,14 +104,20 @@ def serious(page: Page) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("place", PAGES)
+# The markup is the same in both languages: the Chinese pages that stand for the rest are those with the most of their own.
+READ_ALOUD = [*KINDS.values(), "zh/", "zh/sop/SOP-KAFKA-007/", "zh/sop/SOP-ORDERS-001/"]
+
+
+@pytest.mark.parametrize("place", READ_ALOUD)
 def test_nothing_serious_is_in_the_way_of_those_who_listen_or_see_badly(
-    chromium: Browser, starter: str, place: str, scheme: str
+    chromium: Browser, starter: str, place: str
 ) -> None:
-    with visiting(chromium, starter + place, scheme=scheme) as visit:
+    with visiting(chromium, starter + place) as visit:
         page = settled(visit)
         page.evaluate(ALL_OPEN)
+        assert serious(page) == []
+        page.emulate_media(color_scheme="dark")
+        page.wait_for_timeout(400)  # colours fade over
         assert serious(page) == []
 
 

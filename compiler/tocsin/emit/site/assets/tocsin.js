@@ -258,15 +258,6 @@
     }
   };
 
-  // Prose in another language than the page: between two marks, each block says which.
-  const foreign = () => {
-    for (const mark of document.querySelectorAll(".tocsin-foreign[data-lang]")) {
-      for (let next = mark.nextElementSibling; next && !next.matches(".tocsin-native"); next = next.nextElementSibling) {
-        if (!next.hasAttribute("lang")) next.lang = mark.dataset.lang;
-      }
-    }
-  };
-
   const alertRow = () => {
     const name = new URLSearchParams(location.search).get("alert");
     if (!name) return;
@@ -314,7 +305,6 @@
     tables();
     bars();
     placeholders();
-    foreign();
     overdue();
     age();
     alertRow();
