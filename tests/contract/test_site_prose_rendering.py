@@ -139,7 +139,7 @@ ELEMENTS = {
 }  # fmt: skip
 """Every element and attribute a page of prose may hold."""
 CLASSES = re.compile(
-    r"headerlink|mermaid|highlight|language-[a-z0-9_+-]+|tocsin-(?:read|change|destructive|output|promql)|[a-z]{1,3}[0-9]?"
+    r"headerlink|mermaid|highlight|language-[a-z0-9_+-]+|tocsin-(?:read|change|destructive|output|promql)|-?[A-Za-z]{1,3}[0-9]?(?:-[A-Za-z]+)*|-[A-Z][a-z]+"
 )
 
 
