@@ -83,7 +83,7 @@ def read_ledger(file: SourceFile | None) -> tuple[Ledger, tuple[Diagnostic, ...]
         data = json.loads(file.text)
         rules = {key: (str(row["digest"]), str(row["version"])) for key, row in data.get("rules", {}).items()}
         sops = {key: (str(row["digest"]), str(row["version"])) for key, row in data.get("sops", {}).items()}
-        site = {str(key): tuple(str(each) for each in row) for key, row in data.get("site", {}).items()}
+        site = {key: _anchors(row) for key, row in data.get("site", {}).items()}
         release = str(data.get("release", "unreleased"))
         return Ledger(release=release, rules=rules, sops=sops, site=site, lines=_lines(file.text, site)), ()
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
@@ -97,6 +97,12 @@ def read_ledger(file: SourceFile | None) -> tuple[Ledger, tuple[Diagnostic, ...]
                 help="restore it from Git: `tocsin release` alone writes it",
             ),
         )
+
+
+def _anchors(row: object) -> tuple[str, ...]:
+    if not isinstance(row, list) or not all(isinstance(each, str) for each in row):
+        raise TypeError("anchors are a list of names")
+    return tuple(row)
 
 
 def _lines(text: str, names: Iterable[str]) -> dict[str, int]:
