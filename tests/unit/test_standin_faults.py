@@ -198,6 +198,7 @@ def test_an_edit_is_kept_whole_or_not(api: Driver) -> None:
         edit.delete_rule("b")
         edit.folder("ops", "Operations")
     assert api.rule("a")["title"] == "by hand"
+    assert api.standin.org().rules["a"].version == 2
     assert [found["uid"] for found in api.get_group().json["rules"]] == ["a", "c", "d", "fresh"]
     assert api.standin.log.writes() == []
 
