@@ -22,7 +22,8 @@ from tocsin.ir.sop import Sop
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 _STYLE = (
-    ":root{color-scheme:light dark;background:Canvas;color:CanvasText}body{font:1.1rem/1.5 system-ui,sans-serif;max-width:46rem;margin:0 auto;padding:1rem;overflow-wrap:anywhere}"
+    ":root{color-scheme:light dark;background:Canvas;color:CanvasText}"
+    "body{font:1.1rem/1.5 system-ui,sans-serif;max-width:46rem;margin:0 auto;padding:1rem;overflow-wrap:anywhere}"
     "pre{white-space:pre-wrap}h1{font-size:1.6rem}a.go{display:block;padding:.8rem;border:2px solid;margin:1rem 0}"
     "td,th{text-align:left;vertical-align:top;padding:0 .6rem .3rem 0}th,td:nth-child(2),td:last-child{overflow-wrap:normal;white-space:nowrap}"
 )
