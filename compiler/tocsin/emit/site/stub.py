@@ -24,7 +24,7 @@ _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-
 _STYLE = (
     ":root{color-scheme:light dark;background:Canvas;color:CanvasText}"
     "body{font:1.1rem/1.5 system-ui,sans-serif;max-width:46rem;margin:0 auto;padding:1rem;overflow-wrap:anywhere}"
-    "pre{white-space:pre-wrap}h1{font-size:1.6rem}a.go{display:block;padding:.8rem;border:2px solid;margin:1rem 0}"
+    "pre{white-space:pre-wrap}h1{font-size:1.35rem}a.go{display:block;padding:.8rem;border:2px solid;margin:1rem 0}"
     "td,th{text-align:left;vertical-align:top;padding:0 .6rem .3rem 0}th,td:nth-child(2),td:last-child{overflow-wrap:normal;white-space:nowrap}"
 )
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
