@@ -16,7 +16,7 @@ from tocsin.errors import MachineError
 from tocsin.ir.artifact import Artifact
 
 TODAY = "2026-11-21"
-MKDOCS = "site_name: x\nsite_dir: ../../built/en\ntheme: {name: material, font: false}\nplugins: []\n"
+MKDOCS = "site_name: x\ntheme: {name: material, font: false}\nplugins: []\n"
 STRICT = "validation: {links: {anchors: warn, not_found: warn}}\n"
 
 

@@ -43,7 +43,7 @@ class Preview:
                 )
                 if not whole:
                     self._drop_stale(plan, language, built)
-                argv, env = mkdocs_command(strict=False)
+                argv, env = mkdocs_command(language, strict=False)
                 argv = [*argv, *([] if whole else ["--dirty"])]
                 run = stack.enter_context(start("mkdocs", argv, cwd=tree / language, env=env))
                 runs.append((language, whole, run))

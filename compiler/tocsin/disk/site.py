@@ -145,16 +145,17 @@ def _generate(plan: Plan, work: Path, finish: Finish, tidy: Tidy) -> list[str]:
     return problems
 
 
-def mkdocs_command(*, strict: bool = True) -> tuple[list[str], dict[str, str]]:
+def mkdocs_command(language: str, *, strict: bool = True) -> tuple[list[str], dict[str, str]]:
     """The generator's command line, for the folder of one language's tree, and what its environment adds."""
     # Without -q: with it, a dead anchor ends with 0. With -P the tree itself is no place to import from.
     argv = [sys.executable, "-P", "-m", "mkdocs", "build", "--config-file", "mkdocs.yml"]
+    argv += ["--site-dir", f"../../built/{language}"]
     env = {"SOURCE_DATE_EPOCH": _FIXED_TIME, "NO_MKDOCS_2_WARNING": "1", "PYTHONHASHSEED": "0"}
     return [*argv, *(["--strict"] if strict else [])], env
 
 
 def _mkdocs(folder: Path) -> Running:
-    argv, env = mkdocs_command()
+    argv, env = mkdocs_command(folder.name)
     return start("mkdocs", argv, cwd=folder, env=env)
 
 

@@ -25,8 +25,6 @@ SCRIPTS = ("tocsin.js", "mermaid-lazy.js")
 """What every page loads; `home.js` and the lookup data belong to the home page alone."""
 WORKER = "iframe-worker-disk.js"
 """Lets the search of a site on disk work; under another name the theme would load its own from the network."""
-BUILT = "../../built"
-"""Where the generator writes, seen from a language's mkdocs.yml."""
 _THEME_LANGUAGES = {"zh": "zh"}
 _INSIDE_NAMES = r"|(?!\b)(?=[A-Z][a-z])|&[lg]t;"
 """`KafkaConsumerLag` is found by `consumer`."""
@@ -58,7 +56,6 @@ def mkdocs_yml(
         **({"site_description": escape(site.description)} if site.description else {}),
         **({"copyright": escape(site.copyright)} if site.copyright else {}),
         "docs_dir": "docs",
-        "site_dir": f"{BUILT}/{language}",
         "use_directory_urls": not pack,
         "theme": _theme(site, language, pack=pack),
         "plugins": [_search(language), *(["offline"] if pack else [])],
