@@ -99,6 +99,14 @@ def undo(target: Target, journal: Journal) -> Outcome:
         replace(each, state="undone" if each.state in ("written", "already") else "not-undone")
         for each in results
     )
+    for folder in reversed(plan.folders):
+        try:
+            stays = (
+                "" if target.remove_folder(folder) else "it stays: the server does not say that it is empty"
+            )
+        except RemoteError as error:
+            stays = error.message
+        book.note(journal, "folder", uid=folder.uid, say=f"undone {stays}".strip())
     book.note(journal, "end", say="undone")
     return Outcome(results=undone, undone=True)
 

@@ -39,7 +39,8 @@ class RulesClient(Protocol):
 class FoldersClient(Protocol):
     """Its folders."""
 
-    def all(self, *, nested: bool = True) -> tuple[LiveFolder, ...]: ...
+    def covering(self, uids: Iterable[str]) -> tuple[LiveFolder, ...]: ...
+    def remove_empty(self, uid: str) -> bool: ...
     def ensure(self, uid: str, title: str, parent_uid: str = "") -> LiveFolder: ...
 
 
@@ -76,18 +77,27 @@ class ByUid(Protocol):
 
 
 class GrafanaTarget:
-    """A Grafana as `Target`. `editable` leaves rules open to people in the UI, as the environment's `provenance` says."""
+    """A Grafana as `Target`. `editable` leaves rules open to people in the UI, as the environment's `provenance` says; `folders` are those
+    a plan may want beside the ones that hold rules."""
 
-    def __init__(self, client: GrafanaClient, by_uid: ByUid, *, editable: bool = False) -> None:
+    def __init__(
+        self,
+        client: GrafanaClient,
+        by_uid: ByUid,
+        *,
+        editable: bool = False,
+        folders: frozenset[str] = frozenset(),
+    ) -> None:
         self._client = client
         self._by_uid = by_uid
         self._editable = editable
+        self._wanted = folders
 
     def read(self) -> Live:
         """Everything there is."""
         client = self._client
         rules = client.rules.all()
-        folders = client.folders.all()
+        folders = client.folders.covering({each.folder_uid for each in rules} | self._wanted)
         states = client.states()
         actor = client.actor()
         return Live(
@@ -120,6 +130,10 @@ class GrafanaTarget:
         """The folder under its own uid."""
         self._client.folders.ensure(folder.uid, folder.title, folder.parent)
 
+    def remove_folder(self, folder: Folder) -> bool:
+        """The folder gone, if this Grafana can say that it is empty."""
+        return self._client.folders.remove_empty(folder.uid)
+
     def write_group(self, group: Group, known: frozenset[str]) -> None:
         """The group whole, in one request where the version can."""
         made = GrafanaGroup(
@@ -139,7 +153,7 @@ class GrafanaTarget:
         states = self._client.states()
         named = all(each.uid for group in states for each in group.rules)
         rules = () if named else self._client.rules.all()
-        folders = () if named else self._client.folders.all()
+        folders = () if named else self._client.folders.covering({each.folder_uid for each in rules})
         return {uid: _state(each) for uid, each in self._by_uid(states, rules, folders).items()}
 
     def _groups(

@@ -227,6 +227,9 @@ class Target(Protocol):
     def make_folder(self, folder: Folder) -> None:
         """The folder, if it is not there."""
 
+    def remove_folder(self, folder: Folder) -> bool:
+        """The folder gone if it is certainly empty; False where it stays."""
+
     def write_group(self, group: Group, known: frozenset[str]) -> None:
         """The group made equal to `group`, whole; `known` are the uids the server has already."""
 
