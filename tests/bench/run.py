@@ -22,6 +22,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tests.bench.generate import Size, generate
+from tests.bench.site import bench_site
 from tests.real import components
 
 TODAY = "2026-11-21"
@@ -183,6 +184,7 @@ def main() -> int:
             end=" ",
         )
         print(f"promtool {peak([promtool, 'check', 'rules', *compiled], rules.env):.0f} MB")
+        bench_site(full, cache, TODAY, max(1, options.rounds // 2))
     return 0
 
 
