@@ -167,7 +167,7 @@ def passing_names(body: Body, teams: frozenset[str]) -> Iterator[tuple[int, int,
             for match in _ADDRESS.finditer(text)
             if not _IN_A_WORD.search(text, max(0, match.start() - 1), match.start())
         )
-    if any(each in text for each in ("ip-", ".internal", ".corp", ".intra", ".lan")):
+    if any(each in text for each in ("ip-1", ".internal", ".corp", ".intra", ".lan")):
         found.extend((match.start(), match.end(), "a host") for match in _HOST.finditer(text))
     if "@" in text:
         found.extend((match.start(), match.end(), "a person") for match in _MAIL.finditer(text))
