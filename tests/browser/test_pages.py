@@ -57,7 +57,7 @@ WIDER = """() => [...document.querySelectorAll('body *')].filter((each) => {
     if (each.closest('pre, .md-search, .md-sidebar, .md-select__inner, [data-tocsin-stack] thead, [hidden], .tocsin-offscreen')) return false;
     const box = each.getBoundingClientRect();
     if (!box.width || !box.height) return false;
-    return box.right > innerWidth + 1 || (each.scrollWidth > each.clientWidth + 1 && /auto|scroll/.test(getComputedStyle(each).overflowX));
+    return box.right > 361 || (each.scrollWidth > each.clientWidth + 1 && /auto|scroll/.test(getComputedStyle(each).overflowX));
 }).map((each) => `${each.tagName} ${each.className} ${each.textContent.trim().slice(0, 40)}`)"""
 
 
