@@ -84,7 +84,9 @@ def changed_alerts(
         for each in versions if wanted else ():
             before.update(read(each.path, each.before, wanted))
             after.update(read(each.path, each.after, wanted))
-        found.update((id, change) for id in sorted(wanted & after.keys()) if id in before and before[id] != after[id])
+        found.update(
+            (id, change) for id in sorted(wanted & after.keys()) if id in before and before[id] != after[id]
+        )
     return found
 
 
