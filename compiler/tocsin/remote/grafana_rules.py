@@ -43,9 +43,12 @@ class Rules:
         return tuple(_live(each) for each in self._door.get(*_PATH, "alert-rules").json().each())
 
     def get(self, uid: str) -> LiveRule | None:
-        """One rule; None where there is none. Before 10.0 a missing one is answered as a fault of the server, so the list is asked."""
-        if not supports("grafana", "api", "missing_rule_is_404", self._version):
-            return next((each for each in self.all() if each.rule.uid == uid), None)
+        """One rule; None where there is none. Before 10.0 a missing one is answered as a fault of the server, so the list is asked whether
+        it is there; that list says no provenance, and the rule by itself does."""
+        if not supports("grafana", "api", "missing_rule_is_404", self._version) and not any(
+            each.rule.uid == uid for each in self.all()
+        ):
+            return None
         answer = self._door.get(*_PATH, "alert-rules", uid, accept=(200, 404))
         return _live(answer.json()) if answer.status == 200 else None
 

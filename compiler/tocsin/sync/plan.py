@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 
 from tocsin.sync.compare import changes_meaning, differences, effect_of, silences_lost
 from tocsin.sync.guard import Guard, group_refusals, stops
+from tocsin.sync.hold import lasts, too_long
 from tocsin.sync.values import (
     Action,
     Change,
@@ -213,9 +214,14 @@ def _change(
 def _paused(rule: Rule, old: Rule, now: str) -> tuple[Rule, tuple[str, ...]]:
     """The rule with the pause it should have: a hold that lasts is honoured, one that ended ends, a pause by hand stays."""
     if old.hold is not None:
-        if old.hold.until > now:
+        if lasts(old.hold, now):
             held = f"held by {old.hold.by} until {old.hold.until}: {old.hold.reason}"
-            return replace(rule, paused=True, hold=old.hold), (held,)
+            long = (
+                ("held for more than 7 days, which no hold may be: end it with `tocsin hold --release`",)
+                if too_long(old.hold, now)
+                else ()
+            )
+            return replace(rule, paused=True, hold=old.hold), (held, *long)
         return rule, (f"the hold by {old.hold.by} ended at {old.hold.until}",)
     if old.paused and not rule.paused:
         return replace(rule, paused=True), ("paused on the server by hand: it stays paused",)
