@@ -159,6 +159,10 @@ SHAPES: dict[str, Shape] = {
     ),
     r"^[a-zA-Z0-9_:-]{1,120}$": Shape(_RECORD_ID, "job:errors:rate5m", _matching(r"[^a-zA-Z0-9_:-]+")),
     r"^https?://[^\s]+$": Shape("an address", "https://runbooks.example.org"),
+    r"^[A-Za-z0-9][A-Za-z0-9._/-]*$": Shape("the name of a branch", "main", _matching(r"[^A-Za-z0-9._/-]+")),
+    r"^(?!/)(?!.*(?:^|/)\.\.?(?:/|$))[A-Za-z0-9._/-]+\.(png|jpg|jpeg|webp|gif|ico)$": Shape(
+        "a picture below site/: png, jpg, webp, gif or ico", "images/logo.png"
+    ),
     r"^[a-z]{2}$": Shape("a language of two letters", "en or zh", _language),
     r"^TOC[0-9]{3}$": Shape("the code of a check", "TOC512", _code),
     r"^[0-9]+\.[0-9]+(\.[0-9]+)?$": Shape("a version", "2.53 or 12.1.2", _version),
