@@ -8,9 +8,9 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import yaml
-
 from tests.builders import project
 from tests.real.components import VERSIONS, promtool
+
 from tocsin.ir.project import Site
 from tocsin.resolve.texts import runbook_link
 
