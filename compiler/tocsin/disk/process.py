@@ -135,7 +135,7 @@ class Running:
 def start(name: str, argv: Sequence[str], *, cwd: Path, env: Mapping[str, str] | None = None) -> Running:
     """Starts `argv`, called `name` in sentences, and does not wait. MachineError where it cannot be started."""
     # A file and not a pipe: nobody reads while it works, and a full pipe would stop it.
-    said = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")
+    said = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115  (it lives as long as the program)
     try:
         process = subprocess.Popen(
             list(argv),
