@@ -20,7 +20,12 @@ _AROUND = (
 )
 
 ROLES: dict[str, frozenset[str]] = {
-    "admin": frozenset((*_PROVISIONING, *_AROUND, "provisioning:reload", "alert.notifications:write")),
+    "admin": frozenset(
+        (
+            *(*_PROVISIONING, *_AROUND, "provisioning:reload", "alert.notifications:write"),
+            *("datasources:create", "datasources:delete"),
+        )
+    ),
     # Contract 1.10: the least a writer needs.
     "provisioner": frozenset((*_PROVISIONING, *_AROUND)),
     # Can do everything but make folders.

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+from tests.standin import binding
 from tests.standin.calls import Call
 from tests.standin.errors import Refusal, Reply, as_json
 from tests.standin.records import Datasource
 
 COMMIT = "5f2a1c0d9b"
+_SOURCE: binding.Fields = {
+    "uid": binding.text,
+    "name": binding.text,
+    "type": binding.text,
+    "url": binding.text,
+}
 
 
 def health(call: Call) -> Reply:
@@ -104,6 +111,35 @@ def datasource_by_name(call: Call) -> Reply:
     call.token.require("datasources:read")
     named = [source for source in call.org.datasources.values() if source.name == call.parts[0]]
     return _one(call, named[0] if named else None)
+
+
+def post_datasource(call: Call) -> Reply:
+    """200 with the data source beside its id and name; 409 where the name or the uid is taken."""
+    call.token.require("datasources:create")
+    body = call.bound(_SOURCE)
+    uid, name = body.get("uid", ""), body.get("name", "")
+    if not name or not body.get("type"):
+        raise Refusal(as_json({"message": "bad request data"}, 400))
+    if uid in call.org.datasources or any(one.name == name for one in call.org.datasources.values()):
+        raise Refusal(
+            as_json({"message": "data source with the same name already exists", "traceID": ""}, 409)
+        )
+    number = call.state.next_id()
+    made = Datasource(
+        id=number, uid=uid or f"ds{number}", name=name, type=body["type"], url=body.get("url", "")
+    )
+    call.org.datasources[made.uid] = made
+    told = _datasource(call, made)
+    return as_json({"datasource": told, "id": made.id, "message": "Datasource added", "name": made.name})
+
+
+def delete_datasource(call: Call) -> Reply:
+    """200 and a message; rules that query it are not asked about."""
+    call.token.require("datasources:delete")
+    gone = call.org.datasources.pop(call.parts[0], None)
+    if gone is None:
+        raise Refusal(as_json({"message": "Data source not found", "traceID": ""}, 404))
+    return as_json({"message": "Data source deleted", "id": gone.id})
 
 
 def _one(call: Call, source: Datasource | None) -> Reply:
