@@ -32,6 +32,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "plan": ("tocsin.cli.sync:plan_command", "Say what a sync would change on a server, and in its alerts."),
     "sync": ("tocsin.cli.sync:sync_command", "Make a server hold what the sources say."),
     "drift": ("tocsin.cli.sync:drift_command", "Say where a server differs from the sources."),
+    "rollback": (
+        "tocsin.cli.rollback:rollback_command",
+        "Put the stored files of a release back on a server.",
+    ),
     "hold": ("tocsin.cli.hold:hold_command", "Pause one rule on its server until a time, or end that."),
     "adopt": ("tocsin.cli.adopt:adopt_command", "Turn existing files into sources."),
     "explain": ("tocsin.cli.explain:explain_command", "Why a code exists and what to type instead."),

@@ -142,7 +142,7 @@ def plan_command(
 
         write_file(out, plan_report.as_json(plan))
     echo(_RENDER[format_](plan))
-    code = _refused(plan)
+    code = refused(plan)
     return DRIFTED if not code and detailed_exitcode and any(each.writes for each in plan.groups) else code
 
 
@@ -190,12 +190,12 @@ def sync_command(
     if override_canary and not reason:
         raise UsageError("--override-canary needs --reason")
     top = repository(root)
-    book = _journal(journal, top, env_name)
+    book = journal_of(journal, top, env_name)
     compiled = compiled_for(top, env_name, evaluator, day(today))
     with grafana_of(compiled, url, read_only=False) as (client, target):
         if resume_ or undo_:
             _same_server(plan_of(book), target)
-            return _tell(undo(target, book) if undo_ else resume(target, book, on_error))
+            return tell(undo(target, book) if undo_ else resume(target, book, on_error))
         guard = Guard(
             max_deletes=max_deletes,
             max_delete_percent=max_delete_percent,
@@ -210,7 +210,7 @@ def sync_command(
         echo(plan_report.as_text(plan))
         if plan.stops:
             raise Stopped(plan.stops[0].message, help=plan.stops[0].help)
-        code = _refused(plan)
+        code = refused(plan)
         if not any(each.writes for each in plan.groups):
             return code
         if not yes:
@@ -224,7 +224,7 @@ def sync_command(
             or "unknown"
         )
         said = f"{by}: {reason}" if override_canary else by
-        return _tell(apply(plan, target, book, on_error, _now(), said)) or code
+        return tell(apply(plan, target, book, on_error, now_text(), said)) or code
 
 
 @click.command("drift")
@@ -249,8 +249,8 @@ def drift_command(
     with grafana_of(compiled, url, read_only=True) as (client, target):
         live = target.read()
         desired = desired_of(compiled, client.server.version)
-        found = drift_of(desired, live, _now(), Scope(services=frozenset(services), rules=frozenset(rules)))
-    echo(_DRIFT[format_](found, _now()))
+        found = drift_of(desired, live, now_text(), Scope(services=frozenset(services), rules=frozenset(rules)))
+    echo(_DRIFT[format_](found, now_text()))
     return DRIFTED if detailed_exitcode and found.rows else 0
 
 
@@ -279,7 +279,7 @@ def _planned(
         )
 
     return make_plan(
-        desired_of(compiled, version), target.read(), replace(guard, version=version), admit, _now(), scope
+        desired_of(compiled, version), target.read(), replace(guard, version=version), admit, now_text(), scope
     )
 
 
@@ -306,7 +306,7 @@ def _same_server(plan: Plan, target: Target) -> None:
         raise Stopped(f"the journal is about {plan.server.identity}, and this is {identity}")
 
 
-def _journal(path: Path | None, top: Path, env_name: str | None) -> Journal:
+def journal_of(path: Path | None, top: Path, env_name: str | None) -> Journal:
     """The journal's file. On a CI runner a path that dies with it is refused."""
     chosen = path if path is not None else top / "dist" / "journal" / f"{env_name or 'default'}.jsonl"
     if os.environ.get("CI", "").lower() == "true":
@@ -326,7 +326,7 @@ def _journal(path: Path | None, top: Path, env_name: str | None) -> Journal:
     return book
 
 
-def _refused(plan: Plan) -> int:
+def refused(plan: Plan) -> int:
     """4 where some groups are refused, 9 where all are, 7 where the canary alone says no."""
     if plan.stops:
         return ALL
@@ -339,7 +339,8 @@ def _refused(plan: Plan) -> int:
     return GATE if only_canary else ALL
 
 
-def _tell(outcome: Outcome) -> int:
+def tell(outcome: Outcome) -> int:
+    """Says what became of each group; 4 where not all of it is there."""
     for each in outcome.results:
         click.echo(
             f"{each.state}: {each.place.folder} / {each.place.group}{f': {visible(each.say)}' if each.say else ''}",
@@ -351,5 +352,6 @@ def _tell(outcome: Outcome) -> int:
     return 0 if outcome.clean else SOME
 
 
-def _now() -> str:
+def now_text() -> str:
+    """The time of day, ISO 8601 in UTC."""
     return datetime.now(tz=UTC).isoformat(timespec="seconds")

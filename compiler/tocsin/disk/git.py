@@ -11,7 +11,7 @@ at the edge of a shallow clone are left out, because what they seem to add may b
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -141,6 +141,37 @@ def read_blobs(root: Path, names: Iterable[str]) -> Mapping[str, bytes]:
         found[name] = data[end + 1 : end + 1 + int(size)]
         at = end + 2 + int(size)
     return found
+
+
+def resolve_commit(root: Path, names: Iterable[str]) -> tuple[str, str] | None:
+    """The first of `names` (tags, branches, revisions) that is a commit here, and its hash; None where none is."""
+    for name in names:
+        said = _git(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
+        commit = (said or b"").decode("ascii", "replace").strip()
+        if re.fullmatch("[0-9a-f]{40,64}", commit):
+            return name, commit
+    return None
+
+
+def read_files(root: Path, commit: str, wanted: Callable[[str], bool]) -> Mapping[str, bytes]:
+    """Path from the top of the tree -> content, of the files of a commit whose path is wanted; links and what is larger than a source are left out."""
+    if not re.fullmatch("[0-9a-f]{40,64}", commit):
+        return {}
+    listed = _git(root, "ls-tree", "-r", "-z", "--full-tree", "--end-of-options", commit) or b""
+    blobs: dict[str, str] = {}
+    for row in listed.split(b"\0"):
+        facts, tab, raw = row.partition(b"\t")
+        mode, _, rest = facts.decode("ascii", "replace").partition(" ")
+        if not tab or mode not in ("100644", "100755"):
+            continue
+        try:
+            path = raw.decode("utf-8")
+        except UnicodeDecodeError:
+            continue
+        if wanted(path):
+            blobs[path] = rest.partition(" ")[2]
+    contents = read_blobs(root, blobs.values())
+    return {path: contents[blob] for path, blob in blobs.items() if blob in contents}
 
 
 def _git(root: Path, *words: str, input: bytes | None = None) -> bytes | None:

@@ -39,16 +39,18 @@ def desired_grafana(
     for resolved in every:
         for group in desired(resolved, project, env, evaluator):
             groups.append(
-                _wanted(group, resolved.service, {uid: keys[uid].key.text for uid in _uids(group)}, version)
+                wanted_group(
+                    group, resolved.service, {uid: keys[uid].key.text for uid in _uids(group)}, version
+                )
             )
     for group in desired_together(every, project, env, evaluator):
-        groups.append(_wanted(group, "", {}, version))
+        groups.append(wanted_group(group, "", {}, version))
     owner = f"{project.name}/{env.name}"
     digests = {uid: alert.digest for uid, alert in keys.items()}
     return Desired(
         owner=owner,
         environment=env.name,
-        groups=tuple(_marked(group, owner, digests) for group, _ in groups),
+        groups=tuple(marked(group, owner, digests) for group, _ in groups),
         folders=tuple(sorted({folder for _, folder in groups}, key=lambda each: each.uid)),
         frozen=frozen,
         organisation=str(env.org_id),
@@ -149,9 +151,10 @@ def read_hold(text: str | None) -> Hold | None:
     )
 
 
-def _wanted(
+def wanted_group(
     group: GrafanaGroup, service: str, keys: Mapping[str, str], version: Version
 ) -> tuple[Group, Folder]:
+    """A group as sync wants it, and the folder it lies in; `keys` are uid -> rule key."""
     known_missing = supports("grafana", "http", "missing_series", version)
     rules = []
     for each in group.rules:
@@ -180,7 +183,8 @@ def _wanted(
     return made, Folder(uid=group.folder_uid, title=group.folder)
 
 
-def _marked(group: Group, owner: str, digests: Mapping[str, str]) -> Group:
+def marked(group: Group, owner: str, digests: Mapping[str, str]) -> Group:
+    """The group as ours; `digests` are uid -> semantic digest."""
     return replace(
         group,
         rules=tuple(replace(each, owner=owner, digest=digests.get(each.uid, "")) for each in group.rules),

@@ -5,7 +5,7 @@
 them, so no two surfaces can disagree about a rule.
 """
 
-from tocsin.wire.grafana.file import FileDocument, file_text, to_file
+from tocsin.wire.grafana.file import FileDocument, file_text, from_file, to_file
 from tocsin.wire.grafana.http import Unreadable, from_http, rule_from_http, to_http
 from tocsin.wire.grafana.rule import GrafanaGroup, GrafanaRule, Json, Node, canonical, canonical_group
 from tocsin.wire.grafana.shape import (
@@ -32,6 +32,7 @@ __all__ = [
     "canonical_group",
     "decode",
     "file_text",
+    "from_file",
     "from_http",
     "promql_nodes",
     "rule_from_http",

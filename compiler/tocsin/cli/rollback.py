@@ -1,0 +1,165 @@
+"""`tocsin rollback`: the stored bytes of a release back on the server. No compiler, no verdict; the guards and the journal stay."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import click
+
+from tocsin.cli.grafanas import environment_of, grafana_at, grafana_named, project_of
+from tocsin.cli.options import repository
+from tocsin.cli.sync import ALL, Stopped, journal_of, now_text, refused, tell
+from tocsin.cli.terminal import echo
+from tocsin.disk.git import read_files, resolve_commit
+from tocsin.errors import MachineError, UsageError
+from tocsin.remote.grafana import states_by_uid
+from tocsin.report import plan as plan_report
+from tocsin.sync.apply import OnError, apply
+from tocsin.sync.grafana_target import GrafanaTarget
+from tocsin.sync.guard import Guard
+from tocsin.sync.plan import Scope, make_plan
+from tocsin.sync.rollback import from_release, is_stored, named_by
+
+_LARGEST = 64 * 1024 * 1024
+
+
+@click.command("rollback")
+@click.option(
+    "--to",
+    metavar="REV",
+    help="The release: a version (v2.3.0), a tag, or a revision whose tree holds `dist/`.",
+)
+@click.option(
+    "--from",
+    "folder",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="... or a kept `dist/`, or an unpacked release artifact.",
+)
+@click.option("--env", "env_name", metavar="E", help="The environment; needed where there are several.")
+@click.option("--evaluator", metavar="NAME", help="Which Grafana of the environment; default: the first.")
+@click.option("--service", "services", multiple=True, metavar="S", help="Only this service; repeatable.")
+@click.option("--rule", "rules", multiple=True, metavar="ID", help="Only this rule; repeatable.")
+@click.option("--url", metavar="URL", help="The server's address; default: the environment's variable.")
+@click.option(
+    "--max-deletes", type=int, default=10, show_default=True, help="Stop where more rules would be deleted."
+)
+@click.option(
+    "--max-delete-percent",
+    type=float,
+    default=20.0,
+    show_default=True,
+    help="... or more of ours than this; 0 for no limit.",
+)
+@click.option(
+    "--on-error", type=click.Choice(("undo", "stop", "continue")), default="stop", show_default=True
+)
+@click.option(
+    "--journal", type=click.Path(path_type=Path, dir_okay=False), help="Where the journal of this run goes."
+)
+@click.option(
+    "--plan-only", is_flag=True, help="Only say what would change; nothing but GET leaves this process."
+)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option(
+    "-C", "--root", type=click.Path(path_type=Path), default=Path(), help="The repository; default: here."
+)
+def rollback_command(
+    to: str | None,
+    folder: Path | None,
+    env_name: str | None,
+    evaluator: str | None,
+    services: tuple[str, ...],
+    rules: tuple[str, ...],
+    url: str | None,
+    max_deletes: int,
+    max_delete_percent: float,
+    on_error: OnError,
+    journal: Path | None,
+    plan_only: bool,
+    yes: bool,
+    root: Path,
+) -> int:
+    """Push the compiled files of a release as they were stored. Only `tocsin.yaml` is read of the work tree."""
+    if (to is None) == (folder is None):
+        raise UsageError("say which release: --to v2.3.0, or --from DIR")
+    top = repository(root)
+    project = project_of(top)
+    if project is None:
+        raise UsageError("there is no tocsin.yaml here", help="run this inside the repository, or add -C")
+    environment = environment_of(project, env_name)
+    chosen = grafana_named(environment, evaluator)
+    where, files = (
+        _in_folder(folder, environment.name, chosen.name)
+        if folder is not None
+        else _in_git(top, to or "", environment.name, chosen.name)
+    )
+    scope = Scope(services=frozenset(services), rules=frozenset(rules))
+    with grafana_at(url, chosen.url_env, read_only=plan_only) as client:
+        version = client.server.version
+        desired = from_release(files, project, environment, chosen.name, version)
+        target = GrafanaTarget(
+            client,
+            states_by_uid,
+            editable=environment.provenance == "editable",
+            folders=frozenset(each.uid for each in desired.folders),
+        )
+        live = target.read()
+        # Law 11: the way back is always open, so no verdict is asked for.
+        plan = make_plan(
+            named_by(desired, live),
+            live,
+            Guard(max_deletes=max_deletes, max_delete_percent=max_delete_percent, version=version),
+            lambda key, digest, service: None,
+            now_text(),
+            scope,
+        )
+        click.echo(f"rollback to {where}", err=True)
+        echo(plan_report.as_text(plan))
+        if plan.stops and not plan_only:
+            raise Stopped(plan.stops[0].message, help=plan.stops[0].help)
+        code = ALL if plan.stops else refused(plan)
+        if plan_only or not any(each.writes for each in plan.groups):
+            return code
+        if not yes:
+            if not sys.stdin.isatty():
+                raise UsageError("nobody is here to ask", help="add --yes, after a look with --plan-only")
+            click.confirm("Write this?", abort=True, err=True)
+        book = journal_of(journal, top, environment.name)
+        by = (
+            plan.server.login
+            or os.environ.get("GITHUB_ACTOR")
+            or os.environ.get("GITLAB_USER_LOGIN")
+            or "unknown"
+        )
+        return tell(apply(plan, target, book, on_error, now_text(), f"{by}: rollback to {where}")) or code
+
+
+def _in_git(top: Path, to: str, env: str, evaluator: str) -> tuple[str, Mapping[str, bytes]]:
+    """The stored files of a release: of its deployment tag, of its tag, or of any revision."""
+    found = resolve_commit(top, (f"refs/tags/deploy/{env}/{to}", f"refs/tags/{to}", to))
+    if found is None:
+        raise UsageError(
+            f"Git knows no release `{to}` here",
+            help="is the tag fetched? `git fetch --tags`; without Git: --from DIR",
+        )
+    name, commit = found
+    return f"{name} ({commit[:12]})", read_files(top, commit, lambda path: is_stored(path, env, evaluator))
+
+
+def _in_folder(folder: Path, env: str, evaluator: str) -> tuple[str, Mapping[str, bytes]]:
+    """The stored files of a kept `dist/`, or of the folder that holds one."""
+    found: dict[str, bytes] = {}
+    for path in sorted(folder.rglob("*.json")):
+        name = path.relative_to(folder).as_posix()
+        depth = 2 if name.endswith("manifest.json") else 5
+        if name.count("/") >= depth or not is_stored(name, env, evaluator):
+            continue
+        try:
+            if path.is_file() and path.stat().st_size <= _LARGEST:
+                found[name] = path.read_bytes()
+        except OSError as error:
+            raise MachineError(f"{path} cannot be read: {error.strerror}") from None
+    return str(folder), found
