@@ -63,7 +63,22 @@ say "" \
     "In prod, kafka and node are evaluated by Prometheus and orders-api by Grafana: tocsin.yaml says so, the" \
     "rules do not. A second build finds the folder up to date; the same sources give the same bytes."
 
-step "3  One rule, and where every number in it comes from"
+step "3  The runbook site: what an alert links to is there, and leads back"
+count_links='
+import sys
+from pathlib import Path
+from tests.site_links import compiled_links, faults
+found = faults(Path(), Path("dist"), "https://runbooks.example.com")
+print(*found, sep="\n") if found else print(len(list(compiled_links(Path("dist")))))
+sys.exit(bool(found))'
+shown python -c "from tests.site_links import faults; ..."
+must 0 "$python" -c "$count_links"
+say "  $(cat "$work/out") links of compiled rules lead to a page and a section of dist/site, and every page lists exactly its alerts," \
+    "  counted on the HTML by a script that knows nothing of tocsin. $(find dist/site -name index.html | wc -l) pages, English and Chinese; look:" \
+    "" \
+    "      .venv/bin/tocsin serve"
+
+step "4  One rule, and where every number in it comes from"
 shown tocsin render kafka-consumer-lag --env prod --origins
 must 0 tocsin render kafka-consumer-lag --env prod --origins "${today[@]}"
 awk '/^$/ {exit} /^annotations:/ {skip=1} /^# origins/ {skip=0; print ""} /annotations\./ {next} !skip {print "  " $0}' "$work/out"
@@ -72,13 +87,13 @@ say "" \
     "Written once, with two levels and an exception for batch groups, and compiled to $(count '^alert:' "$work/out") rules: the matcher was" \
     "put into the expression, so that a batch group is measured by its own limit and by no other."
 
-step "4  Test: the sources' unit tests, in the real promtool"
+step "5  Test: the sources' unit tests, in the real promtool"
 shown tocsin test --coverage
 must 0 tocsin test "${today[@]}" --coverage
 cat "$work/out"
 grep -qE '^[1-9][0-9]* passed, 0 failed' "$work/out" || fail "no test ran"
 
-step "5  Adopt: somebody else's rules become sources"
+step "6  Adopt: somebody else's rules become sources"
 mkdir "$work/adopted"
 shown tocsin adopt prometheus demo/public/alertmanager-prometheusRule.yaml
 must 0 tocsin adopt prometheus demo/public/alertmanager-prometheusRule.yaml --into "$work/adopted/rules" --project adopted
@@ -97,7 +112,7 @@ say "" \
     "$prints texts of this well-known file print a label that their own \`by (...)\` has thrown away. Adopting" \
     "changes nothing by itself: as these are findings about other people's choices, they are warnings."
 
-step "6  Three planted faults, caught in one run"
+step "7  Three planted faults, caught in one run"
 mkdir "$work/faults"
 cp -R rules sops incidents tocsin.yaml "$work/faults/"
 # plant CODE FILE OLD NEW: changes the first line that holds OLD, and notes where the finding must be.
