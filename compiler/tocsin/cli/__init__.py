@@ -37,6 +37,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "Put the stored files of a release back on a server.",
     ),
     "hold": ("tocsin.cli.hold:hold_command", "Pause one rule on its server until a time, or end that."),
+    "routes": ("tocsin.cli.routes:routes_command", "Say which receiver each alert reaches."),
     "adopt": ("tocsin.cli.adopt:adopt_command", "Turn existing files into sources."),
     "explain": ("tocsin.cli.explain:explain_command", "Why a code exists and what to type instead."),
     "schema": ("tocsin.cli.schema:schema_command", "Print the JSON Schemas of the source formats."),

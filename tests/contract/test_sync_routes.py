@@ -1,0 +1,223 @@
+"""Routing trees walked as Alertmanager walks them: amtool judges, for a table and for trees that chance made."""
+
+from __future__ import annotations
+
+import json
+import random
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.standin import DEFAULT_TOKEN, StandIn
+from tests.syncing import PROJECT, rule_file
+
+from tocsin.cli import main
+from tocsin.cli.routes import config_tree
+from tocsin.sync.routes import from_policies, reaches
+
+CONFIG = """\
+route:
+  receiver: default
+  routes:
+    - match: {team: streaming}
+      continue: true
+      receiver: streaming-log
+    - match_re: {service: kafka|orders-.*}
+      receiver: streaming
+      routes:
+        - matchers: ['severity="critical"', owner!=""]
+          receiver: streaming-oncall
+        - matchers: [severity=~"warning|info", '{area=a, zone!~"x.*"}']
+    - matchers: [severity="critical"]
+      routes:
+        - match: {region: eu}
+          receiver: eu-oncall
+    - match: {code: 500, flag: true}
+      receiver: codes
+    - matchers: ['quoted = "a \\"b\\", c"']
+      receiver: quoted
+receivers: [{name: default}, {name: streaming-log}, {name: streaming}, {name: streaming-oncall}, {name: eu-oncall}, {name: codes}, {name: quoted}]
+"""
+TABLE: tuple[dict[str, str], ...] = (
+    {"alertname": "A"},
+    {"team": "streaming"},
+    {"team": "streaming", "severity": "critical"},
+    {"team": "streaming", "service": "kafka", "severity": "critical", "owner": "ann"},
+    {"service": "kafka", "severity": "critical"},
+    {"service": "kafkaesque"},
+    {"service": "orders-api", "severity": "warning", "area": "a", "zone": "y"},
+    {"service": "orders-api", "severity": "warning", "area": "a", "zone": "xy"},
+    {"service": "orders-api", "severity": "warnings", "area": "a"},
+    {"severity": "critical", "region": "eu"},
+    {"severity": "critical", "region": "us"},
+    {"code": "500", "flag": "true"},
+    {"code": "500", "flag": "True"},
+    {"quoted": 'a "b", c'},
+)
+VALUES = ("a", "b", "ab", "c")
+PATTERNS = ("a|b", "a.*", "[ab]+", ".+", ".*", "", "(?i:A)", "b?", "^a$", "\\w\\w")
+NAMES = ("team", "tier", "area")
+
+
+def judge(amtool: Path, config: Path, labels: Mapping[str, str]) -> list[str]:
+    words = [f"{name}={json.dumps(value)}" for name, value in labels.items()]
+    done = subprocess.run(
+        [str(amtool), "config", "routes", "test", f"--config.file={config}", *words],
+        capture_output=True, text=True, timeout=30, check=True,
+    )  # fmt: skip
+    return done.stdout.strip().split(",")
+
+
+@pytest.mark.parametrize(
+    "labels", TABLE, ids=lambda each: ",".join(f"{key}={value}" for key, value in each.items())
+)
+def test_a_table(labels: dict[str, str], amtool: Path, tmp_path: Path) -> None:
+    config = tmp_path / "alertmanager.yml"
+    config.write_text(CONFIG)
+    found = reaches(config_tree(config), labels, lambda label: False)
+    assert not any(each.depends for each in found)
+    assert sorted(each.receiver for each in found) == sorted(set(judge(amtool, config, labels)))
+
+
+def node(chance: random.Random, depth: int) -> dict[str, Any]:
+    made: dict[str, Any] = {}
+    for _ in range(chance.choice((1, 1, 1, 2))):
+        name = chance.choice(NAMES)
+        match chance.randrange(4):
+            case 0:
+                made.setdefault("match", {})[name] = chance.choice(VALUES)
+            case 1:
+                made.setdefault("match_re", {})[name] = chance.choice(PATTERNS)
+            case _:
+                operator = chance.choice(("=", "!=", "=~", "!~"))
+                value = chance.choice(PATTERNS if "~" in operator else (*VALUES, ""))
+                made.setdefault("matchers", []).append(f"{name}{operator}{json.dumps(value)}")
+    if chance.random() < 0.7:
+        made["receiver"] = f"r{chance.randrange(6)}"
+    if chance.random() < 0.4:
+        made["continue"] = True
+    if depth:
+        made["routes"] = [node(chance, depth - 1) for _ in range(chance.randrange(3))]
+    return made
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_trees_of_chance_with_all_labels_known_and_with_some_unknown(
+    seed: int, amtool: Path, tmp_path: Path
+) -> None:
+    chance = random.Random(seed)
+    tree = {"receiver": "r0", "routes": [node(chance, 2) for _ in range(chance.randrange(1, 5))]}
+    config = tmp_path / "alertmanager.yml"
+    config.write_text(json.dumps({"route": tree, "receivers": [{"name": f"r{each}"} for each in range(6)]}))
+    read = config_tree(config)
+    for _ in range(4):
+        labels = {name: chance.choice(VALUES) for name in NAMES if chance.random() < 0.7} | {"alertname": "A"}
+        truth = set(judge(amtool, config, labels))
+        assert {each.receiver for each in reaches(read, labels, lambda label: False)} == truth, labels
+        hidden = {name for name in NAMES if chance.random() < 0.4}
+        told = reaches(
+            read,
+            {key: value for key, value in labels.items() if key not in hidden},
+            lambda label: label in hidden,
+        )  # noqa: B023
+        assert truth <= {each.receiver for each in told}, (labels, hidden)
+        assert {each.receiver for each in told if not each.depends} <= truth, (labels, hidden)
+        assert all(each.depends <= hidden for each in told)
+
+
+def test_grafanas_policies_mean_the_same_as_an_alertmanagers_routes(amtool: Path, tmp_path: Path) -> None:
+    for seed in range(15):
+        chance = random.Random(1000 + seed)
+        tree: dict[str, Any] = {"receiver": "r0", "routes": [node(chance, 2) for _ in range(3)]}
+        config = tmp_path / f"{seed}.yml"
+        config.write_text(
+            json.dumps({"route": tree, "receivers": [{"name": f"r{each}"} for each in range(6)]})
+        )
+
+        def policies(route: dict[str, Any]) -> dict[str, Any]:
+            made = {key: value for key, value in route.items() if key in ("receiver", "continue")}
+            objects = [[key, "=", value] for key, value in route.get("match", {}).items()]
+            objects += [[key, "=~", value] for key, value in route.get("match_re", {}).items()]
+            for text in route.get("matchers", []):
+                operator = next(each for each in ("=~", "!~", "!=", "=") if each in text)
+                name, _, value = text.partition(operator)
+                objects.append([name, operator, json.loads(value)])
+            return made | {
+                "object_matchers": objects,
+                "routes": [policies(each) for each in route.get("routes", [])],
+            }
+
+        read = from_policies(policies(tree), "grafana")
+        for labels in ({"team": "a"}, {"tier": "ab", "area": "b"}, {"team": "c", "tier": "c", "area": "c"}):
+            found = {each.receiver for each in reaches(read, labels, lambda label: False)}
+            assert found == set(judge(amtool, config, labels)), (seed, labels)
+
+
+ALERTS = {
+    "db-down": {"routes_to": "db-oncall"},
+    "db-slow": {"expr": "sum by (job) (latency) > 5", "severity": "P1", "routes_to": "db-oncall"},
+}
+POLICIES = {
+    "receiver": "default",
+    "routes": [
+        {"receiver": "db-oncall", "object_matchers": [["severity", "=", "critical"]]},
+        {"receiver": "folder", "object_matchers": [["grafana_folder", "=", "web prod"]]},
+        {"receiver": "zone", "object_matchers": [["zone", "=~", "a.*"]]},
+    ],
+}
+
+
+def test_the_command_against_a_grafanas_policies(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "tocsin.yaml").write_text(
+        PROJECT.replace("VERSION", "12.0").replace("FOLDER", "{service} {env}")
+    )
+    for file in (
+        rule_file("db", ALERTS),
+        rule_file("web", {"web-down": {"expr": "sum(up) == 0"}, "web-up": {}}),
+    ):
+        (tmp_path / file.path).parent.mkdir(parents=True)
+        (tmp_path / file.path).write_text(file.text)
+    monkeypatch.setenv("GRAFANA_TOKEN", DEFAULT_TOKEN)
+    with StandIn("12.0") as grafana:
+        grafana.org().policies = POLICIES  # type: ignore[assignment]
+        monkeypatch.setenv("GRAFANA_URL", grafana.url)
+        assert main(["routes", str(tmp_path), "--env", "prod", "--grafana", "--format", "json"]) == 1
+        assert grafana.log.writes() == []
+    said = {each["key"]: each for each in json.loads(capsys.readouterr().out)["alerts"]}
+    reached = {
+        key: [(one["name"], one["depends"]) for one in each["receivers"]] for key, each in said.items()
+    }
+    assert reached == {
+        "db-down": [("zone", ["zone"]), ("default", ["zone"])],
+        "db-slow": [("db-oncall", [])],
+        "web-down": [("folder", [])],
+        "web-up": [("folder", [])],
+    }
+    assert {key: each["verdict"] for key, each in said.items()} == {
+        "db-down": "fails", "db-slow": "holds", "web-down": None, "web-up": None,
+    }  # fmt: skip
+    assert said["db-down"]["place"].startswith("rules/db/main.yaml:")
+
+
+def test_the_command_against_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "tocsin.yaml").write_text(
+        "version: 1\nproject: shop\nseverities: {P1: {label: {severity: critical}}, P2: {label: {severity: warning}}}\n"
+        "teams: {ops: {name: Ops}}\nenvironments: {prod: {evaluators: [{name: main, kind: prometheus, version: '2.53'}]}}\n"
+    )
+    file = rule_file(
+        "db", {"db-slow": {"severity": "P1", "routes_to": "eu-oncall"}, "db-down": {"routes_to": "nobody"}}
+    )
+    (tmp_path / file.path).parent.mkdir(parents=True)
+    (tmp_path / file.path).write_text(file.text)
+    config = tmp_path / "am.yml"
+    config.write_text(CONFIG)
+    assert main(["routes", str(tmp_path), "--alertmanager-config", str(config)]) == 1
+    said = capsys.readouterr().out
+    assert "error: db-down must reach `nobody`: no route notifies `nobody`" in said
+    assert "note: db-slow may reach `eu-oncall`: it depends on " in said
+    config.write_text("global: {}\n")
+    assert main(["routes", str(tmp_path), "--alertmanager-config", str(config)]) == 2
