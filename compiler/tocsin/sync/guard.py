@@ -6,7 +6,7 @@ The unit of refusal is the group, because a group is written whole: one service'
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from tocsin.sync.values import Change, Desired, GroupPlan, Live, Refusal
@@ -57,7 +57,10 @@ def stops(desired: Desired, live: Live, plans: Sequence[GroupPlan], guard: Guard
                 help="use a token of that organisation, or correct `org_id`",
             )
         )
-    deletes = sum(each.action == "delete" for plan in plans for each in plan.changes)
+    moved = _moved(live, plans)
+    deletes = sum(
+        each.action == "delete" and each.rule.key not in moved for plan in plans for each in plan.changes
+    )
     share = 100.0 * deletes / ours if ours else 0.0
     if deletes > guard.max_deletes or (
         guard.max_delete_percent and share > guard.max_delete_percent and deletes > 1
@@ -80,8 +83,52 @@ def group_refusals(plan: GroupPlan, live: Live, desired: Desired, guard: Guard) 
     yield from _places(plan, live, guard)
     yield from _members(plan, active, desired)
     yield from _sources(active, live)
-    if plan.after is not None and not supports("grafana", "http", "equal_titles", guard.version):
+    yield from _limits(plan, live)
+    grafana = live.server.kind in ("grafana", "directory")
+    if grafana and plan.after is not None and not supports("grafana", "http", "equal_titles", guard.version):
         yield from _titles(plan, live)
+
+
+def _moved(live: Live, plans: Sequence[GroupPlan]) -> frozenset[str]:
+    """Keys that a deletion and a creation share: there a rule that goes to another group is a new one in it, and nothing is lost."""
+    if live.server.kind not in ("prometheus", "mimir"):
+        return frozenset()
+    return frozenset(
+        each.rule.key for plan in plans for each in plan.changes if each.action == "create" and each.rule.key
+    )
+
+
+def _limits(plan: GroupPlan, live: Live) -> Iterator[Refusal]:
+    """What the server takes of one tenant, asked for before the first write."""
+    most = live.limits.get("rules_per_group")
+    if plan.after is not None and most is not None and len(plan.after.rules) > most:
+        yield Refusal(
+            code="too-many-rules",
+            message=f"{plan.place.group} would hold {len(plan.after.rules)} rules, and the server takes {most} in a group",
+            help="split the group, or set `limits` of the evaluator with `on_limit: split`",
+            subject="/".join(plan.place),
+        )
+
+
+def within_limits(plans: Sequence[GroupPlan], live: Live) -> tuple[GroupPlan, ...]:
+    """The plans, with those new groups refused that the server has no room for. What is deleted goes last, so it makes no room yet."""
+    most = live.limits.get("groups")
+    if most is None:
+        return tuple(plans)
+    made, count = [], len(live.groups)
+    for plan in plans:
+        new = plan.writes and plan.before is None and plan.after is not None
+        count += new
+        if new and count > most:
+            why = Refusal(
+                code="too-many-groups",
+                message=f"the tenant has {len(live.groups)} groups, and the server takes {most}",
+                help="delete or join groups, or raise the tenant's limit",
+                subject="/".join(plan.place),
+            )
+            plan = replace(plan, refusals=(*plan.refusals, why))
+        made.append(plan)
+    return tuple(made)
 
 
 def _places(plan: GroupPlan, live: Live, guard: Guard) -> Iterator[Refusal]:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from tocsin.sync.compare import changes_meaning, differences, effect_of, silences_lost
-from tocsin.sync.guard import Guard, group_refusals, stops
+from tocsin.sync.guard import Guard, group_refusals, stops, within_limits
 from tocsin.sync.hold import lasts, too_long
 from tocsin.sync.values import (
     Action,
@@ -32,6 +32,8 @@ from tocsin.sync.values import (
 Admit = Callable[[str, str, str], Refusal | None]
 """(rule key, semantic digest or `""` for a removal, service) -> why a verdict forbids it, or None."""
 _UNKNOWN = State(health="unknown")
+_NO_MEANING = ("paused", "hold", "group.loaded")
+"""Differences that no verdict is about: who pauses, and whether a server has read what is written."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +95,7 @@ def make_plan(
     plans = [
         _judged(each, world, guard, admit, desired) for each in sorted(plans, key=lambda each: each.place)
     ]
+    plans = list(within_limits(plans, live))
     have = {each.uid for each in live.folders}
     needed = {each.place.folder for each in plans if each.writes and each.after is not None}
     return Plan(
@@ -187,6 +190,7 @@ def _change(
                 FieldChange(path="interval", old=int(before_group.interval), new=int(group.interval))
             )
         fields.extend(differences(dict(before_group.settings), dict(group.settings), "group"))
+        fields.extend(_reordered(before_group, group))
     moved = place != group.place
     action: Action = (
         "adopt" if old.owner != rule.owner else "move" if moved else "update" if fields else "none"
@@ -209,6 +213,16 @@ def _change(
         silences_lost=silences_lost(world.live.silences, old, new) if action != "none" else (),
         notes=notes,
     )
+
+
+def _reordered(before: Group, after: Group) -> Iterator[FieldChange]:
+    """The order of the rules both have, where the target keeps one (`order` in the settings) and it is another."""
+    if "order" not in after.settings:
+        return
+    both = {each.uid for each in before.rules} & {each.uid for each in after.rules}
+    old, new = ([each.title for each in group.rules if each.uid in both] for group in (before, after))
+    if old != new:
+        yield FieldChange(path="order", old=old, new=new)
 
 
 def _paused(rule: Rule, old: Rule, now: str) -> tuple[Rule, tuple[str, ...]]:
@@ -285,7 +299,7 @@ def _leaving(plans: Iterable[GroupPlan]) -> dict[Place, tuple[str, ...]]:
 def _judged(plan: GroupPlan, world: _World, guard: Guard, admit: Admit, desired: Desired) -> GroupPlan:
     refusals = [*group_refusals(plan, world.live, desired, guard)]
     for change in plan.changes:
-        if _needs_verdict(change):
+        if _needs_verdict(change) and not _only_moves(change, world, desired):
             digest = "" if change.action == "delete" else change.rule.digest
             refusal = admit(change.rule.key, digest, change.rule.service)
             if refusal is not None:
@@ -297,19 +311,31 @@ def _judged(plan: GroupPlan, world: _World, guard: Guard, admit: Admit, desired:
     )
 
 
+def _only_moves(change: Change, world: _World, desired: Desired) -> bool:
+    """A deletion that is half of a move: where the uid says the place, the rule begins again in another group."""
+    return (
+        change.action == "delete"
+        and world.live.server.kind in ("prometheus", "mimir")
+        and any(each.key == change.rule.key for group in desired.groups for each in group.rules)
+    )
+
+
 def _needs_verdict(change: Change) -> bool:
     """Added, removed, or another meaning than the live one. A rule that nobody runs (paused, a record of nothing) is judged like the others."""
     if change.action in ("create", "delete"):
         return change.rule.kind == "alert" and bool(change.rule.service)
-    return changes_meaning(each for each in change.fields if each.path not in ("paused", "hold"))
+    return changes_meaning(each for each in change.fields if each.path not in _NO_MEANING)
 
 
 def in_order(plans: Iterable[GroupPlan]) -> tuple[GroupPlan, ...]:
-    """The groups as they are written: records before alerts, what receives a moved rule before what loses it, deletions last."""
+    """The groups as they are written: records before alerts, what receives a moved rule before what loses it, deletions last, and of these what
+    deletes records at the very end."""
 
     def rank(plan: GroupPlan) -> tuple[int, int, Place]:
-        records = any(each.rule.kind == "record" and each.action != "delete" for each in plan.changes)
-        only_deletes = all(each.action in ("delete", "none") for each in plan.changes)
-        return (2 if only_deletes else 0 if records else 1, 0 if records else 1, plan.place)
+        records = [each.action for each in plan.changes if each.rule.kind == "record"]
+        writes = any(each not in ("delete", "none") for each in records)
+        if all(each.action in ("delete", "none") for each in plan.changes):
+            return (2, 1 if "delete" in records else 0, plan.place)
+        return (0 if writes else 1, 0, plan.place)
 
     return tuple(sorted((each for each in plans if each.writes), key=rank))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 from tocsin.ir.duration import Duration
 from tocsin.wire.grafana import Json
@@ -122,6 +122,8 @@ class Live:
     """uid -> type."""
     states: Mapping[str, State] = field(default_factory=dict)
     silences: tuple[Silence, ...] = ()
+    limits: Mapping[str, int] = field(default_factory=dict)
+    """What the server takes: `rules_per_group`, `groups`; what it does not say is not there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -238,3 +240,11 @@ class Target(Protocol):
 
     def states(self) -> Mapping[str, State]:
         """What every rule does now, by uid."""
+
+
+@runtime_checkable
+class WholeGroups(Protocol):
+    """A target that can delete a group in one write. One that cannot loses its rules one by one."""
+
+    def delete_group(self, place: Place) -> None:
+        """The group gone, whatever is in it; one that is gone already is fine."""

@@ -1,0 +1,335 @@
+"""A sync against real Prometheus servers that read a folder: the oldest and the newest that are supported.
+
+What is asserted is what the servers evaluate and which bytes lie in the folder, not what the target says of itself.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import pytest
+from tests.loopback import FakeClock
+from tests.real.components import NEWEST, promtool
+from tests.real.servers import Server
+from tests.ruling import files_target, plan_of, rules, synced, wanted
+from tests.syncing import NOW, Book
+
+from tocsin.disk.journal import FileJournal
+from tocsin.disk.promtool import refusal
+from tocsin.ir.duration import Duration
+from tocsin.remote.http import Door
+from tocsin.remote.prometheus import Prometheus
+from tocsin.sync.apply import apply, resume, undo
+from tocsin.sync.journal import plan_of as planned
+from tocsin.sync.rule_check import complaint
+from tocsin.sync.values import Desired, Place
+
+VERSIONS = ("2.42", NEWEST)
+WEB = "tocsin.shop.prod.web.rules.yaml"
+UP = {"record": "web:up", "expr": "vector(1)"}
+DOWN = {"alert": "Down", "expr": "web:up == 1"}
+SLOW = {"alert": "Slow", "expr": "vector(2)  >  1", "for": "1h"}
+Start = Callable[..., Server]
+
+
+class Replica(Prometheus):
+    """A client that counts how often it told its server to read again."""
+
+    reloads = 0
+
+    def reload(self) -> None:
+        self.reloads += 1
+        super().reload()
+
+
+@pytest.fixture
+def rules_dir(tmp_path: Path) -> Path:
+    folder = tmp_path / "rules"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def replica(prometheus_server: Start, rules_dir: Path) -> Iterator[Callable[[str], Replica]]:
+    """Start a server that reads the folder."""
+    config = f"global: {{evaluation_interval: 1s}}\nrule_files: ['{rules_dir}/*.yaml']\n"
+    with ExitStack() as stack:
+
+        def started(version: str = NEWEST) -> Replica:
+            server = prometheus_server(config, version=version)
+            door = stack.enter_context(Door(server.url, clock=FakeClock(), metrics=True))
+            return Replica(door)
+
+        yield started
+
+
+def evaluated(server: Prometheus) -> dict[str, list[str]]:
+    """Group -> names of its rules, as the server says."""
+    return {group.name: [rule.name for rule in group.rules] for group in server.rules()}
+
+
+def eventually(check: Callable[[], bool], what: str) -> None:
+    for _ in range(100):
+        if check():
+            return
+        time.sleep(0.2)
+    raise AssertionError(f"never: {what}")
+
+
+def states(outcome: object) -> list[str]:
+    return [each.state for each in outcome.results]  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_from_nothing_to_nothing(replica: Callable[[str], Replica], rules_dir: Path, version: str) -> None:
+    server = replica(version)
+    target = files_target(rules_dir, server)
+    first = wanted(rules("web", {"main": [UP, DOWN], "other": [SLOW]}))
+    assert states(synced(first, target)) == ["written", "written"]
+    assert evaluated(server) == {"main": ["web:up", "Down"], "other": ["Slow"]}
+    text = (rules_dir / WEB).read_text()
+
+    reloads = server.reloads
+    again = synced(first, target)
+    assert again.results == () and server.reloads == reloads and (rules_dir / WEB).read_text() == text
+
+    changed = wanted(rules("web", {"main": [UP, {**DOWN, "expr": "web:up > 0"}], "other": [SLOW]}))
+    plan = plan_of(changed, target)
+    actions = [(each.action, each.reason) for group in plan.groups for each in group.changes]
+    assert actions == [("none", ""), ("update", "expr"), ("none", "")]
+    assert states(synced(changed, target)) == ["written"]
+    assert [each.query for each in server.rules()[0].rules][1] == "web:up > 0"
+
+    for turned in ([UP, SLOW, DOWN], [SLOW, UP, DOWN]):
+        assert states(synced(wanted(rules("web", {"main": turned})), target))[0] == "written"
+        assert evaluated(server)["main"] == [each.get("record") or each["alert"] for each in turned]
+
+    fewer = wanted(rules("web", {"main": [UP]}))
+    assert states(synced(fewer, target)) == ["written"]
+    assert evaluated(server) == {"main": ["web:up"]}
+    target.delete_group(Place(WEB, "main"))
+    assert evaluated(server) == {} and not (rules_dir / WEB).exists()
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_group_settings_and_every_field_come_back(
+    replica: Callable[[str], Replica], rules_dir: Path, version: str
+) -> None:
+    newer = {} if version == "2.42" else {"query_offset": "30s", "labels": "{tier: '{{ 1 }}'}"}
+    listed = [
+        {"record": "web:up", "expr": "sum by (job) (rate(up{job=~'a|b'}[90s]) or vector(1e3))", "labels": {"a": "b"}},
+        {"alert": "Down", "expr": "absent(up offset 1h30m) == on () group_left () (-1)", "keep_firing_for": "90s", "for": "90m",
+         "description": "{{ $value }} 'quoted' \"twice\"\nand: more"},
+    ]  # fmt: skip
+    desired = wanted(rules("web", {"grüße / {1}": listed}, limit="7", **newer), version=version)
+    target = files_target(rules_dir, replica(version))
+    outcome = synced(desired, target)
+    assert states(outcome) == ["written"], outcome.results
+    assert synced(desired, target).results == ()
+
+
+@pytest.mark.parametrize("check", ["own", "promtool"])
+def test_a_broken_file_is_refused_before_the_reload(
+    replica: Callable[[str], Replica], rules_dir: Path, check: str
+) -> None:
+    server = replica(NEWEST)
+    judge = complaint if check == "own" else lambda text: refusal(promtool(), text)
+    target = files_target(rules_dir, server, check=judge)
+    synced(wanted(rules("web", {"main": [UP]})), target)
+    text, reloads = (rules_dir / WEB).read_bytes(), server.reloads
+    broken = _with_expr(wanted(rules("web", {"main": [UP, DOWN], "zeta": [SLOW]})), "Down", "rate(")
+    outcome = apply(plan_of(broken, target), target, Book(), "stop", NOW, "tester")
+    assert states(outcome) == ["failed", "not-tried"] and "was not written" in outcome.results[0].say
+    assert (rules_dir / WEB).read_bytes() == text and server.reloads == reloads
+    assert evaluated(server) == {"main": ["web:up"]} and [each.name for each in rules_dir.iterdir()] == [WEB]
+
+
+def test_a_file_the_server_refuses_is_put_back(replica: Callable[[str], Replica], rules_dir: Path) -> None:
+    """The checks know a newer version than the server that reads the folder."""
+    old, new = replica("2.42"), replica(NEWEST)
+    target = files_target(rules_dir, new, old, check=lambda text: refusal(promtool(), text))
+    synced(wanted(rules("web", {"main": [UP]})), target)
+    text = (rules_dir / WEB).read_bytes()
+    desired = wanted(rules("web", {"main": [UP, DOWN]}, query_offset="30s"))
+    outcome = apply(plan_of(desired, target), target, Book(), "stop", NOW, "tester")
+    assert states(outcome) == ["failed"] and old.address in outcome.results[0].say
+    assert (rules_dir / WEB).read_bytes() == text
+    assert evaluated(old) == evaluated(new) == {"main": ["web:up"]}
+    synced(wanted(rules("web", {"main": [UP, DOWN]})), target)
+    assert evaluated(old) == evaluated(new) == {"main": ["web:up", "Down"]}
+
+
+def test_a_replica_that_is_behind_is_named_and_brought_up(
+    replica: Callable[[str], Replica], rules_dir: Path
+) -> None:
+    one, two = replica(NEWEST), replica("2.42")
+    desired = wanted(rules("web", {"main": [UP, DOWN]}))
+    synced(desired, files_target(rules_dir, one))
+    assert evaluated(one) != evaluated(two) == {}
+    pair = files_target(rules_dir, one, two)
+    (group,) = plan_of(desired, pair).groups
+    assert {each.action for each in group.changes} == {"update"}
+    (field,) = group.changes[0].fields
+    assert field.path == "group.loaded" and field.old == f"{two.address} does not have it"
+    before = (rules_dir / WEB).stat().st_mtime_ns
+    assert states(synced(desired, pair)) == ["written"]
+    assert evaluated(one) == evaluated(two) and (rules_dir / WEB).stat().st_mtime_ns == before
+    assert synced(desired, pair).results == ()
+
+
+def test_a_replica_that_reads_another_folder_fails_the_group(
+    replica: Callable[[str], Replica], prometheus_server: Start, rules_dir: Path
+) -> None:
+    elsewhere = prometheus_server("global: {evaluation_interval: 1s}\n")
+    with Door(elsewhere.url, clock=FakeClock()) as door:
+        target = files_target(rules_dir, replica(NEWEST), Prometheus(door))
+        plan = plan_of(wanted(rules("web", {"main": [UP]})), target)
+        outcome = apply(plan, target, Book(), "stop", NOW, "tester")
+    (result,) = outcome.results
+    assert result.state == "failed" and f"{elsewhere.url} does not have it" in result.say
+
+
+def test_what_is_not_ours_is_not_touched(replica: Callable[[str], Replica], rules_dir: Path) -> None:
+    theirs = "groups:\n- name: main\n  rules: [{record: 'web:up', expr: vector(9)}]\n"
+    (rules_dir / "theirs.yaml").write_text(theirs)
+    (rules_dir / WEB).write_text(theirs)  # our name, without our mark
+    server = replica(NEWEST)
+    target = files_target(rules_dir, server)
+    desired = wanted(rules("web", {"main": [UP]}), rules("shop", {"main": [DOWN]}))
+    plan = plan_of(desired, target)
+    refused = {each.place.folder: [why.code for why in each.refusals] for each in plan.groups}
+    assert refused == {"tocsin.shop.prod.shop.rules.yaml": [], WEB: ["managed-folder"]}
+    assert states(apply(plan, target, Book(), "stop", NOW, "tester")) == ["written"]
+    other = wanted(rules("web", {"main": [UP]}), env="staging")
+    synced(other, files_target(rules_dir, server, owner="shop/staging"))
+    synced(wanted(rules("shop", {"main": [DOWN]})), target)
+    assert (rules_dir / "theirs.yaml").read_text() == (rules_dir / WEB).read_text() == theirs
+    assert len(server.rules()) == 4
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_the_alerts_of_a_rule_are_counted(
+    replica: Callable[[str], Replica], rules_dir: Path, version: str
+) -> None:
+    target = files_target(rules_dir, replica(version), replica(NEWEST))
+    fires = {"alert": "Fires", "expr": "label_replace(vector(1), 'a', 'x', '', '') or vector(2)"}
+    broken = {
+        "alert": "Broken",
+        "expr": "vector(1) * on () group_left () (label_replace(vector(1), 'a', 'x', '', '') or vector(2))",
+    }
+    synced(wanted(rules("web", {"main": [fires, SLOW, broken]})), target)
+
+    def counted() -> bool:
+        found = {uid.rpartition("|")[2]: state for uid, state in target.states().items()}
+        seen = [(name, each.health, each.pending, each.firing) for name, each in sorted(found.items())]
+        return seen == [("broken", "error", 0, 0), ("fires", "ok", 0, 2), ("slow", "ok", 1, 0)]
+
+    eventually(counted, "two firing, one pending, one in error")
+    plan = plan_of(wanted(rules("web", {"main": [{**fires, "expr": "vector(3)"}, SLOW]})), target)
+    told = {each.rule.title: (each.action, each.firing, each.pending) for each in plan.groups[0].changes}
+    assert told == {"Fires": ("update", 2, 0), "Slow": ("none", 0, 1), "Broken": ("delete", 0, 0)}
+
+
+def test_alerts_wait_for_their_records(replica: Callable[[str], Replica], rules_dir: Path) -> None:
+    server = replica(NEWEST)
+    target = files_target(rules_dir, server)
+    long = {"alert": "Long", "expr": "avg_over_time(web:up[1h]) < 1"}
+    desired = wanted(
+        rules("web", {"alerts": [DOWN], "longer": [long], "records": [UP, {**DOWN, "alert": "Beside"}]})
+    )
+    plan = plan_of(desired, target, covered=target.covered)
+    refused = {each.place.group: [why.code for why in each.refusals] for each in plan.groups}
+    assert refused == {"alerts": ["records-not-ready"], "longer": ["records-not-ready"], "records": []}
+    apply(plan, target, Book(), "stop", NOW, "tester")
+    assert evaluated(server) == {"records": ["web:up", "Beside"]}
+
+    eventually(lambda: bool(server.query("web:up")), "the record's series")
+    plan = plan_of(desired, target, covered=target.covered)
+    assert [each.place.group for each in plan.groups if each.writes] == ["alerts"]
+    hour = Duration(3_600_000)
+    plan = plan_of(desired, target, covered=target.covered, blind=Duration(hour - 1))
+    assert [each.place.group for each in plan.groups if each.writes] == ["alerts"]
+    plan = plan_of(desired, target, covered=target.covered, blind=hour)
+    assert states(apply(plan, target, Book(), "stop", NOW, "tester")) == ["written", "written"]
+    assert len(evaluated(server)) == 3
+
+
+# A process killed between writing and reloading -----------------------------------------------------------------------------
+
+
+def _killed(url: str, folder: Path, journal: Path, desired: Desired, at: int, talk: Connection) -> None:
+    """A sync that dies by SIGKILL when it has written file number `at` and has told no server."""
+    with Door(url, clock=FakeClock(), metrics=True) as door:
+
+        class Deadly(Prometheus):
+            count = 0
+
+            def reload(self) -> None:
+                self.count += 1
+                if self.count == at:
+                    os.kill(os.getpid(), signal.SIGKILL)
+                super().reload()
+
+        target = files_target(folder, Deadly(door))
+        apply(plan_of(desired, target), target, FileJournal(journal), "stop", NOW, "tester")
+    talk.send("alive")
+
+
+@pytest.mark.parametrize("at", [1, 2, 3])
+@pytest.mark.parametrize("way", ["resume", "undo"])
+def test_killed_between_writing_and_reloading(
+    replica: Callable[[str], Replica], rules_dir: Path, tmp_path: Path, at: int, way: str
+) -> None:
+    server = replica(NEWEST)
+    target = files_target(rules_dir, server)
+    old = wanted(rules("web", {"gone": [SLOW], "main": [UP, DOWN]}))
+    new = wanted(rules("web", {"fresh": [{**SLOW, "alert": "Fresh"}], "main": [UP]}))
+    synced(old, target)
+    context = multiprocessing.get_context("forkserver")
+    here, there = context.Pipe()
+    journal = tmp_path / "journal.jsonl"
+    process = context.Process(target=_killed, args=(server.address, rules_dir, journal, new, at, there))
+    process.start()
+    there.close()
+    process.join(60)
+    assert process.exitcode == -signal.SIGKILL
+    here.close()
+    # The file is ahead of the server: a new plan sees it, with nothing but the two.
+    live = {each.place.group: each.settings["loaded"] for each in target.read().groups}
+    assert any(said != "everywhere" for said in live.values()), live
+
+    book = FileJournal(journal)
+    assert planned(book).server.identity == server.address
+    outcome = resume(target, book, "stop") if way == "resume" else undo(target, book)
+    assert outcome.clean, outcome.results
+    end = (
+        {"fresh": ["Fresh"], "main": ["web:up"]}
+        if way == "resume"
+        else {"gone": ["Slow"], "main": ["web:up", "Down"]}
+    )
+    assert evaluated(server) == end
+    assert synced(new if way == "resume" else old, target).results == ()
+
+
+def _with_expr(desired: Desired, title: str, expr: str) -> Desired:
+    return replace(
+        desired,
+        groups=tuple(
+            replace(
+                group,
+                rules=tuple(
+                    replace(each, body={**each.body, "expr": expr}) if each.title == title else each
+                    for each in group.rules
+                ),
+            )
+            for group in desired.groups
+        ),
+    )
