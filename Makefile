@@ -2,6 +2,7 @@
 #
 #   make demo      the whole length of the compiler on the starter rules, with three planted faults
 #   make test      every test, against real Prometheus and Alertmanager        (ARGS="-k lag" narrows it)
+#   make contract  the contract with Grafana: the stand-in, or the one GRAFANA_URL names
 #   make check     format, lint, types, layers
 #   make fmt       let ruff put the format right
 #   make bench     time and memory on 10,000 rules, beside promtool
@@ -10,7 +11,7 @@ SHELL := /bin/bash
 BIN := .venv/bin
 CODE := compiler tests $(wildcard demo)
 
-.PHONY: demo test check fmt bench corpora venv real judges browser
+.PHONY: demo test contract check fmt bench corpora venv real judges browser
 .DEFAULT_GOAL := help
 
 .PHONY: help
@@ -34,6 +35,9 @@ demo: real
 
 test: real judges browser
 	@$(BIN)/python -m pytest $(ARGS)
+
+contract: real
+	@$(BIN)/python -m pytest -m grafana tests/grafana $(ARGS)
 
 check: venv
 	$(BIN)/ruff format --check $(CODE)

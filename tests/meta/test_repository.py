@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
+from tests.standin import PROFILES
 
 ROOT = Path(__file__).resolve().parents[2]
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
@@ -59,3 +61,22 @@ def test_the_workflows_have_no_security_finding() -> None:
     command = [str(BIN / "zizmor"), "--offline", "--no-progress", "--quiet", *map(str, WORKFLOWS)]
     run = subprocess.run(command, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stdout + run.stderr
+
+
+def test_the_compose_file_is_valid() -> None:
+    command = [
+        str(BIN / "check-jsonschema"),
+        "--builtin-schema",
+        "vendor.compose-spec",
+        str(ROOT / "compose.yaml"),
+    ]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stdout + run.stderr
+
+
+def test_the_contract_runs_on_every_version_that_the_stand_in_stands_for() -> None:
+    text = (ROOT / ".github" / "workflows" / "contract.yml").read_text(encoding="utf-8")
+    tags = yaml.safe_load(text)["jobs"]["contract"]["strategy"]["matrix"]["grafana"]
+    minors = [profile.name for profile in PROFILES.values()]
+    assert [tag.rpartition(".")[0] for tag in tags[:-1]] == minors[:-1]
+    assert tags[-1].split(".")[0] == minors[-1].split(".")[0]
