@@ -79,6 +79,9 @@ class Book:
     def entries(self) -> Sequence[Json]:
         return tuple(self.rows)
 
+    def restart(self) -> None:
+        self.rows.clear()
+
 
 def rule_file(service: str, alerts: Mapping[str, Mapping[str, Any]], group: str = "main") -> SourceFile:
     """One file of one group; every alert is plain but for what is given."""

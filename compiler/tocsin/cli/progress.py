@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TypeVar
 
 _T = TypeVar("_T")
@@ -40,3 +42,31 @@ def watched(items: Iterable[_T], total: int, what: str) -> Iterator[_T]:
         for item in pending:
             progress.advance(task)
             yield item
+
+
+@contextmanager
+def counter(total: int, what: str) -> Iterator[Callable[[], None]]:
+    """A bar for work that several threads do: each calls what is given once an item is over. Nothing is drawn where no person watches, or
+    before the work has taken a second."""
+    if not sys.stderr.isatty() or not total:
+        yield lambda: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    start, done, lock = time.monotonic(), 0, threading.Lock()
+    progress = Progress(console=Console(file=sys.stderr), transient=True)
+    task = progress.add_task(what, total=total)
+
+    def advance() -> None:
+        nonlocal done
+        with lock:
+            done += 1
+            if time.monotonic() - start > _PATIENCE and not progress.live.is_started:
+                progress.start()
+            progress.update(task, completed=done)
+
+    try:
+        yield advance
+    finally:
+        progress.stop()

@@ -85,7 +85,8 @@ def grafana_of(
     with Door(way.url, clock=Now(), auth=way.auth, tls=way.tls, proxy=way.proxy, read_only=read_only) as door:
         client = Grafana(door)
         editable = compiled.environment.provenance == "editable"
-        yield client, GrafanaTarget(client, states_by_uid, editable=editable)
+        wanted = frozenset(each.uid for each in desired_of(compiled, client.server.version).folders)
+        yield client, GrafanaTarget(client, states_by_uid, editable=editable, folders=wanted)
 
 
 def desired_of(compiled: Compiled, version: tuple[int, int, int]) -> Desired:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TypeAlias
@@ -21,6 +22,7 @@ class FileJournal:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._lock = threading.Lock()
 
     @property
     def where(self) -> str:
@@ -30,12 +32,22 @@ class FileJournal:
     def append(self, entry: Json, /) -> None:
         """One line more, flushed to the disk, and the folder with it where the file is new."""
         line = json.dumps(entry, ensure_ascii=False, separators=(",", ":")) + "\n"
+        with self._lock:
+            self._write(line.encode("utf-8", "surrogatepass"))
+
+    def restart(self) -> None:
+        """What is there goes to `NAME.last`, and what was there before is gone."""
+        try:
+            self._path.replace(self._path.with_name(f"{self._path.name}.last"))
+        except OSError as error:
+            raise MachineError(f"the journal {self._path} cannot be put aside: {error.strerror}") from None
+
+    def _write(self, data: bytes) -> None:
         new = not self._path.exists()
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             handle = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
             try:
-                data = line.encode("utf-8", "surrogatepass")
                 while data:
                     data = data[os.write(handle, data) :]
                 os.fsync(handle)

@@ -24,8 +24,8 @@ from tocsin.remote.access import NO_TLS_FILES, Auth, Basic, Bearer, Secret, Tls
 URL_ENV: Final = re.compile(r"(?:TOCSIN|GRAFANA|PROMETHEUS)_(?:[A-Z0-9_]+_)?(?:URL|SERVER)")
 """What a project file may name: one of three families, and a name that says it is an address."""
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
-Kind = Literal["grafana", "prometheus", "alertmanager"]
-"""A Mimir is a `prometheus`."""
+Kind = Literal["grafana", "prometheus", "alertmanager", "journal"]
+"""A Mimir is a `prometheus`; a `journal` is where a run's journal is put, with a token of its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

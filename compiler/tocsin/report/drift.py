@@ -18,6 +18,13 @@ def as_text(drift: Drift, now: str) -> str:
     return "\n".join(_lines(drift)) + "\n"
 
 
+def as_markdown(drift: Drift, now: str) -> str:
+    """For a comment or an issue: the same lines in a block that nothing in them can leave."""
+    head, *lines = (each.replace("`", "'") for each in _lines(drift))
+    body = "\n\n```text\n" + "\n".join(lines) + "\n```" if lines else ""
+    return f"### {head}{body}\n"
+
+
 def _lines(drift: Drift) -> Iterator[str]:
     counted = ", ".join(f"{drift.count(kind)} {kind}" for kind in CLASSES if drift.count(kind))
     yield f"{drift.environment} on {visible(drift.server.identity)}: {drift.compared} rules compared, {counted or 'no drift'}"

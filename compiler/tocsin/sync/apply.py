@@ -5,23 +5,30 @@
 `apply`, `resume` and `undo` are one thing: each group goes from one known form to another. A group that is neither, nor on the way between the
 two, was changed by somebody else; it is left alone and said so. Grafana offers no compare-and-swap, so somebody who writes between our
 reading and our writing is noticed by the next reading, not prevented.
+
+Groups of different folders may be written beside each other (`sync.lanes` says which); whoever calls brings the threads.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from tocsin.errors import Ambiguous, RemoteError, TocsinError
 from tocsin.sync import journal as book
 from tocsin.sync.compare import differences
 from tocsin.sync.journal import Journal
+from tocsin.sync.lanes import Lane, phases
 from tocsin.sync.plan import in_order
-from tocsin.sync.values import Folder, Group, Place, Plan, Rule, Target
+from tocsin.sync.records import with_lost_records
+from tocsin.sync.values import Folder, Group, Place, Plan, Rule, Target, WholeGroups
 from tocsin.wire.grafana import Json
 
 OnError = Literal["undo", "stop", "continue"]
+Beside = Callable[[Sequence[Lane], Callable[[Lane], None]], None]
+"""Does the work on every lane, perhaps several at once, and raises what one of them raised when all of them have ended."""
 _ATTEMPTS = 2
 """A write that was read back and found not applied is tried once more."""
 
@@ -62,11 +69,29 @@ class Outcome:
         return all(each.state in ("written", "already", "undone") for each in self.results)
 
 
+def one_by_one(lanes: Sequence[Lane], work: Callable[[Lane], None]) -> None:
+    """The `Beside` of a target that is written by one thread."""
+    for each in lanes:
+        work(each)
+
+
+def untold(result: Result) -> None:
+    """Nobody watches."""
+
+
 def steps_of(plan: Plan) -> tuple[Step, ...]:
-    """The groups to write, in order. Deletions of whole groups come last."""
-    return tuple(
-        Step(place=each.place, before=each.before, after=each.after) for each in in_order(plan.groups)
-    )
+    """The groups to write, in order. Deletions of whole groups come last. A group that both changes and loses records is written twice, for
+    what reads a record must have let go of it before it goes."""
+    first: list[Step] = []
+    last: list[Step] = []
+    for each in in_order(plan.groups):
+        middle = with_lost_records(each)
+        if middle is None:
+            first.append(Step(place=each.place, before=each.before, after=each.after))
+        else:
+            first.append(Step(place=each.place, before=each.before, after=middle))
+            last.append(Step(place=each.place, before=middle, after=each.after))
+    return (*first, *reversed(last))
 
 
 def steps_back(plan: Plan) -> tuple[Step, ...]:
@@ -80,26 +105,57 @@ def steps_back(plan: Plan) -> tuple[Step, ...]:
     return (*lost, *(each.back for each in reversed(steps_of(plan))))
 
 
-def apply(plan: Plan, target: Target, journal: Journal, on_error: OnError, at: str, by: str) -> Outcome:
-    """The plan carried out. Nothing is written before the journal holds it all."""
-    book.begin(journal, plan, at, by)
-    return _run(plan, target, journal, on_error)
+def apply(
+    plan: Plan,
+    target: Target,
+    journal: Journal,
+    on_error: OnError,
+    at: str,
+    by: str,
+    *,
+    override: str = "",
+    beside: Beside = one_by_one,
+    done: Callable[[Result], None] = untold,
+) -> Outcome:
+    """The plan carried out. Nothing is written before the journal holds it all. `override` is why no verdict was asked for; `done` is told of
+    each group when it is over, from whatever thread."""
+    book.begin(journal, plan, at, by, override)
+    return _run(plan, target, journal, on_error, beside, done)
 
 
-def resume(target: Target, journal: Journal, on_error: OnError) -> Outcome:
+def resume(
+    target: Target,
+    journal: Journal,
+    on_error: OnError,
+    *,
+    beside: Beside = one_by_one,
+    done: Callable[[Result], None] = untold,
+) -> Outcome:
     """An unfinished run carried on, from nothing but its journal."""
-    return _run(book.plan_of(journal), target, journal, on_error)
+    return _run(book.plan_of(journal), target, journal, on_error, beside, done)
 
 
-def undo(target: Target, journal: Journal) -> Outcome:
-    """An unfinished, or finished, run taken back, from nothing but its journal."""
+def undo(
+    target: Target,
+    journal: Journal,
+    only: frozenset[Place] | None = None,
+    *,
+    beside: Beside = one_by_one,
+    done: Callable[[Result], None] = untold,
+) -> Outcome:
+    """An unfinished, or finished, run taken back, from nothing but its journal. `only` takes back these groups, with those that gave or got a
+    rule of theirs."""
     plan = book.plan_of(journal)
-    results = _walk(steps_back(plan), target, journal, "continue", known=_uids_of(target))
+    steps = steps_back(plan)
+    if only is not None:
+        steps = _bound_to(steps, only)
+    walk = _Walk(target=target, journal=journal, on_error="continue", beside=beside, done=done)
+    results = walk.all(steps)
     undone = tuple(
         replace(each, state="undone" if each.state in ("written", "already") else "not-undone")
         for each in results
     )
-    for folder in reversed(plan.folders):
+    for folder in reversed(plan.folders) if only is None else ():
         try:
             stays = (
                 "" if target.remove_folder(folder) else "it stays: the server does not say that it is empty"
@@ -107,11 +163,45 @@ def undo(target: Target, journal: Journal) -> Outcome:
         except RemoteError as error:
             stays = error.message
         book.note(journal, "folder", uid=folder.uid, say=f"undone {stays}".strip())
-    book.note(journal, "end", say="undone")
+    for each in undone if only is not None else ():
+        book.note(journal, "undone", place=each.place, say=each.state)
+    if not any(each.state == "failed" for each in results):
+        # What could not be reached is still to be taken back: then this is no end.
+        book.note(journal, "end", say="undone")
     return Outcome(results=undone, undone=True)
 
 
-def _run(plan: Plan, target: Target, journal: Journal, on_error: OnError) -> Outcome:
+def _bound_to(steps: Sequence[Step], only: frozenset[Place]) -> tuple[Step, ...]:
+    """The steps of these groups, and of those they share a rule with."""
+    wanted = set(only)
+    while True:
+        uids = {
+            rule.uid
+            for each in steps
+            if each.place in wanted
+            for group in (each.before, each.after)
+            if group is not None
+            for rule in group.rules
+        }
+        more = {
+            each.place
+            for each in steps
+            for group in (each.before, each.after)
+            if group is not None and any(rule.uid in uids for rule in group.rules)
+        }
+        if more <= wanted:
+            return tuple(each for each in steps if each.place in wanted)
+        wanted |= more
+
+
+def _run(
+    plan: Plan,
+    target: Target,
+    journal: Journal,
+    on_error: OnError,
+    beside: Beside,
+    done: Callable[[Result], None],
+) -> Outcome:
     made = _folders(plan.folders, target, journal)
     steps = [each for each in steps_of(plan) if each.place.folder not in made]
     unmade = tuple(
@@ -119,9 +209,10 @@ def _run(plan: Plan, target: Target, journal: Journal, on_error: OnError) -> Out
         for each in steps_of(plan)
         if each.place.folder in made
     )
-    results = (*unmade, *_walk(steps, target, journal, on_error, known=_uids_of(target)))
+    walk = _Walk(target=target, journal=journal, on_error=on_error, beside=beside, done=done)
+    results = (*unmade, *walk.all(steps))
     if on_error == "undo" and any(each.state == "failed" for each in results):
-        return replace(undo(target, journal), undone=True)
+        return replace(undo(target, journal, beside=beside, done=done), undone=True)
     if not (on_error == "stop" and any(each.state == "failed" for each in results)):
         book.note(journal, "end")
     return Outcome(results=results)
@@ -143,19 +234,50 @@ def _uids_of(target: Target) -> frozenset[str]:
     return frozenset(rule.uid for group in target.read().groups for rule in group.rules)
 
 
-def _walk(
-    steps: Sequence[Step], target: Target, journal: Journal, on_error: OnError, *, known: frozenset[str]
-) -> tuple[Result, ...]:
-    results: list[Result] = []
-    uids = set(known)
-    for index, step in enumerate(steps):
-        result = _step(step, target, journal, frozenset(uids))
-        results.append(result)
-        uids |= {each.uid for each in (step.after.rules if step.after is not None else ())}
-        if result.state == "failed" and on_error in ("stop", "undo"):
-            results.extend(Result(place=each.place, state="not-tried") for each in steps[index + 1 :])
-            break
-    return tuple(results)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Walk:
+    """One way through steps, with everything they share."""
+
+    target: Target
+    journal: Journal
+    on_error: OnError
+    beside: Beside
+    done: Callable[[Result], None]
+    stop: threading.Event = field(default_factory=threading.Event)
+
+    def all(self, steps: Sequence[Step]) -> tuple[Result, ...]:
+        """What became of each, in their order."""
+        if not steps:
+            return ()
+        found: dict[int, Result] = {}
+        uids = set(_uids_of(self.target))
+        for lanes in phases(steps):
+            there = frozenset(uids)
+            self.beside(lanes, lambda lane, there=there: self._lane(lane, steps, there, found))  # type: ignore[misc]
+            uids |= {uid for lane in lanes for index in lane for uid in _uids(steps[index].after)}
+            if self.stop.is_set():
+                break
+        return tuple(
+            found.get(index, Result(place=each.place, state="not-tried")) for index, each in enumerate(steps)
+        )
+
+    def _lane(
+        self, lane: Lane, steps: Sequence[Step], there: frozenset[str], found: dict[int, Result]
+    ) -> None:
+        known = there
+        for index in lane:
+            if self.stop.is_set():
+                return
+            found[index] = _step(steps[index], self.target, self.journal, known)
+            self.done(found[index])
+            if len(lane) > 1:
+                known |= _uids(steps[index].after)
+            if found[index].state == "failed" and self.on_error in ("stop", "undo"):
+                self.stop.set()
+
+
+def _uids(group: Group | None) -> frozenset[str]:
+    return frozenset(each.uid for each in group.rules) if group is not None else frozenset()
 
 
 def _step(step: Step, target: Target, journal: Journal, known: frozenset[str]) -> Result:
@@ -197,6 +319,9 @@ def _send(step: Step, now: Group | None, target: Target, known: frozenset[str]) 
     if step.after is not None:
         target.write_group(step.after, known)
         return
+    if isinstance(target, WholeGroups):
+        target.delete_group(step.place)
+        return
     for rule in reversed(now.rules if now is not None else ()):
         if step.before is not None and any(each.uid == rule.uid for each in step.before.rules):
             target.delete_rule(rule, step.place)
@@ -207,10 +332,11 @@ def same(one: Group | None, other: Group | None) -> bool:
     it matters says it in the settings."""
     if one is None or other is None:
         return one is None and other is None
+    forms = [list(map(_form, each.rules)) for each in (one, other)]
+    if "order" not in one.settings:
+        forms = [sorted(each) for each in forms]
     return (
-        one.interval == other.interval
-        and dict(one.settings) == dict(other.settings)
-        and sorted(map(_form, one.rules)) == sorted(map(_form, other.rules))
+        one.interval == other.interval and dict(one.settings) == dict(other.settings) and forms[0] == forms[1]
     )
 
 

@@ -30,6 +30,9 @@ class Entry:
     plan: Plan | None = None
     at: str = ""
     by: str = ""
+    """Who, and how that is known."""
+    override: str = ""
+    """Why rules went out without a verdict."""
     version: int = FORMAT
 
 
@@ -46,15 +49,20 @@ class Journal(Protocol):
     def entries(self) -> Sequence[Json]:
         """Everything written so far, oldest first."""
 
+    def restart(self) -> None:
+        """What is there is of a run that ended: put aside, so that the next entry is the first."""
 
-def begin(journal: Journal, plan: Plan, at: str, by: str) -> None:
+
+def begin(journal: Journal, plan: Plan, at: str, by: str, override: str = "") -> None:
     """The plan written, read back and found to be the same: only then may anything be changed."""
     if journal.entries():
-        raise MachineError(
-            f"the journal {journal.where} holds an unfinished or earlier run",
-            help="finish it with `tocsin sync --resume`, take it back with `--undo`, or name another journal",
-        )
-    entry = Entry(kind="begin", plan=plan, at=at, by=by)
+        if not ended(journal):
+            raise MachineError(
+                f"the journal {journal.where} holds an unfinished run",
+                help="finish it with `tocsin sync --resume`, take it back with `--undo`, or name another journal",
+            )
+        journal.restart()
+    entry = Entry(kind="begin", plan=plan, at=at, by=by, override=override)
     journal.append(to_json(entry))
     found = read(journal)
     if [each.plan for each in found] != [plan]:

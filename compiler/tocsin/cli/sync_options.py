@@ -1,0 +1,141 @@
+"""The options that `plan`, `sync` and `drift` share: which server and which rules, and what a plan may do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from functools import wraps
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from tocsin.cli.options import root_argument, today_option
+from tocsin.errors import UsageError
+from tocsin.sync.guard import Guard
+from tocsin.sync.plan import Scope
+
+_F = TypeVar("_F", bound=Callable[..., object])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Where:
+    """Which server of which repository, and which rules of it."""
+
+    root: Path
+    env_name: str | None
+    evaluator: str | None
+    services: tuple[str, ...]
+    rules: tuple[str, ...]
+    url: str | None
+    today: str | None
+
+    @property
+    def scope(self) -> Scope:
+        """What the run is limited to."""
+        return Scope(services=frozenset(self.services), rules=frozenset(self.rules))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class May:
+    """What a plan may do."""
+
+    max_deletes: int
+    max_delete_percent: float
+    skip_foreign: bool
+    records: Path | None
+    override_canary: bool
+    reason: str | None
+
+    def __post_init__(self) -> None:
+        if self.override_canary and not (self.reason or "").strip():
+            raise UsageError(
+                "--override-canary needs --reason", help="it is written to the journal, with who you are"
+            )
+
+    def guard(self, version: tuple[int, int, int]) -> Guard:
+        """The limits, for a server of that version."""
+        return Guard(
+            max_deletes=self.max_deletes,
+            max_delete_percent=self.max_delete_percent,
+            foreign="skip" if self.skip_foreign else "refuse",
+            version=version,
+        )
+
+
+def where_options(command: _F) -> _F:
+    """The options that say which server and which rules, given to the command as one `where`."""
+    for option in (
+        root_argument,
+        click.option(
+            "--env", "env_name", metavar="E", help="The environment; needed where there are several."
+        ),
+        click.option(
+            "--evaluator", metavar="NAME", help="Which server of the environment; default: the first."
+        ),
+        click.option(
+            "--service", "services", multiple=True, metavar="S", help="Only this service; repeatable."
+        ),
+        click.option("--rule", "rules", multiple=True, metavar="ID", help="Only this rule; repeatable."),
+        click.option(
+            "--url", metavar="URL", help="The server's address; default: the environment's variable."
+        ),
+        today_option,
+    ):
+        command = option(command)
+    return command
+
+
+def may_options(command: _F) -> _F:
+    """The options that say what a plan may do."""
+    for option in (
+        click.option(
+            "--max-deletes",
+            type=int,
+            default=10,
+            show_default=True,
+            help="Stop where more rules would be deleted.",
+        ),
+        click.option(
+            "--max-delete-percent",
+            type=float,
+            default=20.0,
+            show_default=True,
+            help="... or more of ours than this; 0 for no limit.",
+        ),
+        click.option(
+            "--skip-foreign",
+            is_flag=True,
+            help="A group that holds rules of others is left out, and that is no failure.",
+        ),
+        click.option(
+            "--records",
+            type=click.Path(path_type=Path, file_okay=False),
+            help="The folder of canary records; default: records/ of the repository.",
+        ),
+        click.option(
+            "--override-canary",
+            is_flag=True,
+            help="Write rules that no canary record admits; needs --reason.",
+        ),
+        click.option("--reason", metavar="TEXT", help="Why; it is written to the journal with who you are."),
+    ):
+        command = option(command)
+    return command
+
+
+def gathered(**kinds: type) -> Callable[[Callable[..., int]], Callable[..., int]]:
+    """Hands the options of each kind (`where=Where`) to the command as one value."""
+
+    def decorate(command: Callable[..., int]) -> Callable[..., int]:
+        @wraps(command)
+        def inner(**given: Any) -> int:
+            made = {
+                name: kind(**{each.name: given.pop(each.name) for each in fields(kind)})
+                for name, kind in kinds.items()
+            }
+            return command(**made, **given)
+
+        return inner
+
+    return decorate
