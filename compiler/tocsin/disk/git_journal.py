@@ -57,6 +57,8 @@ class GitJournal:
                 help="write git:refs/tocsin/journal/prod, or git:origin:refs/tocsin/journal/prod to have it pushed",
             )
         self._name, self._root = name, root
+        # Two runs that write the same entry in the same second would make the same commit, and both would think it theirs.
+        self._run_id = os.urandom(8).hex()
         self.remote: str = found["remote"] or ""
         self._ref: str = found["ref"]
         self._lock = threading.Lock()
@@ -78,7 +80,7 @@ class GitJournal:
             tree = self._line("mktree", input=f"100644 blob {blob}\tentry.json\n".encode())
             parents = ("-p", tip) if tip else ()
             said = _FIRST if self._fresh or not tip else _NEXT
-            commit = self._line("commit-tree", tree, *parents, "-m", said)
+            commit = self._line("commit-tree", tree, *parents, "-m", said, "-m", self._run_id)
             if self.remote:
                 # Theirs first: what is not there has not been written.
                 self._line("push", "--quiet", "--no-verify", self.remote, f"{commit}:{self._ref}")
