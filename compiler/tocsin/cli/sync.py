@@ -25,7 +25,7 @@ from tocsin.cli.run_plan import (
     tell,
 )
 from tocsin.cli.sync_options import May, Where, gathered, may_options, where_options
-from tocsin.cli.targets import Compiled, compiled_for, desired_of, grafana_of
+from tocsin.cli.targets import Compiled, compiled_for, desired_of, ready, target_of
 from tocsin.cli.terminal import echo
 from tocsin.cli.verdicts import gate_of
 from tocsin.errors import MachineError
@@ -62,9 +62,8 @@ class _Side:
 @contextmanager
 def _sides(where: Where, *, read_only: bool) -> Iterator[_Side]:
     top = repository(where.root)
-    compiled = compiled_for(top, where.env_name, where.evaluator, day(where.today))
-    with grafana_of(compiled, where.url, read_only=read_only) as (client, target):
-        version = client.server.version
+    compiled = compiled_for(top, where.env_name, where.evaluator, day(where.today), where.target)
+    with target_of(compiled, where.url, where.rules_dir, read_only=read_only) as (version, target):
         desired = desired_of(compiled, version)
         yield _Side(top=top, compiled=compiled, desired=desired, version=version, target=target)
 
@@ -175,6 +174,7 @@ def _planned(side: _Side, live: Live, where: Where, may: May) -> Plan:
         side.compiled.environment, may.records, side.top, day(where.today), override=may.override_canary
     )
     plan = make_plan(side.desired, live, may.guard(side.version), gate, now_text(), where.scope)
+    plan = ready(plan, side.target, may.accept_blind)
     return replace(plan, notes=(*plan.notes, *gate.notes))
 
 

@@ -12,8 +12,10 @@ import click
 
 from tocsin.cli.options import root_argument, today_option
 from tocsin.errors import UsageError
+from tocsin.ir.duration import Duration, parse_duration
 from tocsin.sync.guard import Guard
 from tocsin.sync.plan import Scope
+from tocsin.sync.values import TargetKind
 
 _F = TypeVar("_F", bound=Callable[..., object])
 
@@ -29,6 +31,8 @@ class Where:
     rules: tuple[str, ...]
     url: str | None
     today: str | None
+    target: TargetKind | None
+    rules_dir: Path | None
 
     @property
     def scope(self) -> Scope:
@@ -46,6 +50,7 @@ class May:
     records: Path | None
     override_canary: bool
     reason: str | None
+    accept_blind: Duration | None
 
     def __post_init__(self) -> None:
         if self.override_canary and not (self.reason or "").strip():
@@ -63,6 +68,13 @@ class May:
         )
 
 
+def _duration(_context: click.Context, _option: click.Parameter, text: str | None) -> Duration | None:
+    found = parse_duration(text) if text is not None else None
+    if text is not None and found is None:
+        raise UsageError(f"--accept-blind: `{text}` is no duration", help="write it as 30m, 1h, 2d")
+    return found
+
+
 def where_options(command: _F) -> _F:
     """The options that say which server and which rules, given to the command as one `where`."""
     for option in (
@@ -78,7 +90,19 @@ def where_options(command: _F) -> _F:
         ),
         click.option("--rule", "rules", multiple=True, metavar="ID", help="Only this rule; repeatable."),
         click.option(
-            "--url", metavar="URL", help="The server's address; default: the environment's variable."
+            "--url",
+            metavar="URL",
+            help="The server's address; default: the environment's variable. Replicas of a Prometheus: with commas.",
+        ),
+        click.option(
+            "--target",
+            type=click.Choice(("grafana", "directory", "prometheus", "mimir")),
+            help="What is written; default: what the evaluator is. `directory` is a Grafana's provisioning folder.",
+        ),
+        click.option(
+            "--rules-dir",
+            type=click.Path(path_type=Path, file_okay=False),
+            help="The folder of a Prometheus' rule files, or of a directory; default: TOCSIN_RULES_DIR.",
         ),
         today_option,
     ):
@@ -119,6 +143,12 @@ def may_options(command: _F) -> _F:
             help="Write rules that no canary record admits; needs --reason.",
         ),
         click.option("--reason", metavar="TEXT", help="Why; it is written to the journal with who you are."),
+        click.option(
+            "--accept-blind",
+            metavar="T",
+            callback=_duration,
+            help="Let alerts out whose records cover less than they look back on, up to T: `0s`, `1h`.",
+        ),
     ):
         command = option(command)
     return command

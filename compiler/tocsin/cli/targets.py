@@ -10,18 +10,25 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 
+from tocsin.cli.rule_servers import directory_target, mimir_target, prometheus_target
 from tocsin.cli.workspace import no_collector, read_sources
 from tocsin.diag.nearest import did_you_mean
 from tocsin.errors import UsageError
-from tocsin.ir.compiled import Evaluator
+from tocsin.ir.compiled import Evaluator, Version
+from tocsin.ir.duration import Duration
 from tocsin.ir.project import Environment
 from tocsin.pipeline import Compilation, Sources, compile_sources
 from tocsin.remote.environment import access
 from tocsin.remote.grafana import Grafana, states_by_uid
 from tocsin.remote.http import Door
+from tocsin.sync.directory import desired_directory
 from tocsin.sync.grafana import desired_grafana
 from tocsin.sync.grafana_target import GrafanaTarget
-from tocsin.sync.values import Desired
+from tocsin.sync.mimir_target import MimirTarget
+from tocsin.sync.prometheus_target import PrometheusTarget
+from tocsin.sync.records import held_back
+from tocsin.sync.ruler import desired_rules
+from tocsin.sync.values import Desired, Plan, Target, TargetKind
 
 
 class Now:
@@ -48,11 +55,14 @@ class Compiled:
     compilation: Compilation
     environment: Environment
     evaluator: Evaluator
+    kind: TargetKind = "grafana"
     version_at_most: str = ""
 
 
-def compiled_for(top: Path, env_name: str | None, evaluator: str | None, today: date) -> Compiled:
-    """The sources compiled, with the environment and the Grafana that the command line names or that is the only one."""
+def compiled_for(
+    top: Path, env_name: str | None, evaluator: str | None, today: date, kind: TargetKind | None = None
+) -> Compiled:
+    """The sources compiled, with the environment and the server that the command line names, else its first Grafana, else its first one."""
     with no_collector():
         sources = read_sources(top)
         compilation = compile_sources(sources, today)
@@ -65,15 +75,63 @@ def compiled_for(top: Path, env_name: str | None, evaluator: str | None, today: 
     environment = compilation.settings.project.environment(env_name or names[0])
     if environment is None:
         raise UsageError(f"there is no environment `{env_name}`", help=did_you_mean(env_name or "", names))
-    grafanas = [each for each in environment.evaluators if each.kind == "grafana"]
-    known = [each.name for each in grafanas]
-    chosen = next((each for each in grafanas if evaluator in (None, each.name)), None)
-    if chosen is None:
-        raise UsageError(
-            f"{environment.name} has no Grafana" + (f" called `{evaluator}`" if evaluator else ""),
-            help=did_you_mean(evaluator or "", known) if known else "its evaluators are all Prometheus",
+    chosen = _chosen(environment, evaluator, kind)
+    return Compiled(
+        sources=sources,
+        compilation=compilation,
+        environment=environment,
+        evaluator=chosen,
+        kind=kind or chosen.kind,
+    )
+
+
+def _chosen(environment: Environment, name: str | None, kind: TargetKind | None) -> Evaluator:
+    wanted = "grafana" if kind == "directory" else kind
+    fitting = [each for each in environment.evaluators if wanted in (None, each.kind)]
+    by_rank = sorted(fitting, key=lambda each: each.kind != "grafana")
+    found = next((each for each in by_rank if name in (None, each.name)), None)
+    if found is None:
+        what = {"grafana": "Grafana", "prometheus": "Prometheus", "mimir": "Mimir"}.get(
+            wanted or "", "server"
         )
-    return Compiled(sources=sources, compilation=compilation, environment=environment, evaluator=chosen)
+        known = [each.name for each in fitting] or [each.name for each in environment.evaluators]
+        raise UsageError(
+            f"{environment.name} has no {what}" + (f" called `{name}`" if name else ""),
+            help=did_you_mean(name, known) if name else f"its evaluators are {', '.join(known)}",
+        )
+    return found
+
+
+@contextmanager
+def target_of(
+    compiled: Compiled, url: str | None, folder: Path | None, *, read_only: bool
+) -> Iterator[tuple[Version, Target]]:
+    """The server or folder the command is about, and the version that decides what it can hold; with `read_only` nothing can be written."""
+    evaluator = compiled.evaluator
+    settings = compiled.compilation.settings
+    assert settings is not None
+    owner = f"{settings.project.name}/{compiled.environment.name}"
+    if folder is not None and compiled.kind in ("grafana", "mimir"):
+        raise UsageError("--rules-dir is for --target prometheus and directory", help="leave it out")
+    if compiled.kind == "prometheus":
+        with prometheus_target(evaluator, owner, url, folder, Now(), read_only=read_only) as files:
+            yield evaluator.version, files
+    elif compiled.kind == "mimir":
+        with mimir_target(evaluator, owner, url, Now(), read_only=read_only) as tenant:
+            yield evaluator.version, tenant
+    elif compiled.kind == "directory":
+        with directory_target(evaluator, owner, url, folder, Now(), read_only=read_only) as directory:
+            yield evaluator.version, directory
+    else:
+        with grafana_of(compiled, url, read_only=read_only) as (client, grafana):
+            yield client.server.version, grafana
+
+
+def ready(plan: Plan, target: Target, accept_blind: Duration | None) -> Plan:
+    """The plan without the alerts whose records are not there yet, where a server evaluates records."""
+    if isinstance(target, PrometheusTarget | MimirTarget):
+        return held_back(plan, target.covered, accept_blind)
+    return plan
 
 
 @contextmanager
@@ -89,16 +147,15 @@ def grafana_of(
         yield client, GrafanaTarget(client, states_by_uid, editable=editable, folders=wanted)
 
 
-def desired_of(compiled: Compiled, version: tuple[int, int, int]) -> Desired:
-    """What that Grafana should hold."""
+def desired_of(compiled: Compiled, version: Version) -> Desired:
+    """What that server or folder should hold."""
     settings = compiled.compilation.settings
     assert settings is not None
     every = [each for service in compiled.compilation.services for each in service.resolved]
-    return desired_grafana(
-        every,
-        settings.project,
-        compiled.environment,
-        compiled.evaluator.name,
-        compiled.compilation.frozen,
-        version,
-    )
+    project, environment, evaluator = settings.project, compiled.environment, compiled.evaluator.name
+    frozen = compiled.compilation.frozen
+    if compiled.kind == "directory":
+        return desired_directory(every, project, environment, evaluator, frozen, version)
+    if compiled.kind == "grafana":
+        return desired_grafana(every, project, environment, evaluator, frozen, version)
+    return desired_rules(every, project, environment, evaluator, frozen, compiled.kind)

@@ -19,10 +19,11 @@ _MARK = ".tocsin-half-"
 
 
 class RuleFolder:
-    """The folder `path`, which must exist. MachineError where the disk refuses."""
+    """The folder `path`, which must exist. MachineError where the disk refuses; with `read_only` nothing is written, and who tries has a bug."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
         self.path = path
+        self._read_only = read_only
         if not path.is_dir():
             raise MachineError(
                 f"there is no folder {path}", help="name the folder that the server reads its rules from"
@@ -51,6 +52,7 @@ class RuleFolder:
 
     def write(self, name: str, text: str) -> None:
         """The file with that text, on the disk when this returns."""
+        self._admit()
         self.read(name)
         path = self._path(name)
         try:
@@ -65,6 +67,7 @@ class RuleFolder:
 
     def remove(self, name: str) -> None:
         """The file gone; one that is gone already is fine."""
+        self._admit()
         if self.read(name) is None:
             return
         try:
@@ -72,6 +75,10 @@ class RuleFolder:
             _flush(self.path)
         except OSError as error:
             raise MachineError(f"{self._path(name)} cannot be removed: {error.strerror}") from None
+
+    def _admit(self) -> None:
+        if self._read_only:
+            raise RuntimeError(f"{self.path} was opened for reading")
 
     def _path(self, name: str) -> Path:
         if not name or "/" in name or "\0" in name or name in (".", ".."):
