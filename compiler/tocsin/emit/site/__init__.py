@@ -29,7 +29,7 @@ from tocsin.emit.site.prose import render_body
 from tocsin.emit.site.reports import report_pages
 from tocsin.emit.site.service_page import service_page
 from tocsin.emit.site.sop_page import sop_page
-from tocsin.emit.site.stub import Shape, alert_stubs, alias_pages, gone_pages
+from tocsin.emit.site.stub import SHEET, SHEET_TEXT, Shape, alert_stubs, alias_pages, gone_pages
 from tocsin.emit.site.targets import KEPT_FOLDER, resolver
 from tocsin.emit.site.team_page import team_page
 from tocsin.ir.artifact import Artifact
@@ -91,13 +91,14 @@ def emit_static(given: SiteInput) -> Iterator[Artifact]:
     model = _model(given)
     for language in given.project.site.languages:
         base = paths.base(language, given.project.site.languages)
-        shape = Shape(language=language, files=given.files)
+        shape = Shape(language=language, files=given.files, base=base)
         kept = {path.removesuffix(".md") for path, _ in kept_pages(given.kept, model, language)}
         taken = _addresses(model, language) | kept
         living = [*alert_stubs(model, shape), *alias_pages(model, shape, taken)]
         gone = gone_pages(model, shape, taken | {address for address, _ in living})
         for address, text in (*living, *gone):
             yield Artifact(path=f"static/{base}{address}/index.html", text=text)
+    yield Artifact(path=f"static/{SHEET}", text=SHEET_TEXT)
     yield Artifact(path=f"static/{LOOKUP_FILE}", text=lookup_js(model))
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 _SPECIAL = re.compile(r"""[\\`*{}\[\]()#!|~<>&"']|(?<![^\W_])_|_(?![^\W_])|^[-+=:;.,?/$%@^]|^[0-9]+[.)]""")
 """What means something anywhere, and what does at the start of a line. An underscore inside a word means nothing."""
@@ -20,6 +21,12 @@ _ALLOWED = ("http:", "https:", "mailto:")
 _IN_TARGET = frozenset("-._~:/?#@!$&*+,;=%")
 
 
+UNSEARCHED = "data-search-exclude=1"
+"""In a heading's attribute list: full-text search leaves its section out, and the attribute is not on the page. For what is generated: it
+would be two thirds of the index, and the box on the home page finds alerts by name."""
+
+
+@lru_cache(maxsize=8192)
 def plain(text: str) -> str:
     """One line that reads as `text`. Every character that could mean something is a numeric entity, which no extension looks into."""
     return _SPECIAL.sub(_entity, _one_line(text))
@@ -91,7 +98,9 @@ def _entity(match: re.Match[str]) -> str:
 
 
 def _one_line(text: str) -> str:
-    return _CONTROL.sub("\ufffd", _SPACE.sub(" ", text)).strip()
+    joined = " ".join(text.split())
+    # What is printable holds no control character; a site says a million short texts, nearly all of them such.
+    return joined if joined.isprintable() else _CONTROL.sub("\ufffd", joined)
 
 
 def _percent(character: str) -> str:

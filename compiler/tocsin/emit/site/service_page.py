@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from tocsin.emit.site import paths
-from tocsin.emit.site.markup import link, plain, table
+from tocsin.emit.site.markup import UNSEARCHED, link, plain, table
 from tocsin.emit.site.model import AlertView, SiteModel
 from tocsin.emit.site.nav import owners, sop_table
 from tocsin.emit.site.parts import (
@@ -41,7 +41,8 @@ def _blocks(model: SiteModel, name: str, language: str, of: str) -> Iterator[str
         yield tr(language, "No alert watches this service.")
     for signal in signals(alerts):
         group = [each for each in alerts if (each.source.signal or "") == signal]
-        yield f"### {signal_name(signal, language)} {{#signal-{paths.segment(signal) if signal else 'none'}}}"
+        anchor = f"signal-{paths.segment(signal) if signal else 'none'}"
+        yield f"### {signal_name(signal, language)} {{: #{anchor} {UNSEARCHED} }}"
         yield alert_table(model, group, language, of)
     yield f"## {say(language, 'sops')} {{#sops}}"
     yield sop_table(model, language, of, tuple(each.sop.id for each in sops))

@@ -34,7 +34,7 @@ def context(here: Here, view: SopView) -> str:
     if not any(row[2] for row in rows):
         headers, rows = headers[:2], [(row[0], row[1], "") for row in rows]
     table = markup.table(headers, [row[: len(headers)] for row in rows])
-    return f"## {here.say('context')} {{: #tocsin-queries }}\n\n{table}"
+    return f"## {here.say('context')} {{: #tocsin-queries {markup.UNSEARCHED} }}\n\n{table}"
 
 
 def related(here: Here, view: SopView) -> str:
@@ -72,7 +72,7 @@ def related(here: Here, view: SopView) -> str:
     if not found:
         return ""
     table = markup.table((here.say("what"), here.say("value")), found)
-    return f"## {here.say('related')} {{: #tocsin-related }}\n\n{table}"
+    return f"## {here.say('related')} {{: #tocsin-related {markup.UNSEARCHED} }}\n\n{table}"
 
 
 def about(here: Here, view: SopView) -> str:
@@ -90,7 +90,7 @@ def about(here: Here, view: SopView) -> str:
         (here.say("aliases"), "<br>".join(markup.code(each) for each in view.sop.aliases)),
     ]
     table = markup.table((here.say("what"), here.say("value")), [each for each in rows if each[1]])
-    return f"## {here.say('history')} {{: #tocsin-about }}\n\n{table}"
+    return f"## {here.say('history')} {{: #tocsin-about {markup.UNSEARCHED} }}\n\n{table}"
 
 
 def sop_link(here: Here, id: str) -> str:

@@ -28,7 +28,7 @@ def anchor(alert: AlertView) -> str:
 
 def alerts(here: Here, view: SopView) -> str:
     """The section of every alert whose `sop_ref` names this SOP, the most urgent first."""
-    parts = [f"## {here.say('alerts_here')} {{: #{ALERTS} }}"]
+    parts = [f"## {here.say('alerts_here')} {{: #{ALERTS} {markup.UNSEARCHED} }}"]
     watches = [each for each in here.model.watches if each.sop == view.sop.id]
     if not view.alerts and not watches:
         parts.append(here.say("manual" if view.sop.manual else "no_alerts"))
@@ -59,7 +59,7 @@ def _alert(here: Here, view: SopView, alert: AlertView) -> str:
     names = " ".join(each for each in alert.names if _WORD.match(each))
     data = f' data-alert="{names}"' if names else ""
     parts = [
-        f"### {here.join([markup.plain(each) for each in alert.names])} {{: #{anchor(alert)}{data} }}",
+        f"### {here.join([markup.plain(each) for each in alert.names])} {{: #{anchor(alert)}{data} {markup.UNSEARCHED} }}",
         _changed(here, view, alert),
         _facts(here, view, alert),
     ]

@@ -1,7 +1,8 @@
 """Pages of one screen without the theme: the address of each alertname, old addresses that lead on, and addresses whose page is gone.
 
-10,000 alerts with the theme's page around each would be 150 MB. These are about 1 kB, need no script, no style sheet and no network, and
-follow the device's dark mode. In: the model. Out: `(address, HTML)`. Everything an author wrote goes through `html.escape`.
+10,000 alerts with the theme's page around each would be 150 MB. These are about 1 kB, need no script and no network, share one small style sheet
+that they can be read without, and follow the device's dark mode. In: the model. Out: `(address, HTML)`. Everything an author wrote goes through
+`html.escape`.
 """
 
 from __future__ import annotations
@@ -20,13 +21,20 @@ from tocsin.ir.duration import format_duration
 from tocsin.ir.project import Team
 from tocsin.ir.sop import Sop
 
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
-_STYLE = (
-    ":root{color-scheme:light dark;background:Canvas;color:CanvasText}"
-    "body{font:1.1rem/1.5 system-ui,sans-serif;max-width:46rem;margin:0 auto;padding:1rem;overflow-wrap:anywhere}"
-    "pre{white-space:pre-wrap}h1{font-size:1.35rem}a.go{display:block;padding:.8rem;border:2px solid;margin:1rem 0}"
-    "td,th{text-align:left;vertical-align:top;padding:0 .6rem .3rem 0}th,td:nth-child(2),td:last-child{overflow-wrap:normal;white-space:nowrap}"
-)
+_POLICY = "default-src 'none'; style-src 'self' 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+_STYLE = ":root{color-scheme:light dark}"
+SHEET = "assets/tocsin/stub.css"
+"""Below the site's root, once for every language."""
+SHEET_TEXT = """\
+/* Pages outside the theme: alert stubs, old addresses, addresses whose page is gone. */
+:root { background: Canvas; color: CanvasText; }
+body { font: 1.1rem/1.5 system-ui, sans-serif; max-width: 46rem; margin: 0 auto; padding: 1rem; overflow-wrap: anywhere; }
+pre { white-space: pre-wrap; }
+h1 { font-size: 1.35rem; }
+a.go { display: block; padding: .8rem; border: 2px solid; margin: 1rem 0; }
+td, th { text-align: left; vertical-align: top; padding: 0 .6rem .3rem 0; }
+th, td:nth-child(2), td:last-child { overflow-wrap: normal; white-space: nowrap; }
+"""
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 _PATH = re.compile(r"/[A-Za-z0-9._~/-]*\Z")
 _LONGEST_PART = 200
@@ -43,6 +51,12 @@ class Shape:
 
     language: str
     files: bool = False
+    base: str = ""
+    """The folder of the language below the site's root: "" or `zh/`."""
+
+    def sheet(self, of: str) -> str:
+        """The style sheet as seen from the stub at `of`."""
+        return "../" * len([part for part in f"{self.base}{of}".split("/") if part]) + SHEET
 
     def to(self, page: str, of: str, anchor: str = "") -> str:
         """The link from the stub at `of` to a page of the theme's site."""
@@ -122,7 +136,7 @@ def gone(model: SiteModel, address: str, shape: Shape) -> str:
         f'<p><a class="go" href="{shape.to(paths.HOME, address)}">{_text(say(language, "home"))}</a></p>',
         _levels(model, language),
     ]
-    return _page(shape, address.rpartition("/")[2], "".join(body))
+    return _page(shape, address, address.rpartition("/")[2], "".join(body))
 
 
 def _is_free(model: SiteModel, address: str) -> bool:
@@ -140,7 +154,7 @@ def _alert(model: SiteModel, name: str, named: Mapping[str, Sequence[AlertView]]
     watches = "".join(
         _watch(model, each, paths.alert(name), shape) for each in model.watches if each.name in named
     )
-    return _page(shape, name, choose + "".join(blocks) + watches)
+    return _page(shape, paths.alert(name), name, choose + "".join(blocks) + watches)
 
 
 def _watch(model: SiteModel, watch: Watch, of: str, shape: Shape) -> str:
@@ -226,7 +240,7 @@ def _table(tiers: Sequence[Tier], language: str) -> str:
 
 def _expressions(view: AlertView, tiers: Sequence[Tier]) -> str:
     found = dict.fromkeys(each.alert.expr for each in tiers) or {view.source.expr: None}
-    return "".join(f"<pre>{escape(_clean(each, keep_lines=True))}</pre>" for each in found)
+    return "".join(f"<pre>{escape(_clean(each, keep_lines=True), quote=False)}</pre>" for each in found)
 
 
 def _moved(model: SiteModel, old: str, id: str, shape: Shape) -> str:
@@ -239,15 +253,16 @@ def _moved(model: SiteModel, old: str, id: str, shape: Shape) -> str:
         head += f'<link rel="canonical" href="{escape(f"{url}/{page}/")}">'
     body = f"<p>{_text(tr(shape.language, 'This page moved to'))}</p>"
     body += f'<a class="go" href="{escape(target)}"><b>{_text(id)}</b> {_text(title)}</a>'
-    return _page(shape, id, body, head)
+    return _page(shape, old, id, body, head)
 
 
-def _page(shape: Shape, title: str, body: str, head: str = "") -> str:
+def _page(shape: Shape, of: str, title: str, body: str, head: str = "") -> str:
     return (
         f'<!doctype html>\n<html lang="{shape.language}"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
         '<meta name="viewport" content="width=device-width,initial-scale=1"><meta name="robots" content="noindex">'
-        f"{head}<title>{_text(title)}</title><style>{_STYLE}</style></head>\n<body><main><h1>{_text(title)}</h1>\n{body}\n</main></body></html>\n"
+        f'{head}<title>{_text(title)}</title><style>{_STYLE}</style><link rel="stylesheet" href="{shape.sheet(of)}"></head>\n'
+        f"<body><main><h1>{_text(title)}</h1>\n{body}\n</main></body></html>\n"
     )
 
 
