@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import pytest
 from tests.equivalence.table import expected, given
-from tests.grafana.older import rows_for
+from tests.grafana.older import lingering, rows_for
 from tests.grafana.site import Place, Site
 from tests.grafana.starter import desired
 from tests.grafana.test_sync import Syncer
@@ -133,3 +133,16 @@ def test_every_row_that_is_left_out_has_a_reason(site: Site) -> None:
     assert {row.case for row in out} <= set(reasons)
     if site.can("recovering"):
         assert out == []
+
+
+@pytest.mark.parametrize(
+    ("active", "wait", "shown"),
+    [
+        ("..PPPFF...", 3, "..PPPFFF.."),
+        ("..PP.PPF..", 3, "..PPPFFFF."),
+        ("..P..PPPF.", 3, "..PP.PPPFF"),
+        ("F.F..F....", 0, "FFFF.FF..."),
+    ],
+)
+def test_what_lingers_before_11_6(active: str, wait: int, shown: str) -> None:
+    assert lingering(active, wait) == shown
