@@ -9,6 +9,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import tempfile
 from collections.abc import Iterator
 from multiprocessing.context import ForkServerContext
 from multiprocessing.process import BaseProcess
@@ -55,6 +56,14 @@ def processes() -> Iterator[ForkServerContext]:
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["tests.sync_process"])
     yield context
+
+
+@pytest.fixture
+def journals() -> Iterator[Path]:
+    """A folder in memory where there is one: a killed process loses nothing it wrote there either, and each entry waits for the disk."""
+    memory = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as folder:
+        yield Path(folder)
 
 
 class World:
@@ -118,7 +127,7 @@ def world(
     made.standin.stop()
 
 
-def test_killed_around_every_write(world: World, tmp_path: Path) -> None:
+def test_killed_around_every_write(world: World, journals: Path) -> None:
     assert world.writes >= GROUPS[world.version]
     wrong = []
     for write in range(1, world.writes + 1):
@@ -126,7 +135,7 @@ def test_killed_around_every_write(world: World, tmp_path: Path) -> None:
             # Each write meets both ways out, on the two sides of its commit; the next write meets them the other way round.
             way = ("resume", "undo")[(write + number) % 2]
             world.reset()
-            journal = tmp_path / f"{write}-{phase}.jsonl"
+            journal = journals / f"{write}-{phase}.jsonl"
             process, talk = world.begin("sync", journal, world.new)
             pid = process.pid
             assert pid is not None
@@ -162,12 +171,12 @@ EVERY = {
 
 @pytest.mark.parametrize("name", EVERY)
 @pytest.mark.parametrize("way", ["resume", "undo"])
-def test_met_by_every_fault(world: World, tmp_path: Path, name: str, way: str) -> None:
+def test_met_by_every_fault(world: World, journals: Path, name: str, way: str) -> None:
     from dataclasses import replace
 
     for nth in (1, 7, GROUPS[world.version] // 2):
         world.reset()
-        journal = tmp_path / f"{nth}.jsonl"
+        journal = journals / f"{nth}.jsonl"
         world.standin.plan(replace(EVERY[name], nth=nth))
         said = world.go("sync", journal, world.new)
         assert len(world.standin.log.select(method="PUT")) >= nth, "the fault was never met"
