@@ -149,7 +149,15 @@ def sync_command(
         agreed(yes=yes)
         why = (may.reason or "") if may.override_canary else ""
         done = carried_out(
-            plan, side.target, book, on_error, by=by, override=why, before=live.states, wait=not no_wait
+            plan,
+            side.target,
+            book,
+            on_error,
+            by=by,
+            override=why,
+            # A folder evaluates nothing, so there is nobody to watch.
+            before=None if live.server.kind == "directory" else live.states,
+            wait=not no_wait,
         )
         return done or code
 
