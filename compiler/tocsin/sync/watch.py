@@ -21,6 +21,8 @@ WANTED = 3
 LONGEST = 120.0
 """Seconds to wait at most."""
 _POLL = (1.0, 10.0)
+"""Seconds between two readings of all states, at first and at most: the list is long, and most rules are evaluated once a minute."""
+_SLOWER = 1.5
 
 Verdict = Literal["healthy", "became-error", "was-ill-before", "not-seen", "left-to-drift"]
 
@@ -116,10 +118,9 @@ def _why_not(case: _Case) -> Seen | None:
 
 
 def _observe(cases: list[_Case], target: Target, clock: Clock) -> None:
-    start = clock.monotonic()
+    step, longest = _POLL
     # One poll more than the limit, so that an evaluation at its very end is still seen.
-    step = min(max(min(each.limit for each in cases) / 8, _POLL[0]), _POLL[1])
-    end = start + max(each.limit for each in cases) + step
+    end = clock.monotonic() + max(each.limit for each in cases) + longest
     while True:
         try:
             states = target.states()
@@ -130,6 +131,7 @@ def _observe(cases: list[_Case], target: Target, clock: Clock) -> None:
         if all(len(each.times) >= WANTED for each in cases) or clock.monotonic() + step > end:
             return
         clock.sleep(step)
+        step = min(step * _SLOWER, longest)
 
 
 def _verdict(case: _Case) -> Seen:
