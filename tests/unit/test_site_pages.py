@@ -109,6 +109,9 @@ def test_every_link_leads_to_a_page(public: bool) -> None:
                     continue
                 checked += 1
                 address = normpath(join(dirname(path.removeprefix("static/")), target.partition("#")[0]))
+                if address == "assets/tocsin/stub.css":
+                    assert f"static/{address}" in made, (path, target)
+                    continue
                 language = "zh" if address.startswith("zh/") or address == "zh" else "en"
                 name = address.removeprefix("zh").strip("/").removeprefix(".")
                 assert name in {built(each) for each in pages(made, language)}, (path, target)

@@ -20,6 +20,7 @@ from tocsin.emit import grafana
 from tocsin.emit.inhibit import InhibitRule, inhibit_rules
 from tocsin.emit.merge import merge_inhibit
 from tocsin.errors import MachineError, UsageError
+from tocsin.ir.artifact import Artifact
 from tocsin.pipeline import Compilation, Sources, artifacts, compile_sources, contents_of, service_of
 
 
@@ -116,14 +117,22 @@ def build_command(
         names = [each.name for each in compilation.settings.project.environments]
         joined = _joined_environment(names, env_name) if into is not None else ""
         still = still_inhibiting(target, frozen, names)
-        made = tuple(artifacts(compilation, keep_going=keep_going, still=still))
+        made: list[Artifact] = []
+
+        def make() -> None:
+            made.extend(artifacts(compilation, keep_going=keep_going, still=still))
+
         if team is not None:
             site = _site(compilation, sources, top, target, keep_going, public, check_only, team)
             show(report, format_)
             click.echo(f"{target / 'pack' / team} {_SITE[site]}", err=True)
             return 1 if site == "differs" else exit_code(report)
         keep = _keep(frozen)
-        site = "" if no_site else _site(compilation, sources, top, target, keep_going, public, check_only)
+        site = ""
+        if not no_site:
+            site = _site(compilation, sources, top, target, keep_going, public, check_only, meanwhile=make)
+        if not made:
+            make()
         # The rules after the pages they link to.
         changes = compare(made, target, keep=keep) if check_only else write(made, target, root=top, keep=keep)
         if alertmanager_config is not None and into is not None and not check_only:
@@ -163,8 +172,9 @@ def _site(
     public: bool,
     check_only: bool,
     team: str = "",
+    meanwhile: Callable[[], None] | None = None,
 ) -> str:
-    """Builds the site or a team's pack, or only looks whether it is the one these sources make."""
+    """Builds the site or a team's pack, or only looks whether it is the one these sources make. `meanwhile` may be called while it is built."""
     # Pages, templates and the search index: only who builds a site pays for importing that.
     from tocsin.cli.site import Wanted, build_site, plan_site
     from tocsin.disk.site import is_built
@@ -193,7 +203,7 @@ def _site(
     )
     if check_only:
         return "same" if is_built(plan, target, name) else "differs"
-    return "built" if build_site(plan, target, name=name) else "same"
+    return "built" if build_site(plan, target, name=name, meanwhile=meanwhile) else "same"
 
 
 def _stops(found: tuple[Diagnostic, ...], keep_going: bool) -> bool:

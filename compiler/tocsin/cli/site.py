@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -14,8 +14,9 @@ import tocsin
 from tocsin.cli.known import own_files
 from tocsin.disk import site as disk
 from tocsin.disk.files import read_image
+from tocsin.disk.fork import Pipe, Second, cores
 from tocsin.emit.catalog import Contents
-from tocsin.emit.site import SiteInput, emit_site
+from tocsin.emit.site import SiteInput, emit_site, emit_static, emit_tree, sop_pages
 from tocsin.emit.site.config import ASSETS, root_language
 from tocsin.emit.site.finish import finish_page, finish_sitemap, theme_scripts
 from tocsin.emit.site.pack import emit_pack
@@ -24,6 +25,8 @@ from tocsin.ir.history import History
 from tocsin.pipeline import Settings, Sources
 from tocsin.pipeline.site import FOLDER
 
+_MUCH = 200
+"""SOPs, from which on a second process pays for its start."""
 PACKAGED = Path(tocsin.__file__).parent / "emit" / "site" / "assets"
 
 
@@ -44,8 +47,30 @@ class Wanted:
 def plan_site(wanted: Wanted) -> disk.Plan:
     """The site's files and their digest. MachineError where what builds a site is not installed."""
     given = input_of(wanted)
-    pages = emit_pack(given, wanted.team) if wanted.team else emit_site(given)
+    pages = emit_pack(given, wanted.team) if wanted.team else _both(given)
     return plan_of(wanted, given, pages, package_files())
+
+
+def _both(given: SiteInput) -> Iterable[Artifact]:
+    """`emit_site`; where it is much, half of it in a second process."""
+    if len(given.contents.sops) < _MUCH or cores() < 2:
+        return emit_site(given)
+
+    def half(pipe: Pipe) -> None:
+        pipe.send((sop_pages(given, 1, 2), [(each.path, each.text) for each in emit_static(given)]))
+
+    child: Second[object] = Second(half)
+    try:
+        made = sop_pages(given, 0, 2)
+        theirs = child.pipe.receive()
+    except EOFError:
+        return emit_site(given)  # the other process is gone: slower alone
+    finally:
+        child.end()
+    assert isinstance(theirs, tuple)
+    made.update(theirs[0])
+    static = (Artifact(path=path, text=text) for path, text in theirs[1])
+    return (*emit_tree(given, made=made), *static)
 
 
 def input_of(wanted: Wanted) -> SiteInput:
@@ -73,10 +98,12 @@ def plan_of(
     return disk.plan(pages, data, root=root, version=tocsin.__version__, maker=own_files())
 
 
-def build_site(plan: disk.Plan, out: Path, *, name: str = "site") -> bool:
-    """Builds `out/name`; False where it is up to date. SiteError where a link leads nowhere."""
+def build_site(
+    plan: disk.Plan, out: Path, *, name: str = "site", meanwhile: Callable[[], None] | None = None
+) -> bool:
+    """Builds `out/name`; False where it is up to date. SiteError where a link leads nowhere. `meanwhile` is for the second core: `disk.site.build`."""
     with _working("building the site"):
-        return disk.build(plan, out, finish, finish_sitemap, name=name)
+        return disk.build(plan, out, finish, finish_sitemap, name=name, meanwhile=meanwhile)
 
 
 def finish(html: str, path: str, theme: str) -> tuple[str, tuple[str, ...]]:

@@ -119,6 +119,10 @@ class Running:
             _kill(self._process)
         self._said.close()
 
+    def runs(self) -> bool:
+        """Whether it has not ended yet."""
+        return self._process.poll() is None
+
     def wait(self, timeout: float) -> Finished:
         """Its end; everything it said is in `out`. MachineError where it does not end within `timeout` seconds."""
         try:

@@ -20,6 +20,7 @@ import os
 import re
 import shutil
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -36,6 +37,8 @@ _STATIC = "static/"
 _PROGRAMS = ("mkdocs", "mkdocs-material", "Markdown", "pymdown-extensions", "Pygments", "jieba")
 _FIXED_TIME = "315532800"
 _LIMIT = 1800.0
+_GLANCE = 0.5
+_END = "</html>"
 WARNING = re.compile(r"^(?:WARNING|ERROR)\s+-\s+(?P<text>.*(?:\n {2,}.*)*)", re.MULTILINE)
 
 Finish = Callable[[str, str, str], tuple[str, tuple[str, ...]]]
@@ -97,8 +100,17 @@ def is_built(plan: Plan, out: Path, name: str = "site") -> bool:
     return said is not None and said.get("tree") == plan.digest and said.get("files") == _count(out / name)
 
 
-def build(plan: Plan, out: Path, finish: Finish, tidy: Tidy, *, name: str = "site") -> bool:
-    """Makes `out/name` the site of this plan; False where it already was.
+def build(
+    plan: Plan,
+    out: Path,
+    finish: Finish,
+    tidy: Tidy,
+    *,
+    name: str = "site",
+    meanwhile: Callable[[], None] | None = None,
+) -> bool:
+    """Makes `out/name` the site of this plan; False where it already was. `meanwhile` is work for the time in which the generator runs; it is
+    called at most once, and only where a site is built.
 
     SiteError where a link leads nowhere; MachineError where the generator or the disk refuses. In both cases the old site is still there.
     """
@@ -116,7 +128,7 @@ def build(plan: Plan, out: Path, finish: Finish, tidy: Tidy, *, name: str = "sit
             built = work / "built"
             shutil.rmtree(built, ignore_errors=True)
             built.mkdir(parents=True, exist_ok=True)
-            problems = _generate(plan, work, finish, tidy)
+            problems = _generate(plan, work, finish, tidy, meanwhile)
             if problems:
                 raise SiteError(_listed("the site is not published", problems))
             _join(plan, built)
@@ -130,19 +142,30 @@ def build(plan: Plan, out: Path, finish: Finish, tidy: Tidy, *, name: str = "sit
     return True
 
 
-def _generate(plan: Plan, work: Path, finish: Finish, tidy: Tidy) -> list[str]:
+def _generate(
+    plan: Plan, work: Path, finish: Finish, tidy: Tidy, meanwhile: Callable[[], None] | None
+) -> list[str]:
     problems: list[str] = []
+    done_pages: dict[str, set[str]] = {each: set() for each in plan.languages}
     with ExitStack() as stack:
         runs = [(each, stack.enter_context(_mkdocs(work / "site" / each))) for each in plan.languages]
         # On the other core meanwhile: ten thousand stubs.
         problems.extend(_write_static(plan, work / "built" / "static", finish))
+        if meanwhile is not None:
+            meanwhile()
+        until = time.monotonic() + _LIMIT
+        while any(run.runs() for _, run in runs) and time.monotonic() < until:
+            time.sleep(_GLANCE)
+            for language, _ in runs:
+                problems.extend(_finish(work / "built" / language, finish, done_pages[language]))
         for language, run in runs:
-            done = run.wait(_LIMIT)
+            done = run.wait(max(1.0, until - time.monotonic()))
             if done.code != 0:
                 raise _failed(language, done.out)
     for language in plan.languages:
-        problems.extend(_finish(work / "built" / language, finish, tidy))
-    return problems
+        problems.extend(_finish(work / "built" / language, finish, done_pages[language], last=True))
+        _tidy(work / "built" / language, tidy)
+    return sorted(problems)
 
 
 def mkdocs_command(language: str, *, strict: bool = True) -> tuple[list[str], dict[str, str]]:
@@ -218,21 +241,32 @@ def _put(target: str, data: bytes, made: set[str]) -> None:
         file.write(data)
 
 
-def _finish(top: Path, finish: Finish, tidy: Tidy) -> Iterator[str]:
-    """The last pass over every page of one language."""
+def _finish(top: Path, finish: Finish, done: set[str], *, last: bool = False) -> Iterator[str]:
+    """The last pass over every page of one language that is not in `done`. Before the generator's end (`last`) a page is taken only where its
+    end is there: pages are written from front to back, one after the other, and never again.
+    """
     theme_page = top / "404.html"
     theme = theme_page.read_text(encoding="utf-8") if theme_page.is_file() else ""
+    if not last and not theme.rstrip().endswith(_END):
+        return
     for path in sorted(tree_files(top)):
-        if path.endswith(".html"):
-            target = f"{top}/{path}"
-            with open(target, encoding="utf-8", newline="") as file:
-                before = file.read()
-            if 'http-equiv="Content-Security-Policy"' in before[:2000]:
-                continue  # a page of the last preview, finished then
-            after, problems = finish(before, path, theme)
-            yield from problems
-            with open(target, "w", encoding="utf-8", newline="") as file:
-                file.write(after)
+        if not path.endswith(".html") or path in done or (path == theme_page.name and not last):
+            continue
+        target = f"{top}/{path}"
+        with open(target, "rb") as file:
+            data = file.read()
+        if not last and not data.rstrip().endswith(_END.encode()):
+            continue
+        done.add(path)
+        before = data.decode("utf-8")
+        after, problems = finish(before, path, theme)
+        yield from problems
+        with open(target, "wb") as file:
+            file.write(after.encode("utf-8"))
+
+
+def _tidy(top: Path, tidy: Tidy) -> None:
+    """What is no page: a sitemap without days, and no files that nobody's browser loads."""
     sitemap = top / "sitemap.xml"
     if sitemap.is_file():
         sitemap.write_text(tidy(sitemap.read_text(encoding="utf-8")), encoding="utf-8")
@@ -240,6 +274,9 @@ def _finish(top: Path, finish: Finish, tidy: Tidy) -> Iterator[str]:
     # Only who debugs the theme asks for its source maps, and they are a megabyte.
     for each in (top / "assets").rglob("*.map"):
         each.unlink()
+    # Word lists for the search of languages that no site here has.
+    for name in ("wordcut.js", "tinyseg.js"):
+        (top / "assets" / "javascripts" / "lunr" / name).unlink(missing_ok=True)
 
 
 def _join(plan: Plan, built: Path) -> None:

@@ -107,9 +107,9 @@ def _theme(site: Site, language: str, *, pack: bool) -> Mapping[str, Node]:
         "language": _THEME_LANGUAGES.get(language, "en"),
         "font": False,  # else every page asks a public font server
         "palette": [
-            scheme("(prefers-color-scheme)", "brightness-auto", words[0]),
-            scheme("(prefers-color-scheme: light)", "brightness-7", words[1], scheme="default"),
-            scheme("(prefers-color-scheme: dark)", "brightness-4", words[2], scheme="slate"),
+            scheme("(prefers-color-scheme)", "circle-half-full", words[0]),
+            scheme("(prefers-color-scheme: light)", "circle-outline", words[1], scheme="default"),
+            scheme("(prefers-color-scheme: dark)", "circle", words[2], scheme="slate"),
         ],
         "features": ["navigation.top", "navigation.indexes", "search.highlight", "toc.follow"],
     }

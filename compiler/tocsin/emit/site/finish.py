@@ -15,6 +15,8 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
+from tocsin.emit.site.words import say
+
 _POLICY = (
     "default-src 'none'; script-src 'self'{hashes}; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self'; "
     "connect-src 'self'; worker-src 'self' blob:; manifest-src 'self'; base-uri 'none'; form-action 'none'; object-src 'none'"
@@ -40,6 +42,16 @@ _FOREIGN = re.compile(
 """Prose in another language than the page's: Markdown cannot stand in our HTML, so the page has a mark at each end (`sop_page`)."""
 _NO_COLOUR = re.compile(r'<span class="(?:[wpo]|nv)">([^<]*)</span>|<span></span>')
 _COLOUR = re.compile(r'<span class="[a-z]{1,2}[0-9]?">([^<]*)</span>')
+_HEADERS = re.compile(
+    "<thead><tr>(?:"
+    + "|".join(f"<th>{say(each, 'what')}</th><th>{say(each, 'value')}</th>" for each in ("en", "zh"))
+    + ")</tr></thead>"
+)
+"""Markdown has no table without a header row; over names and their values it says nothing."""
+_TABBED = re.compile(
+    r'<script>var target=document\.getElementById\(location\.hash[^<]*"__tabbed_"\)\)</script>'
+)
+"""The theme's script for tabs of content, which no page here has."""
 _ALERTS = 'id="tocsin-alerts"'
 _HARMLESS = re.compile(r"&#(?:4[017]|9[13]|12[345]);")
 """Entities that kept a character from meaning something in Markdown, and that mean nothing in HTML: ( ) / [ ] { | }."""
@@ -78,6 +90,7 @@ def finish_page(html: str, path: str, known: frozenset[str] = frozenset()) -> Fi
     problems: list[str] = []
     html = _TITLE.sub(_plain_title, html, count=1)
     html = _FOREIGN.sub(r'<div class="tocsin-foreign" lang="\1">\2</div>', html)
+    html = _TABBED.sub("", html)
     hashes: list[str] = []
     for script in _INLINE.finditer(html):
         text = script["text"]
@@ -112,7 +125,9 @@ def _smaller(html: str) -> str:
     prose, mark, alerts = article.partition(_ALERTS)
     article = _NO_COLOUR.sub(lambda match: match[1] or "", prose + mark + _COLOUR.sub(r"\1", alerts))
     article = _HARMLESS.sub(lambda match: _CHARACTER[match[0]], article)
-    article = _BLOCKS.sub("", article).replace(' title="Permanent link"', "")
+    article = _BLOCKS.sub("", article).replace(' title="Permanent link"', "").replace("&para;", "¶").rstrip()
+    prose, mark, alerts = article.partition(_ALERTS)
+    article = prose + mark + _HEADERS.sub("", alerts)
     head, mark, body = before.partition("<body")
     return _GENERATOR.sub("", _INDENT.sub("\n", head)) + mark + _chrome(body) + article + _chrome(after)
 
