@@ -82,7 +82,7 @@ def deleted(folder: Folder) -> list[str]:
 
 
 def test_the_files_are_those_that_build_writes(folder: Folder) -> None:
-    alerts = {"down": LABELLED, "late": {"summary": "costs $5 and ${HOME}"}}
+    alerts = {"down": LABELLED, "late": {"summary": "costs $5 and $HOME"}}
     made, project = compiled(rule_file("web", alerts))
     environment = project.environment("prod")
     assert environment is not None
@@ -96,7 +96,7 @@ def test_the_files_are_those_that_build_writes(folder: Folder) -> None:
     }
     synced(wanted(("web", alerts)), target_on(folder))
     assert {name: (folder.path / name).read_text() for name in folder.names() if name != OURS} == built
-    assert "{{ $$labels.instance }}" in built[WEB] and "costs $5 and ${HOME}" in built[WEB]
+    assert "{{ $$labels.instance }}" in built[WEB] and "costs $5 and $HOME" in built[WEB]
 
 
 def test_a_second_sync_writes_nothing_and_a_change_one_file(folder: Folder) -> None:
