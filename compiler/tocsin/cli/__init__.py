@@ -36,6 +36,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "tocsin.cli.rollback:rollback_command",
         "Put the stored files of a release back on a server.",
     ),
+    "pull": ("tocsin.cli.pull:pull_command", "Turn what was changed in Grafana into a patch of the sources."),
     "hold": ("tocsin.cli.hold:hold_command", "Pause one rule on its server until a time, or end that."),
     "routes": ("tocsin.cli.routes:routes_command", "Say which receiver each alert reaches."),
     "adopt": ("tocsin.cli.adopt:adopt_command", "Turn existing files into sources."),

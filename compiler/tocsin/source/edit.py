@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from tocsin.diag.origin import Map, place_of
+from tocsin.diag.origin import Map, Origin, Seq, in_flow, place_of
 from tocsin.diag.source_file import SourceFile
+from tocsin.diag.span import Span
 from tocsin.source.layout import Path, in_brackets, scalar, written
 from tocsin.source.tree import read_documents
 
@@ -151,3 +152,130 @@ def _end(lines: Sequence[str], first: int, column: int) -> int:
         if not line.lstrip().startswith("#") or column > 0:
             last = number
     return last + 1
+
+
+class _Gone:
+    """No value: what was there goes."""
+
+
+GONE = _Gone()
+Steps = tuple[str | int, ...]
+"""Keys and list positions from the top of a document."""
+
+
+def changed(text: str, steps: Steps, value: object) -> str:
+    """`text` with `value` (a scalar, or a mapping of them) at `steps`, or with nothing there for `GONE`: one value is another, every other
+    character stays. Mappings on the way are made. ValueError where the place cannot be written without touching more than that.
+    """
+    top = _top(text)
+    holder, depth = _holder(top, steps)
+    key = steps[depth]
+    if value is GONE:
+        return _without(text, top, steps)
+    if depth == len(steps) - 1 and isinstance(key, str) and key in holder:
+        made = _other(text, top, steps, holder, key, value)
+    else:
+        if not isinstance(key, str) or (key in holder and holder[key] is not None):
+            raise ValueError(f"nothing can be put at {'.'.join(map(str, steps))}")
+        for name in reversed(steps[depth + 1 :]):
+            value = {str(name): value}
+        if key in holder:
+            if not isinstance(value, dict):
+                raise ValueError(f"nothing can be put at {'.'.join(map(str, steps))}")
+            made = _under(text, holder, key, value, lambda path: False)
+        elif _in_brackets(text, holder):
+            made = _into_brackets(text, holder, key, value)
+        else:
+            lines = written({key: value}).rstrip("\n").split("\n")
+            made = _into_block(text, holder, lines, "", spaced=False)
+    if not _reads(made, steps[: depth + 1], value):
+        raise ValueError(f"{'.'.join(map(str, steps))} cannot be written without rewriting more of the file")
+    return made
+
+
+def _top(text: str) -> Map:
+    documents, _ = read_documents(SourceFile(path="", text=text))
+    if len(documents) != 1 or not isinstance(documents[0].data, Map):
+        raise ValueError("only a file of one mapping can be changed")
+    return documents[0].data
+
+
+def _holder(top: Map, steps: Steps) -> tuple[Map, int]:
+    """The innermost mapping on the way, and how many steps lead to it."""
+    node: object = top
+    holder, depth = top, 0
+    for index, step in enumerate(steps[:-1], 1):
+        if isinstance(node, Map) and step in node:
+            node = node[str(step)]
+        elif isinstance(node, Seq) and isinstance(step, int) and step < len(node):
+            node = node[step]
+        else:
+            break
+        if isinstance(node, Map):
+            holder, depth = node, index
+    return holder, depth
+
+
+def _reads(text: str, steps: Steps, value: object) -> bool:
+    try:
+        holder, depth = _holder(_top(text), steps)
+    except ValueError:
+        return False
+    return depth == len(steps) - 1 and holder.get(str(steps[-1])) == value
+
+
+def _other(text: str, top: Map, steps: Steps, holder: Map, key: str, value: object) -> str:
+    """Another scalar where one stands, in the manner of the old one as far as it can be."""
+    if isinstance(value, dict | list) or isinstance(holder[key], Map | Seq):
+        raise ValueError(f"{key} is no scalar")
+    span = Origin("", text, top).value(*steps)
+    lines = text.split("\n")
+    old = span.slice(text)
+    flow = in_flow(holder.values_at[key])
+    if old[:1] in ("|", ">") and not flow and isinstance(value, str):
+        new = _block_text(lines, span, old, value)
+    elif old[:1] == "'" and isinstance(value, str) and value.isprintable():
+        new = "'" + value.replace("'", "''") + "'"
+    elif old[:1] == '"' and isinstance(value, str):
+        new = in_brackets(f" {value}").replace('" ', '"', 1)
+    else:
+        new = in_brackets(value) if flow else scalar(value)  # type: ignore[arg-type]  # a scalar by the first line
+    before, after = lines[span.line - 1][: span.col - 1], lines[span.end_line - 1][span.end_col - 1 :]
+    return "\n".join([*lines[: span.line - 1], before + new + after, *lines[span.end_line :]])
+
+
+def _block_text(lines: Sequence[str], span: Span, old: str, value: str) -> str:
+    """A text as a block with the indentation that the old one had."""
+    body = value.rstrip("\n")
+    kept = value[len(body) :]
+    first = next((each for each in lines[span.line : span.end_line] if each.strip()), "")
+    margin = first[: len(first) - len(first.lstrip(" "))]
+    if len(kept) > 1 or not margin or not body or body != body.strip():
+        return scalar(value)
+    style = ">" if old[0] == ">" and "\n" not in body else "|"
+    return "\n".join(
+        [style + ("" if kept else "-"), *(margin + each if each else each for each in body.split("\n"))]
+    )
+
+
+def _without(text: str, top: Map, steps: Steps) -> str:
+    """Without the lines of an entry that has lines of its own; a mapping that it leaves empty goes too."""
+    holder, depth = _holder(top, steps)
+    key = steps[-1]
+    if depth != len(steps) - 1 or not isinstance(key, str) or key not in holder:
+        raise ValueError(f"there is no {'.'.join(map(str, steps))}")
+    if len(holder) == 1:
+        return _without(text, top, steps[:-1])
+    span = Origin("", text, top).value(*steps)
+    line, column = place_of(holder.keys_at[key])
+    lines = text.split("\n")
+    last = span.end_line
+    if isinstance(holder[key], Map | Seq) and not _in_brackets(text, holder[key]):  # type: ignore[arg-type]
+        last = _end(lines, line + 1, column + 1)
+    if _in_brackets(text, holder) or lines[line][:column].strip():
+        raise ValueError(f"{key} has no line of its own")
+    made = "\n".join([*lines[:line], *lines[last:]])
+    left = _holder(_top(made), steps)[0]
+    if key in left or set(left) != set(holder) - {key}:
+        raise ValueError(f"{key} cannot be taken out without rewriting more of the file")
+    return made
