@@ -23,6 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tests.bench.generate import Size, generate
 from tests.bench.site import bench_site
+from tests.bench.sync import GROUPS, bench_sync
 from tests.real import components
 
 TODAY = "2026-11-21"
@@ -185,6 +186,7 @@ def main() -> int:
         )
         print(f"promtool {peak([promtool, 'check', 'rules', *compiled], rules.env):.0f} MB")
         bench_site(full, cache, TODAY, max(1, options.rounds // 2))
+        bench_sync(Path(folder, "sync"), TODAY, GROUPS // 10 if options.quick else GROUPS)
     return 0
 
 

@@ -190,3 +190,14 @@ def test_a_token_that_may_only_read(repo: Repository, grafana: StandIn) -> None:
     ended = repo.sync(GRAFANA_TOKEN="glsa_reader")
     assert ended.code in (3, 4), ended.said
     assert len(grafana.org().rules) == 0
+
+
+def test_a_service_that_does_not_compile_is_frozen_and_told(repo: Repository, grafana: StandIn) -> None:
+    assert repo.sync().code == 0
+    before = {each.title: each for each in grafana.org().rules.values()}
+    repo.write(rule_file("web", {"web-down": {"expr": "sum("}}), rule_file("db", {"db-down": {"for": "9m"}}))
+    ended = repo.sync("--max-delete-percent", "0")
+    assert ended.code == 4 and "frozen: web does not compile" in ended.out, ended.said
+    after = {each.title: each for each in grafana.org().rules.values()}
+    assert after["WebDown"] == before["WebDown"] and after["DbDown"].for_ == 540_000
+    assert "DbSlow" not in after

@@ -46,12 +46,12 @@ def actor_of(server: Server) -> str:
 
 
 def refused(plan: Plan) -> int:
-    """4 where some groups are refused, 9 where all are, 7 where the canary alone says no."""
+    """4 where some groups are refused or a service does not compile, 9 where all are refused, 7 where the canary alone says no."""
     if plan.stops:
         return ALL
     groups = [each for each in plan.groups if any(not why.skipped for why in each.refusals)]
     if not groups:
-        return 0
+        return SOME if plan.frozen else 0
     if any(each.writes for each in plan.groups):
         return SOME
     only_canary = all(why.code.startswith("verdict-") for each in groups for why in each.refusals)
