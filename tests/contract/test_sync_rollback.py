@@ -42,14 +42,16 @@ class World:
             (self.top / file.path).write_text(file.text)
 
     def sync(self, *more: str) -> int:
-        return main(["sync", str(self.top), "--env", "prod", "--yes", "--max-delete-percent", "0", *more])
+        return main(
+            ["sync", str(self.top), "--env", "prod", "--yes", "--no-wait", "--max-delete-percent", "0", *more]
+        )
 
     def build(self) -> Path:
         assert main(["build", str(self.top), "--no-site"]) == 0
         return self.top / "dist"
 
     def rollback(self, *words: str) -> int:
-        return main(["rollback", "--env", "prod", "--yes", "-C", str(self.top), *words])
+        return main(["rollback", "--env", "prod", "--yes", "--no-wait", "-C", str(self.top), *words])
 
     def live(self) -> dict[str, dict[str, Any]]:
         request = urllib.request.Request(

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 import click
 
 from tocsin.cli.grafanas import environment_of, grafana_at, grafana_named, project_of
+from tocsin.cli.journals import HELP, journal_at
 from tocsin.cli.options import repository
-from tocsin.cli.sync import ALL, Stopped, journal_of, now_text, refused, tell
+from tocsin.cli.run_plan import ALL, Stopped, actor_of, agreed, carried_out, now_text, refused
 from tocsin.cli.terminal import echo
 from tocsin.disk.git import read_files, resolve_commit
 from tocsin.errors import MachineError, UsageError
 from tocsin.remote.grafana import states_by_uid
 from tocsin.report import plan as plan_report
-from tocsin.sync.apply import OnError, apply
+from tocsin.sync.apply import OnError
 from tocsin.sync.grafana_target import GrafanaTarget
 from tocsin.sync.guard import Guard
 from tocsin.sync.plan import Scope, make_plan
@@ -56,9 +55,8 @@ _LARGEST = 64 * 1024 * 1024
 @click.option(
     "--on-error", type=click.Choice(("undo", "stop", "continue")), default="stop", show_default=True
 )
-@click.option(
-    "--journal", type=click.Path(path_type=Path, dir_okay=False), help="Where the journal of this run goes."
-)
+@click.option("--journal", metavar="WHERE", help=HELP)
+@click.option("--no-wait", is_flag=True, help="Do not wait for three evaluations of the changed rules.")
 @click.option(
     "--plan-only", is_flag=True, help="Only say what would change; nothing but GET leaves this process."
 )
@@ -77,7 +75,8 @@ def rollback_command(
     max_deletes: int,
     max_delete_percent: float,
     on_error: OnError,
-    journal: Path | None,
+    journal: str | None,
+    no_wait: bool,
     plan_only: bool,
     yes: bool,
     root: Path,
@@ -123,18 +122,12 @@ def rollback_command(
         code = ALL if plan.stops else refused(plan)
         if plan_only or not any(each.writes for each in plan.groups):
             return code
-        if not yes:
-            if not sys.stdin.isatty():
-                raise UsageError("nobody is here to ask", help="add --yes, after a look with --plan-only")
-            click.confirm("Write this?", abort=True, err=True)
-        book = journal_of(journal, top, environment.name)
-        by = (
-            plan.server.login
-            or os.environ.get("GITHUB_ACTOR")
-            or os.environ.get("GITLAB_USER_LOGIN")
-            or "unknown"
-        )
-        return tell(apply(plan, target, book, on_error, now_text(), f"{by}: rollback to {where}")) or code
+        agreed(yes=yes)
+        by = f"{actor_of(plan.server) or 'unknown'}: rollback to {where}"
+        with journal_at(journal, top, environment.name) as book:
+            return (
+                carried_out(plan, target, book, on_error, by=by, before=live.states, wait=not no_wait) or code
+            )
 
 
 def _in_git(top: Path, to: str, env: str, evaluator: str) -> tuple[str, Mapping[str, bytes]]:
