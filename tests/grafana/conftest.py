@@ -92,5 +92,15 @@ def place(site: Site) -> Iterator[Place]:
 
 def _asked(site: Site) -> frozenset[str]:
     """What only the server itself can say."""
-    accounts = site.call("GET", "/api/serviceaccounts/search?perpage=1")
-    return frozenset({"accounts"} if accounts.status == 200 else ())
+    found = set()
+    if site.call("GET", "/api/serviceaccounts/search?perpage=1").status == 200:
+        found.add("accounts")
+    if site.can("floor"):
+        try:
+            place = Place(site)
+            place.seed(place.rule("paused", isPaused=True))
+            if place.read(place.uid("paused")).get("isPaused"):
+                found.add("pauses")
+        finally:
+            site.sweep()
+    return frozenset(found)

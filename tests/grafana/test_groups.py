@@ -71,6 +71,7 @@ def test_without_rules_only_the_interval_is_written(two: Place, rules: list[Any]
 
 
 def test_a_pause_that_is_not_repeated_ends(two: Place) -> None:
+    two.site.need("pauses")
     assert two.put_group([two.rule("a", isPaused=True), two.rule("b")]).status == 200
     assert two.read(two.uid("a"))["isPaused"] is True
     body = two.rule("a")

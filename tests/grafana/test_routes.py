@@ -75,7 +75,6 @@ def test_a_group_is_deleted_as_a_whole(place: Place) -> None:
         ({"title": "x" * 191}, ""),
         ({"ruleGroup": "x" * 191}, ""),
         ({"data": []}, ""),
-        ({"folderUID": ""}, ""),
     ],
 )
 def test_a_bad_rule_is_refused_with_a_message(place: Place, change: dict[str, object], message: str) -> None:
@@ -150,6 +149,11 @@ def test_a_uid_twice(place: Place) -> None:
     codes = {500} if version < (10, 0, 0) else {400, 409, 500} if version < (12, 2, 0) else {409}
     assert answer.status in codes, answer.body
     assert [each["title"] for each in place.site.rules()] == [place.rule("a")["title"]]
+
+
+def test_a_rule_without_a_folder(place: Place) -> None:
+    answer = place.post(place.rule("a", folderUID=""))
+    assert answer.status == (400 if place.site.can("folder_given") else 201), answer.body
 
 
 def test_a_rule_into_no_folder(place: Place) -> None:

@@ -41,6 +41,8 @@ class Profile:
     """1.4 `from <= to`: 500 in 9.x, 400 `invalidRelativeTime` later."""
     unwrapped_code: int
     """1.4 bad states and panel annotations: 400; the source of 9.4 answers 500, its errors not being wrapped."""
+    empty_folder_refused: bool
+    """1.4 a rule without a folder: 400; a running 9.4 takes it (POST of a rule, 201)."""
     folder_must_exist: bool
     """1.4 a rule in no folder: an orphan until [11.0] (POST) and [11.4] (PUT)."""
     root_refused: bool
@@ -135,6 +137,7 @@ G9_4 = Profile(
     uid_checked=False,
     range_code=500,
     unwrapped_code=500,
+    empty_folder_refused=False,
     folder_must_exist=False,
     root_refused=False,
     git_sync_refused=False,
@@ -182,6 +185,7 @@ G10_4 = replace(
     uid_checked=True,
     range_code=400,
     unwrapped_code=400,
+    empty_folder_refused=True,
     reserved_labels=True,
     deletes_last=False,
     title_conflict_code=400,

@@ -42,7 +42,7 @@ ROWS: dict[str, str] = {
     "1.4.04": "interval: positive, a multiple of the base interval",
     "1.4.05": "durations not negative, missingSeriesEvalsToResolve positive",
     "1.4.06": "states: in their enum, and not empty on create",
-    "1.4.07": "folderUID: not empty",
+    "1.4.07": "folderUID: not empty; 9.4 takes it empty",
     "1.4.08": "the folder has to exist from 11 on; before, the rule is an orphan that no state shows",
     "1.4.09": "a folder of Git Sync: refused from 12",
     "1.4.10": "the root folder: refused from 13.3",

@@ -70,7 +70,7 @@ def _unwrapped(text: str, profile: Profile) -> Refusal:
 
 def check_folder(org: Org, uid: str, profile: Profile) -> None:
     """The folder a rule is to live in: given, there (from 11), not the root (from 13.3), not Git Sync's."""
-    if uid == "" and not profile.root_refused:
+    if uid == "" and profile.empty_folder_refused and not profile.root_refused:
         raise invalid("folderUID must be set")
     if uid in ROOT_FOLDERS and profile.root_refused:
         raise invalid("folderUID must be set: alert rules cannot be stored in the root folder")

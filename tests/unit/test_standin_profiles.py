@@ -174,6 +174,7 @@ PROBES = (
         _posted(data=[query(relativeTimeRange={"from": 0, "to": 0})]),
         (500, 400, 400, 400, 400),
     ),
+    Probe("empty_folder_refused", _posted(folderUID=""), (201, 400, 400, 400, 400)),
     Probe("folder_must_exist", _posted(folderUID="none"), (201, 201, 400, 400, 400)),
     Probe("root_refused", _posted(folderUID="general"), (201, 201, 201, 201, 400)),
     Probe("git_sync_refused", _git_sync, (200, 200, 200, 400, 400)),
