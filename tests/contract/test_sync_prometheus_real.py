@@ -24,11 +24,13 @@ from tests.syncing import NOW, Book
 
 from tocsin.disk.journal import FileJournal
 from tocsin.disk.promtool import refusal
+from tocsin.disk.rule_folder import RuleFolder
 from tocsin.ir.duration import Duration
 from tocsin.remote.http import Door
 from tocsin.remote.prometheus import Prometheus
 from tocsin.sync.apply import apply, resume, undo
 from tocsin.sync.journal import plan_of as planned
+from tocsin.sync.prometheus_target import PrometheusTarget
 from tocsin.sync.rule_check import complaint
 from tocsin.sync.values import Desired, Place
 
@@ -262,61 +264,90 @@ def test_alerts_wait_for_their_records(replica: Callable[[str], Replica], rules_
     assert len(evaluated(server)) == 3
 
 
-# A process killed between writing and reloading -----------------------------------------------------------------------------
+# A process killed around every write and every reload --------------------------------------------------------------------------
+
+
+class Deadly:
+    """Dies by SIGKILL at step number `at`; a step is the moment before or after a write, a removal or a reload."""
+
+    def __init__(self, at: int) -> None:
+        self.left = at
+
+    def step(self) -> None:
+        self.left -= 1
+        if self.left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def around(self, work: Callable[..., None]) -> Callable[..., None]:
+        def done(*given: object) -> None:
+            self.step()
+            work(*given)
+            self.step()
+
+        return done
 
 
 def _killed(url: str, folder: Path, journal: Path, desired: Desired, at: int, talk: Connection) -> None:
-    """A sync that dies by SIGKILL when it has written file number `at` and has told no server."""
+    """A sync that dies at step `at`; one that has fewer steps says so."""
+    deadly = Deadly(at)
     with Door(url, clock=FakeClock(), metrics=True) as door:
-
-        class Deadly(Prometheus):
-            count = 0
-
-            def reload(self) -> None:
-                self.count += 1
-                if self.count == at:
-                    os.kill(os.getpid(), signal.SIGKILL)
-                super().reload()
-
-        target = files_target(folder, Deadly(door))
+        server = Prometheus(door)
+        server.reload = deadly.around(server.reload)  # type: ignore[method-assign]
+        files = RuleFolder(folder)
+        files.write = deadly.around(files.write)  # type: ignore[method-assign]
+        files.remove = deadly.around(files.remove)  # type: ignore[method-assign]
+        target = PrometheusTarget(files, [server], complaint, owner="shop/prod")
         apply(plan_of(desired, target), target, FileJournal(journal), "stop", NOW, "tester")
     talk.send("alive")
 
 
-@pytest.mark.parametrize("at", [1, 2, 3])
+OLD = (
+    rules("web", {"gone": [SLOW], "main": [UP, {**UP, "record": "web:less"}, DOWN]}),
+    rules("zero", {"all": [{**SLOW, "alert": "Bye"}]}),
+)
+NEW = (
+    rules("web", {"fresh": [{**SLOW, "alert": "Fresh"}], "main": [{**UP, "record": "web:more"}, UP]}),
+    rules("new", {"all": [{**SLOW, "alert": "Hello"}]}),
+)
+ENDS = {
+    "undo": {"gone": ["Slow"], "main": ["web:up", "web:less", "Down"], "all": ["Bye"]},
+    "resume": {"fresh": ["Fresh"], "main": ["web:more", "web:up"], "all": ["Hello"]},
+}
+
+
 @pytest.mark.parametrize("way", ["resume", "undo"])
-def test_killed_between_writing_and_reloading(
-    replica: Callable[[str], Replica], rules_dir: Path, tmp_path: Path, at: int, way: str
+def test_killed_around_every_write_and_reload(
+    replica: Callable[[str], Replica], rules_dir: Path, tmp_path: Path, way: str
 ) -> None:
     server = replica(NEWEST)
     target = files_target(rules_dir, server)
-    old = wanted(rules("web", {"gone": [SLOW], "main": [UP, DOWN]}))
-    new = wanted(rules("web", {"fresh": [{**SLOW, "alert": "Fresh"}], "main": [UP]}))
-    synced(old, target)
+    old, new = wanted(*OLD), wanted(*NEW)
     context = multiprocessing.get_context("forkserver")
-    here, there = context.Pipe()
-    journal = tmp_path / "journal.jsonl"
-    process = context.Process(target=_killed, args=(server.address, rules_dir, journal, new, at, there))
-    process.start()
-    there.close()
-    process.join(60)
-    assert process.exitcode == -signal.SIGKILL
-    here.close()
-    # The file is ahead of the server: a new plan sees it, with nothing but the two.
-    live = {each.place.group: each.settings["loaded"] for each in target.read().groups}
-    assert any(said != "everywhere" for said in live.values()), live
-
-    book = FileJournal(journal)
-    assert planned(book).server.identity == server.address
-    outcome = resume(target, book, "stop") if way == "resume" else undo(target, book)
-    assert outcome.clean, outcome.results
-    end = (
-        {"fresh": ["Fresh"], "main": ["web:up"]}
-        if way == "resume"
-        else {"gone": ["Slow"], "main": ["web:up", "Down"]}
-    )
-    assert evaluated(server) == end
-    assert synced(new if way == "resume" else old, target).results == ()
+    context.set_forkserver_preload(["tests.ruling"])
+    behind, at = 0, 0
+    while True:
+        at += 1
+        synced(old, target)
+        journal = tmp_path / f"{at}.jsonl"
+        here, there = context.Pipe()
+        process = context.Process(target=_killed, args=(server.address, rules_dir, journal, new, at, there))
+        process.start()
+        there.close()
+        process.join(60)
+        here.close()
+        if process.exitcode == 0:
+            break
+        assert process.exitcode == -signal.SIGKILL
+        # Where the files are ahead of the server, a new plan sees it from these two alone.
+        behind += any(each.settings["loaded"] != "everywhere" for each in target.read().groups)
+        book = FileJournal(journal)
+        assert planned(book).server.identity == server.address
+        outcome = resume(target, book, "stop") if way == "resume" else undo(target, book)
+        assert outcome.clean, (at, outcome.results)
+        assert evaluated(server) == ENDS[way], at
+        assert synced(new if way == "resume" else old, target).results == (), at
+    # Six steps (`main` twice, for it loses a record), each with a moment before and after its write and its reload.
+    assert at == 6 * 4 + 1 and behind == 6 * 2
 
 
 def _with_expr(desired: Desired, title: str, expr: str) -> Desired:

@@ -35,16 +35,19 @@ _ATTEMPTS = 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One group's way: from `before` to `after`; None is no group."""
+    """One group's way: from `before` to `after`; None is no group. A group that is written twice has two steps, and in `ends` what it was before
+    both and is after both: who finds it at its end need not go."""
 
     place: Place
     before: Group | None
     after: Group | None
+    ends: tuple[Group, Group] | None = None
 
     @property
     def back(self) -> Step:
         """The way back."""
-        return Step(place=self.place, before=self.after, after=self.before)
+        ends = (self.ends[1], self.ends[0]) if self.ends is not None else None
+        return Step(place=self.place, before=self.after, after=self.before, ends=ends)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,11 +89,12 @@ def steps_of(plan: Plan) -> tuple[Step, ...]:
     last: list[Step] = []
     for each in in_order(plan.groups):
         middle = with_lost_records(each)
-        if middle is None:
+        if middle is None or each.before is None or each.after is None:
             first.append(Step(place=each.place, before=each.before, after=each.after))
         else:
-            first.append(Step(place=each.place, before=each.before, after=middle))
-            last.append(Step(place=each.place, before=middle, after=each.after))
+            ends = (each.before, each.after)
+            first.append(Step(place=each.place, before=each.before, after=middle, ends=ends))
+            last.append(Step(place=each.place, before=middle, after=each.after, ends=ends))
     return (*first, *reversed(last))
 
 
@@ -283,7 +287,7 @@ def _uids(group: Group | None) -> frozenset[str]:
 def _step(step: Step, target: Target, journal: Journal, known: frozenset[str]) -> Result:
     try:
         now = target.read_group(step.place)
-        if same(now, step.after):
+        if same(now, step.after) or (step.ends is not None and same(now, step.ends[1])):
             return Result(place=step.place, state="already")
         if not between(now, step.before, step.after):
             book.note(journal, "failed", place=step.place, say="changed meanwhile")
