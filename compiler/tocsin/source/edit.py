@@ -145,7 +145,8 @@ def _end(lines: Sequence[str], first: int, column: int) -> int:
             continue
         if line.startswith(("---", "...")) and number > first:
             break
-        if indent < column:
+        # The first line may begin with the dash of a list's item.
+        if indent < column and number > first:
             if line.lstrip().startswith("#"):
                 continue
             break
