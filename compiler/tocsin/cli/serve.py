@@ -1,16 +1,18 @@
 """`tocsin serve`: the site on this machine while its sources are being written, a second or two behind the editor.
 
-A thread looks at names, sizes and times of the sources twice a second; where something changed, `pipeline.again` compiles what it must, the pages whose
-Markdown changed are built anew, and open pages are told to load themselves again. Nothing here is published: full-text search is as old as the
-start, stubs follow a moment later, and a dead link is said on the terminal instead of refused.
+It looks at names, sizes and times of the sources a few times a second; where something changed, `pipeline.again` compiles what it must, the changed
+SOPs' pages are built, then the other pages whose Markdown changed, and open pages are told to load themselves again. Nothing here is published:
+full-text search is as old as the start, lists and stubs follow a moment later, and a dead link is said on the terminal instead of refused.
 """
 
 from __future__ import annotations
 
 import mimetypes
+import signal
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -27,13 +29,15 @@ from tocsin.disk.files import stat_tree
 from tocsin.disk.preview import Preview
 from tocsin.disk.site import WORK, locked
 from tocsin.disk.write import admit
-from tocsin.emit.site import SiteMemory, emit_static, emit_tree
+from tocsin.emit.site import SiteMemory, changed_pages, emit_static, emit_tree
 from tocsin.errors import MachineError
+from tocsin.ir.artifact import Artifact
 from tocsin.pipeline import Compilation, contents_of
 from tocsin.pipeline.again import Memory, compile_again
 
 HOST = "127.0.0.1"
-_PAUSE = 0.4
+_PAUSE = 0.25
+_FEW = 50
 _EVENTS, _SCRIPT = "/__tocsin/events", "/__tocsin/reload.js"
 _RELOAD = f"""\
 (function () {{
@@ -81,7 +85,12 @@ def serve_command(root: Path, port: int, today: str | None) -> None:
     admit(out, top)
     work = out / WORK / "preview"
     state = State(preview=Preview(work))
-    with locked(work):
+    # As Ctrl-C does: what was started ends with us.
+    signal.signal(signal.SIGTERM, _interrupt)
+    with ExitStack() as stack:
+        stack.enter_context(locked(work))
+        stack.callback(state.preview.close)
+        stack.enter_context(suppress(KeyboardInterrupt))
         writer = Writer(top=top, state=state, today=today)
         writer.renew()
         try:
@@ -99,6 +108,10 @@ def serve_command(root: Path, port: int, today: str | None) -> None:
         finally:
             server.shutdown()
             server.server_close()
+
+
+def _interrupt(number: int, frame: object) -> None:
+    raise KeyboardInterrupt
 
 
 @dataclass(slots=True)
@@ -142,6 +155,7 @@ class Writer:
                 root=self.top,
             )
             given = input_of(wanted)
+            self._first(changed_pages(given, self.pages), began)
             plan = plan_of(wanted, given, emit_tree(given, self.pages), self.assets)
             for warning in self.state.preview.update(plan):
                 click.echo(f"  {warning}", err=True)
@@ -151,6 +165,13 @@ class Writer:
             self.state.static = {
                 each.path.removeprefix("static/"): each.text.encode("utf-8") for each in emit_static(given)
             }
+
+    def _first(self, pages: tuple[Artifact, ...], began: float) -> None:
+        """The changed SOPs at once, where they are few; lists and reports that name them come after."""
+        if 0 < len(pages) <= _FEW:
+            self.state.preview.pages({each.path: each.text.encode("utf-8") for each in pages})
+            self.state.announce()
+            click.echo(f"{pages[0].path}: renewed in {time.monotonic() - began:.1f} s", err=True)
 
 
 def _say_errors(compilation: Compilation) -> None:

@@ -8,14 +8,26 @@ dist/.work/preview/search/LANG    the search index of the last whole run: a `--d
 # ruff: noqa: PTH123
 from __future__ import annotations
 
+import json
 import shutil
+import sys
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from tocsin.disk.process import start
+from tocsin.disk.process import Running, start
 from tocsin.disk.site import WARNING, Plan, mkdocs_command, tree_files, write_tree
 
 _LIMIT = 600.0
+_WAITING = """
+import json, sys
+import markdown, pygments.lexers, pymdownx.superfences
+import mkdocs.__main__, mkdocs.commands.build, material.plugins.search.plugin
+said = sys.stdin.readline()
+if said:
+    mkdocs.__main__.cli(json.loads(said), prog_name="mkdocs")
+"""
+"""What a generator does that was started before there is anything to build; without a word it ends, as it does when we are gone."""
 _DIRTY = "dirty"
 
 
@@ -25,37 +37,67 @@ class Preview:
     def __init__(self, work: Path) -> None:
         self._work = work
         self._languages: tuple[str, ...] = ()
+        self._ready: dict[str, Running] = {}
 
     def update(self, plan: Plan) -> tuple[str, ...]:
         """Brings the pages up to date with the plan's tree; answers what the generator warned of. MachineError where it fails."""
         tree = self._work / "site"
         before = {each: _bytes(tree / each / "mkdocs.yml") for each in plan.languages}
-        write_tree(plan, tree)
+        changed = write_tree(plan, tree)
         self._languages = plan.languages
+        whole = {
+            each
+            for each in plan.languages
+            if before[each] != _bytes(tree / each / "mkdocs.yml")
+            or not (self._work / "search" / each).is_file()
+        }
+        if not changed and not whole:
+            return ()
+        for language in plan.languages:
+            if language not in whole:
+                self._drop_stale(plan, language, self._work / "built" / language)
+        return self._run(plan.languages, whole)
+
+    def pages(self, pages: Mapping[str, bytes]) -> tuple[str, ...]:
+        """These pages of a tree that `update` has built, and no others: `LANG/docs/**.md` -> Markdown. Answers as `update` does."""
+        for path, data in pages.items():
+            (self._work / "site" / path).write_bytes(data)
+        return self._run(tuple({path.partition("/")[0] for path in pages}), set())
+
+    def close(self) -> None:
+        """Ends the programs that wait for the next change."""
+        for each in self._ready.values():
+            each.__exit__()
+        self._ready.clear()
+
+    def _run(self, languages: Sequence[str], whole: set[str]) -> tuple[str, ...]:
         said: list[str] = []
         with ExitStack() as stack:
             runs = []
-            for language in plan.languages:
-                built = self._work / "built" / language
-                whole = (
-                    before[language] != _bytes(tree / language / "mkdocs.yml")
-                    or not (self._work / "search" / language).is_file()
-                )
-                if not whole:
-                    self._drop_stale(plan, language, built)
-                argv, env = mkdocs_command(language, strict=False)
-                argv = [*argv, *([] if whole else ["--dirty"])]
-                run = stack.enter_context(start("mkdocs", argv, cwd=tree / language, env=env))
-                runs.append((language, whole, run))
-            for language, whole, run in runs:
+            for language in languages:
+                ready = self._ready.pop(language) if language in self._ready else self._start(language)
+                run = stack.enter_context(ready)
+                argv = mkdocs_command(language, strict=False)[0]
+                argv = argv[argv.index("build") :] + ([] if language in whole else ["--dirty"])
+                run.tell(json.dumps(argv))
+                runs.append((language, run))
+            for language, run in runs:
                 done = run.wait(_LIMIT)
                 warnings = (" ".join(each["text"].split()) for each in WARNING.finditer(done.out))
                 said.extend(each for each in warnings if _DIRTY not in each)
                 if done.code != 0:
                     said.append(done.out.strip()[-500:])
-                elif whole:
+                elif language in whole:
                     self._keep_search(language)
+        for language in languages:
+            self._ready[language] = self._start(language)
         return tuple(said)
+
+    def _start(self, language: str) -> Running:
+        """A generator that has loaded itself and waits to be told what to build: half of a short run is its start."""
+        env = mkdocs_command(language, strict=False)[1]
+        folder = self._work / "site" / language
+        return start("mkdocs", [sys.executable, "-P", "-c", _WAITING], cwd=folder, env=env, told=True)
 
     def read(self, path: str) -> bytes | None:
         """The file at an address below the site's root (`sop/X/index.html`); None where there is none."""

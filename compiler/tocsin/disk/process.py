@@ -6,6 +6,7 @@ secret of ours reaches it, and its output does not depend on the language of the
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -117,11 +118,23 @@ class Running:
     def __exit__(self, *_: object) -> None:
         if self._process.poll() is None:
             _kill(self._process)
+        if self._process.stdin is not None:
+            with contextlib.suppress(OSError):
+                self._process.stdin.close()
         self._said.close()
 
     def runs(self) -> bool:
         """Whether it has not ended yet."""
         return self._process.poll() is None
+
+    def tell(self, line: str) -> None:
+        """Writes a line to a program that `start` gave an input, and closes that. MachineError where it has ended."""
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(f"{line}\n")
+            self._process.stdin.close()
+        except OSError as error:
+            raise MachineError(f"{self._name} ended before it began") from error
 
     def wait(self, timeout: float) -> Finished:
         """Its end; everything it said is in `out`. MachineError where it does not end within `timeout` seconds."""
@@ -136,8 +149,12 @@ class Running:
         return Finished(code=code, out=self._said.read(), err="")
 
 
-def start(name: str, argv: Sequence[str], *, cwd: Path, env: Mapping[str, str] | None = None) -> Running:
-    """Starts `argv`, called `name` in sentences, and does not wait. MachineError where it cannot be started."""
+def start(
+    name: str, argv: Sequence[str], *, cwd: Path, env: Mapping[str, str] | None = None, told: bool = False
+) -> Running:
+    """Starts `argv`, called `name` in sentences, and does not wait. With `told` it has an input, for `Running.tell`. MachineError where it cannot be
+    started.
+    """
     # A file and not a pipe: nobody reads while it works, and a full pipe would stop it.
     said = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115  (it lives as long as the program)
     try:
@@ -145,7 +162,7 @@ def start(name: str, argv: Sequence[str], *, cwd: Path, env: Mapping[str, str] |
             list(argv),
             cwd=cwd,
             env={**_minimal(), **(env or {})},
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE if told else subprocess.DEVNULL,
             stdout=said,
             stderr=subprocess.STDOUT,
             encoding="utf-8",

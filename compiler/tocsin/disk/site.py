@@ -200,12 +200,16 @@ def _listed(what: str, rows: list[str], limit: int = 30) -> str:
     return "\n".join((f"{what}:", *shown))
 
 
-def write_tree(plan: Plan, top: Path) -> None:
-    """Makes the tree equal to the plan and leaves files alone that already are: the generator's preview goes by their times."""
+def write_tree(plan: Plan, top: Path) -> bool:
+    """Makes the tree equal to the plan and leaves files alone that already are: the generator's preview goes by their times. Whether it changed
+    anything.
+    """
     wanted = {path: data for path, data in plan.files.items() if not path.startswith(_STATIC)}
+    changed = False
     for path in tree_files(top):
         if path not in wanted:
             (top / path).unlink()
+            changed = True
     made: set[str] = set()
     for path, data in wanted.items():
         target = f"{top}/{path}"
@@ -216,6 +220,8 @@ def write_tree(plan: Plan, top: Path) -> None:
         except FileNotFoundError:
             pass
         _put(target, data, made)
+        changed = True
+    return changed
 
 
 def _write_static(plan: Plan, top: Path, finish: Finish) -> Iterator[str]:

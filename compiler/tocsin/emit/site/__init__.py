@@ -37,7 +37,16 @@ from tocsin.ir.artifact import Artifact
 from tocsin.ir.history import NO_HISTORY, History
 from tocsin.ir.project import Ledger, Project
 
-__all__ = ("SiteInput", "SiteMemory", "emit_site", "emit_static", "emit_tree", "site_pages", "sop_pages")
+__all__ = (
+    "SiteInput",
+    "SiteMemory",
+    "changed_pages",
+    "emit_site",
+    "emit_static",
+    "emit_tree",
+    "site_pages",
+    "sop_pages",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,11 +80,9 @@ def emit_tree(
 ) -> Iterator[Artifact]:
     """What the generator reads. With a `memory` only the SOP pages are made whose SOP or alerts changed; `made` are pages of `sop_pages`."""
     model = _model(given)
-    if memory is not None:
-        ground = (given.project, given.kept, given.history, tuple(model.sops))
-        if memory.get(_GROUND, (None, ""))[0] != ground:
-            memory.clear()
-            memory[_GROUND] = (ground, "")
+    if memory is not None and memory.get(_GROUND, (None, ""))[0] != _ground(given, model):
+        memory.clear()
+        memory[_GROUND] = (_ground(given, model), "")
     for language in given.project.site.languages:
         kept = dict(kept_pages(given.kept, model, language))
         named = _linkable(given, model, language)
@@ -89,6 +96,29 @@ def emit_tree(
         kept.update(kept_texts(given.kept))
         for path, text in {**kept, **{paths.markdown(each): text for each, text in pages.items()}}.items():
             yield Artifact(path=f"{language}/docs/{path}", text=text)
+
+
+def changed_pages(given: SiteInput, memory: SiteMemory) -> tuple[Artifact, ...]:
+    """Only the SOP pages that changed since `emit_tree` filled the memory, which then knows them: what somebody who writes a SOP waits for.
+    Nothing where more than SOPs changed.
+    """
+    model = _model(given)
+    if memory.get(_GROUND, (None, ""))[0] != _ground(given, model):
+        return ()
+    found = []
+    for language in given.project.site.languages:
+        named = _linkable(given, model, language)
+        for id, view in model.sops.items():
+            known = memory.get((language, id))
+            if known is None or known[0] != view:
+                text = _sop(model, id, language, named)
+                memory[language, id] = (view, text)
+                found.append(Artifact(path=f"{language}/docs/{paths.markdown(paths.sop(id))}", text=text))
+    return tuple(found)
+
+
+def _ground(given: SiteInput, model: SiteModel) -> object:
+    return (given.project, given.kept, given.history, tuple(model.sops))
 
 
 def sop_pages(given: SiteInput, part: int, parts: int) -> dict[tuple[str, str], str]:
