@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 import os
 import re
+import resource
 import shutil
 import statistics
 import subprocess
@@ -16,6 +17,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from dataclasses import dataclass
 from pathlib import Path
 
 PORT = 8517
@@ -26,7 +28,8 @@ def bench_site(root: Path, cache: Path, today: str, rounds: int) -> None:
     """Prints the figures for the repository in `root`."""
     env = {**os.environ, "TOCSIN_CACHE": str(cache), "NO_MKDOCS_2_WARNING": "1"}
     tree = root / "dist" / ".work" / "site" / "en"
-    whole, bare = [], []
+    whole: list[Took] = []
+    bare: list[Took] = []
     for _ in range(rounds):
         shutil.rmtree(root / "dist", ignore_errors=True)
         whole.append(
@@ -37,9 +40,16 @@ def bench_site(root: Path, cache: Path, today: str, rounds: int) -> None:
         shutil.rmtree(tree / "site", ignore_errors=True)
         bare.append(_timed(["-m", "mkdocs", "build", "--strict"], tree, env))
         shutil.rmtree(tree / "site", ignore_errors=True)
-    ours, theirs = statistics.median(whole), statistics.median(bare)
+    for what, ours, theirs in (
+        ("wall", [each.wall for each in whole], [each.wall for each in bare]),
+        ("CPU", [each.cpu for each in whole], [each.cpu for each in bare]),
+    ):
+        mine, other = statistics.median(ours), statistics.median(theirs)
+        print(
+            f"site, {what}: tocsin build {mine:.1f} s, bare mkdocs on the same tree {other:.1f} s: {mine / other:.2f}x"
+        )
     print(
-        f"site: tocsin build {ours:.1f} s, bare mkdocs on the same tree {theirs:.1f} s: {ours / theirs:.2f}x"
+        "site, load of the machine at the end of each run:", *(f"{each.load:.1f}" for each in (*whole, *bare))
     )
     site = root / "dist" / "site"
     files = [each for each in site.rglob("*") if each.is_file()]
@@ -51,16 +61,31 @@ def bench_site(root: Path, cache: Path, today: str, rounds: int) -> None:
     again = _timed(
         ["-m", "tocsin", "build", "--today", today, "--min-severity", "error", str(root)], root, env
     )
-    print(f"site: build where nothing changed {again:.1f} s; one changed SOP on the page of serve", end=" ")
+    print(
+        f"site: build where nothing changed {again.wall:.1f} s; one changed SOP on the page of serve", end=" "
+    )
     print(f"after {_served(root, env, today):.1f} s")
 
 
-def _timed(words: list[str], where: Path, env: dict[str, str]) -> float:
+@dataclass(frozen=True, slots=True)
+class Took:
+    """Seconds of wall and of CPU over all processes, and how busy the machine was: others may work on it too."""
+
+    wall: float
+    cpu: float
+    load: float
+
+
+def _timed(words: list[str], where: Path, env: dict[str, str]) -> Took:
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     start = time.perf_counter()
     done = subprocess.run([sys.executable, *words], cwd=where, env=env, capture_output=True, text=True)
     if done.returncode != 0:
         raise RuntimeError(f"{' '.join(words[:3])} ended with {done.returncode}: {done.stderr[-800:]}")
-    return time.perf_counter() - start
+    wall = time.perf_counter() - start
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return Took(wall, cpu, os.getloadavg()[0])
 
 
 def _served(root: Path, env: dict[str, str], today: str) -> float:

@@ -132,10 +132,19 @@ def _smaller(html: str) -> str:
     return _GENERATOR.sub("", _INDENT.sub("\n", head)) + mark + _chrome(body) + article + _chrome(after)
 
 
+_UNUSED = re.compile(r'"(?:clipboard\.cop(?:y|ied)|select\.version)": "[^"\\]*"(?:, )?')
+"""Words of the theme for what no page here has: its copy buttons, and a choice of versions."""
+
+
 def _chrome(html: str) -> str:
     """What the theme writes around an article. Between its elements, flex boxes all, white space shows nothing."""
     html = _NAMES.sub(r"\1</a>", _INDENT.sub("\n", html))
-    return html.replace(">\n<", "><").replace(_SVG, "")
+    html = html.replace(">\n<", "><").replace(_SVG, "")
+    start = html.find('<script id="__config"')
+    if start < 0:
+        return html
+    end = html.find("</script>", start)
+    return html[:start] + _UNUSED.sub("", html[start:end]).replace(", }", "}") + html[end:]
 
 
 def policy(hashes: list[str]) -> str:

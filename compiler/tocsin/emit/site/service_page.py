@@ -44,7 +44,7 @@ def _blocks(model: SiteModel, name: str, language: str, of: str) -> Iterator[str
         anchor = f"signal-{paths.segment(signal) if signal else 'none'}"
         yield f"### {signal_name(signal, language)} {{: #{anchor} {UNSEARCHED} }}"
         yield alert_table(model, group, language, of)
-    yield f"## {say(language, 'sops')} {{#sops}}"
+    yield f"## {say(language, 'sops')} {{: #sops {UNSEARCHED} }}"
     yield sop_table(model, language, of, tuple(each.sop.id for each in sops))
     incidents = [id for id, each in model.incidents.items() if name in each.services]
     if incidents:

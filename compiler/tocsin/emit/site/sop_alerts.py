@@ -100,7 +100,12 @@ def _facts(here: Here, view: SopView, alert: AlertView) -> str:
         ),
         (here.say("step"), _step(here, view, alert)),
         (here.say("summary"), markup.plain(summary)),
-        (here.say("service"), here.to(paths.service(source.service), markup.plain(source.service))),
+        (
+            here.say("service"),
+            here.to(paths.service(source.service), markup.plain(source.service))
+            if view.sop.services != (source.service,)
+            else "",
+        ),
         (
             here.say("owner"),
             here.to(paths.team(owner.id), markup.plain(owner.name))
