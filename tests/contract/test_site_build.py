@@ -97,6 +97,27 @@ def test_static_files_lie_over_the_pages_and_are_finished(tmp_path: Path) -> Non
     assert (tmp_path / "site/x.png").read_bytes() == b"png"
 
 
+def test_no_title_keeps_a_page_from_the_last_pass(tmp_path: Path) -> None:
+    title = 'http-equiv="Content-Security-Policy" and "</html>"'
+    page = Artifact(path="en/docs/odd.md", text=f"---\ntitle: '{title}'\n---\n\n# Odd\n")
+    build(small("x", page), tmp_path)
+    assert "<!-- finished -->" in (tmp_path / "site/odd/index.html").read_text()
+
+
+def test_work_for_the_time_of_the_generator_is_done_once_and_only_where_a_site_is_built(
+    tmp_path: Path,
+) -> None:
+    done: list[str] = []
+
+    def built() -> bool:
+        return disk.build(
+            small("x"), tmp_path, finish, lambda text: text, meanwhile=lambda: done.append("work")
+        )
+
+    assert built() is True and done == ["work"]
+    assert built() is False and done == ["work"]
+
+
 def test_an_interrupted_swap_is_mended(tmp_path: Path) -> None:
     build(small("old"), tmp_path)
     before = tree(tmp_path / "site")

@@ -100,6 +100,31 @@ def test_code_keeps_its_blank_lines_and_its_blanks() -> None:
     assert "<pre><code>a b\n\n\n    c</code></pre>" in finish_page(page(body), "x", theme_scripts(THEME)).html
 
 
+def test_a_page_with_a_policy_of_its_own_keeps_that_one() -> None:
+    own = "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; base-uri 'none'\">"
+    stub = f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8">{own}<title>x</title></head><body></body></html>'
+    assert finish_page(stub, "a/x/index.html").html == stub
+    late = stub.replace(own, "").replace("<body>", f"<body>{own}")
+    assert finish_page(late, "a/x/index.html").html.count("Content-Security-Policy") == 2, "not from a text"
+    assert finish_page(stub.replace("<body>", '<body><img src="//far.example/x">'), "x").problems
+
+
+def test_the_article_says_the_same_in_fewer_bytes() -> None:
+    body = (
+        '<h2 id="x">X<a class="headerlink" href="#x" title="Permanent link">&para;</a></h2>\n<p>a &#40;b&#41; &#60;c&#62;</p>\n'
+        "<table>\n<thead>\n<tr>\n<th>What</th>\n<th>Value</th>\n</tr>\n</thead>\n</table>\n<pre><code>a\n  b\n</code></pre>\n"
+        '<h2 id="tocsin-alerts">Alerts</h2>\n<table>\n<thead>\n<tr>\n<th>What</th>\n<th>Value</th>\n</tr>\n</thead>\n<tbody>\n<tr>\n<td>y</td>\n</tr>\n'
+        '</tbody>\n</table>\n<pre><code><span class="k">sum</span>\n  x</code></pre>'
+    )
+    html = finish_page(page(body), "x", theme_scripts(THEME)).html
+    article = html[html.index("<article>") : html.index("</article>")]
+    assert article == (
+        '<article><h2 id="x">X<a class="headerlink" href="#x">¶</a></h2><p>a (b) &#60;c&#62;</p>'
+        "<table><thead><tr><th>What</th><th>Value</th></tr></thead></table>\n<pre><code>a\n  b\n</code></pre>"
+        '<h2 id="tocsin-alerts">Alerts</h2><table><tbody><tr><td>y</td></tr></tbody></table>\n<pre><code>sum\n  x</code></pre>'
+    )
+
+
 def test_a_sitemap_has_no_days() -> None:
     assert (
         finish_sitemap("<url><loc>x</loc>\n <lastmod>2026-01-01</lastmod></url>") == "<url><loc>x</loc></url>"
