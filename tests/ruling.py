@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
@@ -102,3 +104,23 @@ def synced(desired: Desired, target: Target, on_error: OnError = "stop") -> Outc
     plan = plan_of(desired, target)
     assert plan.stops == () and [why for each in plan.groups for why in each.refusals] == []
     return apply(plan, target, Book(), on_error, NOW, "tester")
+
+
+class Deadly:
+    """Dies by SIGKILL at step number `at`; a step is the moment before or after a write, a removal or a reload."""
+
+    def __init__(self, at: int) -> None:
+        self.left = at
+
+    def step(self) -> None:
+        self.left -= 1
+        if self.left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def around(self, work: Callable[..., None]) -> Callable[..., None]:
+        def done(*given: object) -> None:
+            self.step()
+            work(*given)
+            self.step()
+
+        return done

@@ -6,7 +6,6 @@ What is asserted is what the servers evaluate and which bytes lie in the folder,
 from __future__ import annotations
 
 import multiprocessing
-import os
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -19,7 +18,7 @@ import pytest
 from tests.loopback import FakeClock
 from tests.real.components import NEWEST, promtool
 from tests.real.servers import Server
-from tests.ruling import files_target, plan_of, rules, synced, wanted
+from tests.ruling import Deadly, files_target, plan_of, rules, synced, wanted
 from tests.syncing import NOW, Book
 
 from tocsin.disk.journal import FileJournal
@@ -265,26 +264,6 @@ def test_alerts_wait_for_their_records(replica: Callable[[str], Replica], rules_
 
 
 # A process killed around every write and every reload --------------------------------------------------------------------------
-
-
-class Deadly:
-    """Dies by SIGKILL at step number `at`; a step is the moment before or after a write, a removal or a reload."""
-
-    def __init__(self, at: int) -> None:
-        self.left = at
-
-    def step(self) -> None:
-        self.left -= 1
-        if self.left == 0:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    def around(self, work: Callable[..., None]) -> Callable[..., None]:
-        def done(*given: object) -> None:
-            self.step()
-            work(*given)
-            self.step()
-
-        return done
 
 
 def _killed(url: str, folder: Path, journal: Path, desired: Desired, at: int, talk: Connection) -> None:

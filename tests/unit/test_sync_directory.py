@@ -17,8 +17,8 @@ from tocsin.sync.apply import Outcome, apply, undo
 from tocsin.sync.directory import desired_directory
 from tocsin.sync.directory_target import DirectoryTarget
 from tocsin.sync.guard import Guard
-from tocsin.sync.plan import make_plan
-from tocsin.sync.values import Desired, Plan
+from tocsin.sync.plan import Admit, in_order, make_plan
+from tocsin.sync.values import Desired, Plan, Refusal
 
 WEB, SHOP, OURS = "alert-template-web-prod.json", "alert-template-shop-prod.json", "tocsin.shop.prod.json"
 LABELLED = {"labels": {"where": "{{ $labels.instance }}"}, "expr": "sum by (instance) (up) == 0"}
@@ -61,9 +61,9 @@ def wanted(*services: tuple[str, dict[str, dict[str, object]]], group: str = "ma
     return desired_directory(every, project, environment, "grafana", made.frozen, number("12.0"))
 
 
-def planned(desired: Desired, target: DirectoryTarget) -> Plan:
+def planned(desired: Desired, target: DirectoryTarget, admit: Admit = fine) -> Plan:
     guard = Guard(version=number("12.0"), max_deletes=100, max_delete_percent=0)
-    return make_plan(desired, target.read(), guard, fine, NOW)
+    return make_plan(desired, target.read(), guard, admit, NOW)
 
 
 def synced(desired: Desired, target: DirectoryTarget) -> Outcome:
@@ -142,6 +142,44 @@ def test_a_rule_that_moves_is_never_in_two_places(folder: Folder) -> None:
     synced(wanted(("web", {"down": {}, "late": {}}), group="other"), target)
     assert max(seen) == 1 and deleted(folder) == []
     assert [each.place.group for each in target.read().groups if each.place.folder == WEB] == ["other"]
+
+
+def grouped(groups: dict[str, dict[str, dict[str, object]]]) -> Desired:
+    made, project = compiled(*(rule_file("web", alerts, group) for group, alerts in groups.items()))
+    every = [each for service in made.services for each in service.resolved]
+    environment = project.environment("prod")
+    assert environment is not None
+    return desired_directory(every, project, environment, "grafana", made.frozen, number("12.0"))
+
+
+def test_a_rule_whose_new_group_is_refused_stays_in_its_old_one(folder: Folder) -> None:
+    target = target_on(folder)
+    synced(grouped({"a": {"moves": {}, "goes": {}, "stays": {}}}), target)
+    after = grouped({"a": {"stays": {"for": "9m"}}, "b": {"moves": {}, "new": {}}})
+
+    def admit(key: str, digest: str, service: str) -> Refusal | None:
+        return Refusal(code="verdict-missing", message="no") if key == "new" else None
+
+    plan = planned(after, target, admit)
+    assert apply(plan, target, Book(), "stop", NOW, "tester").clean
+    (group,) = (each for each in target.read().groups if each.place.folder == WEB)
+    assert (group.place.group, sorted(each.key for each in group.rules)) == ("a", ["moves", "stays"])
+    assert [uid.partition("-")[0] for uid in deleted(folder)] == ["goes"]
+    synced(after, target)
+    assert {rule.key: each.place.group for each in target.read().groups for rule in each.rules if rule.key} == {
+        "stays": "a", "moves": "b", "new": "b",
+    }  # fmt: skip
+
+
+def test_what_takes_a_rule_is_written_before_what_gives_it(folder: Folder) -> None:
+    target = target_on(folder)
+    synced(grouped({"a": {"one": {}, "x": {}}, "b": {"two": {}, "y": {}}, "c": {"z": {}}}), target)
+    plan = planned(
+        grouped({"a": {"x": {"for": "9m"}}, "b": {"one": {}, "y": {}}, "c": {"two": {}, "z": {}}}), target
+    )
+    assert [each.place.group for each in in_order(plan.groups)] == ["c", "b", "a"]
+    circle = planned(grouped({"a": {"two": {}, "x": {}}, "b": {"one": {}, "y": {}}, "c": {"z": {}}}), target)
+    assert [each.place.group for each in in_order(circle.groups)] == ["a", "b"]
 
 
 def test_files_of_others_stay_as_they_are(folder: Folder) -> None:

@@ -95,7 +95,7 @@ def make_plan(
     plans = [
         _judged(each, world, guard, admit, desired) for each in sorted(plans, key=lambda each: each.place)
     ]
-    plans = list(within_limits(plans, live))
+    plans = _staying(within_limits(plans, live))
     have = {each.uid for each in live.folders}
     needed = {each.place.folder for each in plans if each.writes and each.after is not None}
     return Plan(
@@ -311,6 +311,33 @@ def _judged(plan: GroupPlan, world: _World, guard: Guard, admit: Admit, desired:
     )
 
 
+def _staying(plans: Sequence[GroupPlan]) -> list[GroupPlan]:
+    """The plans, with every rule left where it is that was to move to a group which is refused: written without it, its old group would delete it."""
+    refused = {
+        change.rule.uid
+        for plan in plans
+        if plan.refusals
+        for change in plan.changes
+        if change.came_from is not None
+    }
+    return [
+        _with_stayers(each, refused & set(each.leaving)) if each.before is not None else each
+        for each in plans
+    ]
+
+
+def _with_stayers(plan: GroupPlan, uids: set[str]) -> GroupPlan:
+    if not uids or plan.before is None:
+        return plan
+    after = plan.after or replace(plan.before, rules=())
+    stay = tuple(each for each in plan.before.rules if each.uid in uids)
+    return replace(
+        plan,
+        after=replace(after, rules=(*after.rules, *stay)),
+        leaving=tuple(each for each in plan.leaving if each not in uids),
+    )
+
+
 def _only_moves(change: Change, world: _World, desired: Desired) -> bool:
     """A deletion that is half of a move: where the uid says the place, the rule begins again in another group."""
     return (
@@ -331,11 +358,23 @@ def in_order(plans: Iterable[GroupPlan]) -> tuple[GroupPlan, ...]:
     """The groups as they are written: records before alerts, what receives a moved rule before what loses it, deletions last, and of these what
     deletes records at the very end."""
 
+    plans = tuple(plans)
+    takers: dict[Place, set[Place]] = {}
+    for each in plans:
+        for change in each.changes if each.writes else ():
+            if change.came_from is not None:
+                takers.setdefault(change.came_from, set()).add(each.place)
+
+    def depth(place: Place, seen: frozenset[Place]) -> int:
+        """How many groups must be written before this one, so that what it gives away is taken and not deleted. A circle has no order."""
+        beyond = takers.get(place, set()) - seen
+        return 1 + max(depth(each, seen | {place}) for each in beyond) if beyond else 0
+
     def rank(plan: GroupPlan) -> tuple[int, int, Place]:
         records = [each.action for each in plan.changes if each.rule.kind == "record"]
         writes = any(each not in ("delete", "none") for each in records)
         if all(each.action in ("delete", "none") for each in plan.changes):
             return (2, 1 if "delete" in records else 0, plan.place)
-        return (0 if writes else 1, 0, plan.place)
+        return (0 if writes else 1, depth(plan.place, frozenset({plan.place})), plan.place)
 
     return tuple(sorted((each for each in plans if each.writes), key=rank))
