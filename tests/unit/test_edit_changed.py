@@ -63,7 +63,7 @@ def test_a_change(steps: Steps, value: object, old: str, new: str) -> None:
     ],
 )
 def test_what_is_refused(steps: Steps, value: object) -> None:
-    with pytest.raises(ValueError, match="."):
+    with pytest.raises(ValueError, match=r"."):
         changed(TEXT, steps, value)
 
 

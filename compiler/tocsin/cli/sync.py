@@ -28,7 +28,9 @@ from tocsin.cli.sync_options import May, Where, gathered, may_options, where_opt
 from tocsin.cli.targets import Compiled, compiled_for, desired_of, ready, target_of
 from tocsin.cli.terminal import echo
 from tocsin.cli.verdicts import gate_of
+from tocsin.disk.write import write_file
 from tocsin.errors import MachineError
+from tocsin.report import commands
 from tocsin.report import drift as drift_report
 from tocsin.report import plan as plan_report
 from tocsin.sync.apply import OnError
@@ -36,6 +38,7 @@ from tocsin.sync.document import from_json
 from tocsin.sync.drift import drift_of
 from tocsin.sync.journal import plan_of
 from tocsin.sync.plan import fingerprint, make_plan
+from tocsin.sync.routes import with_receivers
 from tocsin.sync.values import Desired, Live, Plan, Target
 
 __all__ = ["ALL", "Stopped", "journal_of", "now_text", "refused", "tell"]
@@ -77,17 +80,45 @@ def _sides(where: Where, *, read_only: bool) -> Iterator[_Side]:
     type=click.Path(path_type=Path, dir_okay=False),
     help="Also save the plan, for `tocsin sync --plan FILE`.",
 )
+@click.option(
+    "--commands",
+    "script",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Also write, into this folder, the curl commands that do it by hand, and the way back.",
+)
+@click.option(
+    "--alertmanager-config",
+    "config",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="Also say where a change reaches another receiver of this routing tree.",
+)
 @click.option("--detailed-exitcode", is_flag=True, help="End with 8 where something would change.")
 @gathered(where=Where, may=May)
-def plan_command(where: Where, may: May, format_: str, out: Path | None, detailed_exitcode: bool) -> int:
+def plan_command(
+    where: Where,
+    may: May,
+    format_: str,
+    out: Path | None,
+    script: Path | None,
+    config: Path | None,
+    detailed_exitcode: bool,
+) -> int:
     """Say what a sync would do, and what that does to alerts. Nothing but GET can leave this process."""
     with _sides(where, read_only=True) as side:
         plan = _planned(side, side.target.read(), where, may)
-    if out is not None:
-        from tocsin.disk.write import write_file
+    if config is not None:
+        from tocsin.cli.routes import config_tree
 
+        plan = with_receivers(plan, config_tree(config))
+    if out is not None:
         write_file(out, plan_report.as_json(plan))
     echo(_RENDER[format_](plan))
+    by_hand = commands.commands(plan, editable=side.compiled.environment.provenance == "editable")
+    if script is not None:
+        for name, text in by_hand.files.items():
+            write_file(script / name, text)
+    if format_ == "text":
+        echo(commands.as_text(by_hand, str(script) if script is not None else ""))
     code = refused(plan)
     return DRIFTED if not code and detailed_exitcode and any(each.writes for each in plan.groups) else code
 
