@@ -43,7 +43,9 @@ def datasource(place: Place, prometheus: Server) -> str:
         "jsonData": {"timeInterval": "1s", "httpMethod": "POST"},
     }
     assert place.site.call("POST", "/api/datasources", body).status == 200
-    answer = place.site.call("GET", f"/api/datasources/proxy/uid/{uid}/api/v1/query?query=1")
+    query = {"refId": "A", "datasource": {"type": "prometheus", "uid": uid}, "expr": "1", "instant": True}
+    asked = {"queries": [query | {"intervalMs": 1000, "maxDataPoints": 10}], "from": "now-5m", "to": "now"}
+    answer = place.site.call("POST", "/api/ds/query", asked)
     assert answer.status == 200, (
         f"the server cannot reach {prometheus.url}: {answer.status} {answer.body[:200]!r}"
     )
@@ -55,7 +57,7 @@ def test_health_after_a_sync(place: Place, request: pytest.FixtureRequest) -> No
     prometheus: Server = request.getfixturevalue("prometheus")
     syncer = Syncer(place)
     syncer.datasource = datasource(place, prometheus)
-    both = 'label_replace(vector(1), "side", "a", "", "") or label_replace(vector(1), "side", "b", "", "")'
+    both = "label_replace(vector(1), `side`, `a`, ``, ``) or label_replace(vector(1), `side`, `b`, ``, ``)"
     file = rule_file(
         "db",
         {
@@ -63,7 +65,7 @@ def test_health_after_a_sync(place: Place, request: pytest.FixtureRequest) -> No
             "waits": {"expr": "vector(7) > 5", "for": "1h"},
             "quiet": {"expr": "vector(7) > 8", "for": "0s"},
             # Two series of equal labels on both sides: Prometheus answers with an error.
-            "broken": {"expr": f"vector(1) / on () ({both})".replace('"', "'"), "for": "0s"},
+            "broken": {"expr": f"vector(1) / on () ({both})", "for": "0s"},
         },
     )
     file = replace(file, text=file.text.replace("interval: 1m", "interval: 10s"))
