@@ -57,7 +57,7 @@ def test_a_journal_of_an_ended_run_makes_way(repo: Repository) -> None:
     (begin,) = [
         row for row in map(json.loads, repo.journal.read_text().splitlines()) if row["kind"] == "begin"
     ]
-    assert begin["by"] and len(begin["plan"]["groups"]) == 3
+    assert begin["by"] and len(begin["plan"]["groups"]) == 1
     assert repo.sync("--undo").code == 0
     assert repo.run("plan", "--detailed-exitcode").code == 8
 

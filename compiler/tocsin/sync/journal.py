@@ -7,7 +7,7 @@ back. An entry is durable when `append` returns; a journal that cannot be writte
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
 from tocsin.errors import MachineError
@@ -62,6 +62,9 @@ def begin(journal: Journal, plan: Plan, at: str, by: str, override: str = "") ->
                 help="finish it with `tocsin sync --resume`, take it back with `--undo`, or name another journal",
             )
         journal.restart()
+    # Groups that nothing happens to are most of a large plan, and no way back needs them.
+    touched = tuple(each for each in plan.groups if each.writes or each.leaving)
+    plan = replace(plan, groups=touched)
     entry = Entry(kind="begin", plan=plan, at=at, by=by, override=override)
     journal.append(to_json(entry))
     found = read(journal)
