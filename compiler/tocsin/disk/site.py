@@ -6,6 +6,8 @@
 
 Nothing is built where nothing changed: a digest of the tree, and of the programs that build it, lies in the site itself. `dist/` may have come
 with a stranger's branch, so nothing is written through a symbolic link, and a folder that is no site of ours is not replaced.
+
+Longer than most: writing, running, the last pass and the swap hold one set of rules about the same few folders.
 """
 
 # ruff: noqa: PTH123
