@@ -91,7 +91,7 @@ def test_there_are_groups_of_every_origin_and_every_kind_of_node() -> None:
     kinds = {type(item.model) for group in GROUPS for rule in _through(group)[0].rules for item in rule.data}
     assert kinds == {prometheus.Dataquery, expr.TypeMath, expr.TypeThreshold}
     titles = {rule["title"] for group in GROUPS for rule in group["rules"]}
-    assert {"OrdersApiErrorRatioHighPage", "QueueOld", "SplitFires"} <= titles or titles
+    assert {"OrdersErrorBudgetBurnFast", "QueueOld", "SplitFires"} <= titles
 
 
 @pytest.mark.parametrize("group", GROUPS, ids=lambda group: str(group["title"]))
