@@ -167,6 +167,24 @@ def test_a_rule_added_to_a_group_meanwhile_stays(grafana: StandIn) -> None:
     assert "foreign-1" in grafana.org().rules
 
 
+def test_a_rule_deleted_meanwhile_is_not_brought_back(grafana: StandIn) -> None:
+    synced(files(), grafana)
+    desired = files(**{"for": "9m"})
+    (group,) = [each for each in desired.groups if each.rules[0].key == "r03-down"]
+
+    def delete() -> None:
+        with grafana.edit() as edit:
+            edit.delete_rule(group.rules[0].uid)
+
+    with target_on(grafana) as plain:
+        target = meddled(plain)
+        target.meddle(group.place, "before-reading", delete)
+        outcome, _ = at_once(desired, target)
+    (theirs,) = [each for each in outcome.results if each.place == group.place]
+    assert theirs.state == "changed-meanwhile" and group.rules[0].uid in theirs.say
+    assert group.rules[0].uid not in grafana.org().rules
+
+
 def test_a_no_op_plan_reads_lists_and_not_rules() -> None:
     """As many requests for forty groups as for four."""
     asked = []

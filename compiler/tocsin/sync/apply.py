@@ -18,13 +18,12 @@ from typing import Literal
 
 from tocsin.errors import Ambiguous, RemoteError, TocsinError
 from tocsin.sync import journal as book
-from tocsin.sync.compare import differences
+from tocsin.sync.forms import between, same, strange
 from tocsin.sync.journal import Journal
 from tocsin.sync.lanes import Lane, phases
 from tocsin.sync.plan import in_order
 from tocsin.sync.records import with_lost_records
-from tocsin.sync.values import Folder, Group, Place, Plan, Rule, Target, WholeGroups
-from tocsin.wire.grafana import Json
+from tocsin.sync.values import Folder, Group, Place, Plan, Target, WholeGroups
 
 OnError = Literal["undo", "stop", "continue"]
 Beside = Callable[[Sequence[Lane], Callable[[Lane], None]], None]
@@ -124,7 +123,8 @@ def apply(
     """The plan carried out. Nothing is written before the journal holds it all. `override` is why no verdict was asked for; `done` is told of
     each group when it is over, from whatever thread."""
     book.begin(journal, plan, at, by, override)
-    return _run(plan, target, journal, on_error, beside, done)
+    moving = frozenset(uid for each in plan.groups for uid in each.leaving)
+    return _run(plan, target, journal, on_error, beside, done, moving)
 
 
 def resume(
@@ -205,6 +205,7 @@ def _run(
     on_error: OnError,
     beside: Beside,
     done: Callable[[Result], None],
+    moving: frozenset[str] | None = None,
 ) -> Outcome:
     made = _folders(plan.folders, target, journal)
     steps = [each for each in steps_of(plan) if each.place.folder not in made]
@@ -213,7 +214,7 @@ def _run(
         for each in steps_of(plan)
         if each.place.folder in made
     )
-    walk = _Walk(target=target, journal=journal, on_error=on_error, beside=beside, done=done)
+    walk = _Walk(target=target, journal=journal, on_error=on_error, beside=beside, done=done, moving=moving)
     results = (*unmade, *walk.all(steps))
     if on_error == "undo" and any(each.state == "failed" for each in results):
         return replace(undo(target, journal, beside=beside, done=done), undone=True)
@@ -247,6 +248,9 @@ class _Walk:
     on_error: OnError
     beside: Beside
     done: Callable[[Result], None]
+    moving: frozenset[str] | None = None
+    """Of a first try: the rules that the plan itself takes out of their group; any other that is gone, somebody else deleted. None where an
+    earlier process may have got half way."""
     stop: threading.Event = field(default_factory=threading.Event)
 
     def all(self, steps: Sequence[Step]) -> tuple[Result, ...]:
@@ -272,30 +276,35 @@ class _Walk:
         for index in lane:
             if self.stop.is_set():
                 return
-            found[index] = _step(steps[index], self.target, self.journal, known)
+            found[index] = self._step(steps[index], known)
             self.done(found[index])
             if len(lane) > 1:
                 known |= _uids(steps[index].after)
             if found[index].state == "failed" and self.on_error in ("stop", "undo"):
                 self.stop.set()
 
+    def _step(self, step: Step, known: frozenset[str]) -> Result:
+        target, journal = self.target, self.journal
+        try:
+            now = target.read_group(step.place)
+            if same(now, step.after):
+                return Result(place=step.place, state="already")
+            gone = frozenset[str]()
+            if self.moving is not None:
+                gone = _uids(step.before) - _uids(now) - self.moving
+            if gone or not between(now, step.before, step.after):
+                book.note(journal, "failed", place=step.place, say="changed meanwhile")
+                lost = f"{', '.join(sorted(gone)[:3])} is not in it any more"
+                say = lost if gone else strange(now, step.before, step.after)
+                return Result(place=step.place, state="changed-meanwhile", say=say)
+            return _write(step, now, target, journal, known)
+        except TocsinError as error:
+            book.note(journal, "failed", place=step.place, say=error.message)
+            return Result(place=step.place, state="failed", say=error.message)
+
 
 def _uids(group: Group | None) -> frozenset[str]:
     return frozenset(each.uid for each in group.rules) if group is not None else frozenset()
-
-
-def _step(step: Step, target: Target, journal: Journal, known: frozenset[str]) -> Result:
-    try:
-        now = target.read_group(step.place)
-        if same(now, step.after) or (step.ends is not None and same(now, step.ends[1])):
-            return Result(place=step.place, state="already")
-        if not between(now, step.before, step.after):
-            book.note(journal, "failed", place=step.place, say="changed meanwhile")
-            return Result(place=step.place, state="changed-meanwhile", say=_strange(now, step))
-        return _write(step, now, target, journal, known)
-    except TocsinError as error:
-        book.note(journal, "failed", place=step.place, say=error.message)
-        return Result(place=step.place, state="failed", say=error.message)
 
 
 def _write(step: Step, now: Group | None, target: Target, journal: Journal, known: frozenset[str]) -> Result:
@@ -314,7 +323,7 @@ def _write(step: Step, now: Group | None, target: Target, journal: Journal, know
             )
         if not between(now, step.before, step.after):
             break
-    say = _strange(now, step)
+    say = strange(now, step.before, step.after)
     book.note(journal, "failed", place=step.place, say=say)
     return Result(place=step.place, state="failed", say=say)
 
@@ -329,53 +338,3 @@ def _send(step: Step, now: Group | None, target: Target, known: frozenset[str]) 
     for rule in reversed(now.rules if now is not None else ()):
         if step.before is not None and any(each.uid == rule.uid for each in step.before.rules):
             target.delete_rule(rule, step.place)
-
-
-def same(one: Group | None, other: Group | None) -> bool:
-    """Whether two groups are the same rules, with the same interval and settings. Order is none of a Grafana before 11.5.2; a target for which
-    it matters says it in the settings."""
-    if one is None or other is None:
-        return one is None and other is None
-    forms = [list(map(_form, each.rules)) for each in (one, other)]
-    if "order" not in one.settings:
-        forms = [sorted(each) for each in forms]
-    return (
-        one.interval == other.interval and dict(one.settings) == dict(other.settings) and forms[0] == forms[1]
-    )
-
-
-def between(now: Group | None, before: Group | None, after: Group | None) -> bool:
-    """Whether `now` is one of the two, or on the way: every rule as it was or as it shall be, whatever is there already or gone already."""
-    forms = {_form(rule) for group in (before, after) if group is not None for rule in group.rules}
-    return now is None or all(_form(rule) in forms for rule in now.rules)
-
-
-def _form(rule: Rule) -> str:
-    return repr((rule.uid, rule.title, rule.paused, rule.owner, rule.hold, _frozen(rule.body)))
-
-
-def _frozen(value: Json) -> object:
-    if isinstance(value, dict):
-        return tuple(sorted((key, _frozen(each)) for key, each in value.items()))
-    return tuple(_frozen(each) for each in value) if isinstance(value, (list, tuple)) else value
-
-
-def _strange(now: Group | None, step: Step) -> str:
-    """What somebody else made of the group, in a few words."""
-    if now is None:
-        return "the group is gone"
-    wanted = {
-        each.uid: each for group in (step.before, step.after) if group is not None for each in group.rules
-    }
-    said: list[str] = []
-    for rule in now.rules:
-        other = wanted.get(rule.uid)
-        if other is None:
-            said.append(f"{rule.title} ({rule.uid}) is new in it")
-        elif _form(rule) != _form(other):
-            fields = (
-                ", ".join(each.path for each in differences(other.body, rule.body)[:3])
-                or "its pause or owner"
-            )
-            said.append(f"{rule.title} differs: {fields}")
-    return "; ".join(said[:3]) or "its interval or order is another one"
