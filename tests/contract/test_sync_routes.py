@@ -221,3 +221,29 @@ def test_the_command_against_a_file(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert "note: db-slow may reach `eu-oncall`: it depends on " in said
     config.write_text("global: {}\n")
     assert main(["routes", str(tmp_path), "--alertmanager-config", str(config)]) == 2
+
+
+def test_a_plan_says_where_a_change_reaches_another_receiver(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "tocsin.yaml").write_text(
+        PROJECT.replace("VERSION", "12.0").replace("FOLDER", "{service} {env}")
+    )
+    config = tmp_path / "am.yml"
+    config.write_text(
+        "route: {receiver: office, routes: [{receiver: oncall, matchers: [severity=critical]}]}\n"
+    )
+    path = tmp_path / "rules" / "db" / "main.yaml"
+    path.parent.mkdir(parents=True)
+    path.write_text(rule_file("db", {"db-down": {}, "db-slow": {}}).text)
+    monkeypatch.setenv("GRAFANA_TOKEN", DEFAULT_TOKEN)
+    with StandIn("12.0") as grafana:
+        with grafana.edit() as edit:
+            edit.datasource("prom-main")
+        monkeypatch.setenv("GRAFANA_URL", grafana.url)
+        assert main(["sync", str(tmp_path), "--env", "prod", "--yes", "--no-wait"]) == 0
+        path.write_text(rule_file("db", {"db-down": {"severity": "P1"}, "db-slow": {"for": "9m"}}).text)
+        capsys.readouterr()
+        assert main(["plan", str(tmp_path), "--env", "prod", "--alertmanager-config", str(config)]) == 0
+    said = capsys.readouterr().out
+    assert said.count("will notify oncall instead of office") == 1
