@@ -105,6 +105,8 @@ class Profile:
     """5.2 filters by folder, group, rule: [11.x]."""
     unevaluated_health: Literal["ok", "unknown"]
     """5.2 a rule never evaluated."""
+    ok_hides_errors: bool
+    """5.2 a failed evaluation of a rule with execErrState OK is a healthy one: a running 9.4."""
     inclusive_thresholds: bool
     """2.2 `gte`, `lte`, `eq`, `ne` of a threshold node evaluate: [11.6]."""
     history_uid: bool
@@ -167,6 +169,7 @@ G9_4 = Profile(
     state_uids=False,
     state_filters=False,
     unevaluated_health="ok",
+    ok_hides_errors=True,
     inclusive_thresholds=False,
     history_uid=False,
     fine_grained=False,
@@ -186,6 +189,7 @@ G10_4 = replace(
     range_code=400,
     unwrapped_code=400,
     empty_folder_refused=True,
+    ok_hides_errors=False,
     reserved_labels=True,
     deletes_last=False,
     title_conflict_code=400,

@@ -55,7 +55,8 @@ def evaluated(rule: Rule, state: RuleState, org: Org, profile: Profile, at: str)
     if rule.paused:
         return state
     text = failure(rule, org, profile)
-    if text and not state.pinned:
+    hidden = profile.ok_hides_errors and rule.exec_err == "OK"
+    if text and not state.pinned and not hidden:
         return replace(state, health="error", last_error=text, last_evaluation=at)
     return replace(state, last_evaluation=at, health="ok" if state.health == "unknown" else state.health)
 
