@@ -124,7 +124,9 @@ def apply(
     each group when it is over, from whatever thread."""
     book.begin(journal, plan, at, by, override)
     moving = frozenset(uid for each in plan.groups for uid in each.leaving)
-    return _run(plan, target, journal, on_error, beside, done, moving)
+    # A target of files judges itself what became of its own files.
+    fresh = moving if plan.server.kind in ("grafana", "mimir") else None
+    return _run(plan, target, journal, on_error, beside, done, fresh)
 
 
 def resume(
@@ -287,7 +289,7 @@ class _Walk:
         target, journal = self.target, self.journal
         try:
             now = target.read_group(step.place)
-            if same(now, step.after):
+            if same(now, step.after) or (step.ends is not None and same(now, step.ends[1])):
                 return Result(place=step.place, state="already")
             gone = frozenset[str]()
             if self.moving is not None:
