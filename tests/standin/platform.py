@@ -47,9 +47,9 @@ def org(call: Call) -> Reply:
 
 
 def user(call: Call) -> Reply:
-    """Who a token belongs to; a legacy API key belongs to nobody."""
+    """Who a token belongs to; a legacy API key belongs to nobody, and at 9.4 neither does a service account's."""
     token = call.token
-    if token.kind == "api_key":
+    if token.kind == "api_key" or (token.kind == "service_account" and not call.profile.accounts_are_users):
         raise Refusal(as_json({"message": "user not found"}, 404))
     return as_json(
         {

@@ -115,6 +115,8 @@ class Profile:
     # Around the rules.
     fine_grained: bool
     """1.10 alert.rules permissions open provisioning: [11.0]."""
+    accounts_are_users: bool
+    """4.4 GET of the user answers a service account's token; a running 9.4 knows no such user (404)."""
     coded_401: bool
     """1.14 401 with a message id: [10]."""
     nested_folders: bool
@@ -173,6 +175,7 @@ G9_4 = Profile(
     inclusive_thresholds=False,
     history_uid=False,
     fine_grained=False,
+    accounts_are_users=False,
     coded_401=False,
     nested_folders=False,
     folder_titles_unique=True,
@@ -202,6 +205,7 @@ G10_4 = replace(
     list_provenance=True,
     group_header=True,
     drop_provenance=True,
+    accounts_are_users=True,
     coded_401=True,
     folder_delete_told=True,
 )

@@ -227,6 +227,7 @@ PROBES = (
     Probe("inclusive_thresholds", _evaluator, ("error", "error", "ok", "ok", "ok")),
     Probe("history_uid", _history, (2, 2, 1, 1, 1)),
     Probe("fine_grained", _fine_grained, (403, 403, 200, 200, 200)),
+    Probe("accounts_are_users", lambda api: api.get("/api/user").status, (404, 200, 200, 200, 200)),
     Probe("coded_401", _unauthorized, (False, True, True, True, True)),
     Probe("nested_folders", _parent, (False, False, True, True, True)),
     Probe("folder_titles_unique", lambda api: api.folder("n", "Ops").status, (409, 409, 200, 200, 200)),
