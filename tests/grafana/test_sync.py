@@ -11,8 +11,9 @@ from tests.syncing import NOW, PROJECT, Book, fine, rule_file
 
 from tocsin.diag import SourceFile
 from tocsin.pipeline import Sources, compile_sources
-from tocsin.sync.apply import Outcome, apply, same, undo
+from tocsin.sync.apply import Outcome, apply, undo
 from tocsin.sync.drift import drift_of
+from tocsin.sync.forms import same
 from tocsin.sync.grafana import desired_grafana
 from tocsin.sync.grafana_target import GrafanaTarget
 from tocsin.sync.guard import Guard
