@@ -173,3 +173,34 @@ def test_check_compares_and_a_pack_holds_one_team(tmp_path: Path, capsys: pytest
     assert main(["build", *words, "--pack", "team-streaming", "--check"]) == 1
     assert main(["build", *words, "--pack", "nobody"]) == 2
     assert "there is no team `nobody`" in capsys.readouterr().err
+
+
+def test_a_generator_that_waits_makes_the_same_site(tmp_path: Path) -> None:
+    plan = small("words")
+    assert build(plan, tmp_path / "one")
+    with disk.waiting(tmp_path) as ready:
+        assert disk.build(plan, tmp_path / "two", finish, lambda text: text, ready=ready)
+        assert not ready.runs()
+    assert tree(tmp_path / "one" / "site") == tree(tmp_path / "two" / "site")
+
+
+def test_a_generator_nobody_needed_ends(tmp_path: Path) -> None:
+    with disk.waiting(tmp_path) as ready:
+        assert ready.runs()
+    assert not ready.runs()
+
+
+def test_many_pages_have_a_generator_waiting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from tocsin.cli import build as command
+
+    root = tmp_path / "repository"
+    copy_of_sources(root)
+    monkeypatch.setattr(command, "_MANY", 0)
+    started = []
+    early = command._early
+    monkeypatch.setattr(
+        command, "_early", lambda stack, top: started.append(early(stack, top)) or started[-1]
+    )
+    assert main(["build", "--min-severity", "error", str(root)]) == 0
+    assert len(started) == 1 and not started[0].runs()
+    assert (root / "dist/site/sop/SOP-KAFKA-007/index.html").is_file()

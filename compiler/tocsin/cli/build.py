@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 import click
@@ -15,6 +16,7 @@ from tocsin.cli.progress import watch
 from tocsin.cli.workspace import history_of, no_collector, past_of, read_sources
 from tocsin.diag import Diagnostic, Severity
 from tocsin.diag.nearest import did_you_mean
+from tocsin.disk.process import Running
 from tocsin.disk.write import Changes, admit, compare, write, write_file
 from tocsin.emit import grafana
 from tocsin.emit.inhibit import InhibitRule, inhibit_rules
@@ -97,8 +99,9 @@ def build_command(
     if lock_addresses and check_only:
         raise UsageError("--check writes nothing, and --lock writes releases.json")
     top = repository(root)
-    with no_collector():
+    with no_collector(), ExitStack() as early:
         sources = read_sources(top)
+        ready = _early(early, top) if not (no_site or check_only) and len(sources.sops) > _MANY else None
         compilation = compile_sources(sources, day(today), watch, past_of(top))
         project_fail_on = compilation.settings.project.fail_on if compilation.settings is not None else None
         report = report_of(
@@ -130,7 +133,9 @@ def build_command(
         keep = _keep(frozen)
         site = ""
         if not no_site:
-            site = _site(compilation, sources, top, target, keep_going, public, check_only, meanwhile=make)
+            site = _site(
+                compilation, sources, top, target, keep_going, public, check_only, meanwhile=make, ready=ready
+            )
         if not made:
             make()
         # The rules after the pages they link to.
@@ -149,6 +154,13 @@ def build_command(
     return 1 if check_only and differs else exit_code(report)
 
 
+def _early(stack: ExitStack, top: Path) -> Running:
+    """A generator that loads itself on the other core while we compile."""
+    from tocsin.disk.site import waiting
+
+    return stack.enter_context(waiting(top))
+
+
 def _lock(top: Path, compilation: Compilation) -> None:
     from tocsin.cli.lock import lock
 
@@ -156,6 +168,8 @@ def _lock(top: Path, compilation: Compilation) -> None:
     click.echo(f"releases.json holds {every} addresses of the site, {new} of them new", err=True)
 
 
+_MANY = 200
+"""SOPs from which on compiling takes as long as the generator's start."""
 _SITE = {
     "built": "was built",
     "same": "is up to date",
@@ -173,6 +187,7 @@ def _site(
     check_only: bool,
     team: str = "",
     meanwhile: Callable[[], None] | None = None,
+    ready: Running | None = None,
 ) -> str:
     """Builds the site or a team's pack, or only looks whether it is the one these sources make. `meanwhile` may be called while it is built."""
     # Pages, templates and the search index: only who builds a site pays for importing that.
@@ -203,7 +218,7 @@ def _site(
     )
     if check_only:
         return "same" if is_built(plan, target, name) else "differs"
-    return "built" if build_site(plan, target, name=name, meanwhile=meanwhile) else "same"
+    return "built" if build_site(plan, target, name=name, meanwhile=meanwhile, ready=ready) else "same"
 
 
 def _stops(found: tuple[Diagnostic, ...], keep_going: bool) -> bool:

@@ -15,6 +15,7 @@ from tocsin.cli.known import own_files
 from tocsin.disk import site as disk
 from tocsin.disk.files import read_image
 from tocsin.disk.fork import Pipe, Second, cores
+from tocsin.disk.process import Running
 from tocsin.emit.catalog import Contents
 from tocsin.emit.site import SiteInput, emit_site, emit_static, emit_tree, sop_pages
 from tocsin.emit.site.config import ASSETS, root_language
@@ -99,11 +100,17 @@ def plan_of(
 
 
 def build_site(
-    plan: disk.Plan, out: Path, *, name: str = "site", meanwhile: Callable[[], None] | None = None
+    plan: disk.Plan,
+    out: Path,
+    *,
+    name: str = "site",
+    meanwhile: Callable[[], None] | None = None,
+    ready: Running | None = None,
 ) -> bool:
-    """Builds `out/name`; False where it is up to date. SiteError where a link leads nowhere. `meanwhile` is for the second core: `disk.site.build`."""
+    """Builds `out/name`; False where it is up to date. SiteError where a link leads nowhere. `meanwhile` is for the second core and `ready` a generator
+    that waits: see `disk.site.build`."""
     with _working("building the site"):
-        return disk.build(plan, out, finish, finish_sitemap, name=name, meanwhile=meanwhile)
+        return disk.build(plan, out, finish, finish_sitemap, name=name, meanwhile=meanwhile, ready=ready)
 
 
 def finish(html: str, path: str, theme: str) -> tuple[str, tuple[str, ...]]:

@@ -10,24 +10,14 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from tocsin.disk.process import Running, start
-from tocsin.disk.site import WARNING, Plan, mkdocs_command, tree_files, write_tree
+from tocsin.disk.process import Running
+from tocsin.disk.site import WARNING, Plan, mkdocs_command, tree_files, waiting, write_tree
 
 _LIMIT = 600.0
-_WAITING = """
-import json, sys
-import markdown, pygments.lexers, pymdownx.superfences
-import mkdocs.__main__, mkdocs.commands.build, material.plugins.search.plugin
-said = sys.stdin.readline()
-if said:
-    mkdocs.__main__.cli(json.loads(said), prog_name="mkdocs")
-"""
-"""What a generator does that was started before there is anything to build; without a word it ends, as it does when we are gone."""
 _DIRTY = "dirty"
 
 
@@ -79,7 +69,7 @@ class Preview:
                 run = stack.enter_context(ready)
                 argv = mkdocs_command(language, strict=False)[0]
                 argv = argv[argv.index("build") :] + ([] if language in whole else ["--dirty"])
-                run.tell(json.dumps(argv))
+                run.tell(json.dumps([str(self._work / "site" / language), argv]))
                 runs.append((language, run))
             for language, run in runs:
                 done = run.wait(_LIMIT)
@@ -95,9 +85,7 @@ class Preview:
 
     def _start(self, language: str) -> Running:
         """A generator that has loaded itself and waits to be told what to build: half of a short run is its start."""
-        env = mkdocs_command(language, strict=False)[1]
-        folder = self._work / "site" / language
-        return start("mkdocs", [sys.executable, "-P", "-c", _WAITING], cwd=folder, env=env, told=True)
+        return waiting(self._work / "site" / language)
 
     def read(self, path: str) -> bytes | None:
         """The file at an address below the site's root (`sop/X/index.html`); None where there is none."""

@@ -36,6 +36,17 @@ WORK = ".work"
 MARK = "assets/tocsin/built.json"
 """Below the site: says that we built it, and from what."""
 _STATIC = "static/"
+_WAITING = """
+import json, os, sys
+import markdown, pygments.lexers, pymdownx.superfences
+import mkdocs.__main__, mkdocs.commands.build, material.plugins.search.plugin
+said = sys.stdin.readline()
+if said:
+    folder, argv = json.loads(said)
+    os.chdir(folder)
+    mkdocs.__main__.cli(argv, prog_name="mkdocs")
+"""
+"""What a generator does that was started before there is anything to build; without a word it ends, as it does when we are gone."""
 _PROGRAMS = ("mkdocs", "mkdocs-material", "Markdown", "pymdown-extensions", "Pygments", "jieba")
 _FIXED_TIME = "315532800"
 _LIMIT = 1800.0
@@ -110,8 +121,10 @@ def build(
     *,
     name: str = "site",
     meanwhile: Callable[[], None] | None = None,
+    ready: Running | None = None,
 ) -> bool:
-    """Makes `out/name` the site of this plan; False where it already was. `meanwhile` is work for the time in which the generator runs; it is
+    """Makes `out/name` the site of this plan; False where it already was. `ready` is a generator that waits (`waiting`), for the root language.
+    `meanwhile` is work for the time in which the generator runs; it is
     called at most once, and only where a site is built.
 
     SiteError where a link leads nowhere; MachineError where the generator or the disk refuses. In both cases the old site is still there.
@@ -130,7 +143,7 @@ def build(
             built = work / "built"
             shutil.rmtree(built, ignore_errors=True)
             built.mkdir(parents=True, exist_ok=True)
-            problems = _generate(plan, work, finish, tidy, meanwhile)
+            problems = _generate(plan, work, finish, tidy, meanwhile, ready)
             if problems:
                 raise SiteError(_listed("the site is not published", problems))
             _join(plan, built)
@@ -145,12 +158,20 @@ def build(
 
 
 def _generate(
-    plan: Plan, work: Path, finish: Finish, tidy: Tidy, meanwhile: Callable[[], None] | None
+    plan: Plan,
+    work: Path,
+    finish: Finish,
+    tidy: Tidy,
+    meanwhile: Callable[[], None] | None,
+    ready: Running | None,
 ) -> list[str]:
     problems: list[str] = []
     done_pages: dict[str, set[str]] = {each: set() for each in plan.languages}
     with ExitStack() as stack:
-        runs = [(each, stack.enter_context(_mkdocs(work / "site" / each))) for each in plan.languages]
+        runs = [
+            (each, stack.enter_context(_mkdocs(work / "site" / each, ready if each == plan.root else None)))
+            for each in plan.languages
+        ]
         # On the other core meanwhile: ten thousand stubs.
         problems.extend(_write_static(plan, work / "built" / "static", finish))
         if meanwhile is not None:
@@ -179,9 +200,18 @@ def mkdocs_command(language: str, *, strict: bool = True) -> tuple[list[str], di
     return [*argv, *(["--strict"] if strict else [])], env
 
 
-def _mkdocs(folder: Path) -> Running:
+def _mkdocs(folder: Path, ready: Running | None) -> Running:
     argv, env = mkdocs_command(folder.name)
-    return start("mkdocs", argv, cwd=folder, env=env)
+    if ready is None or not ready.runs():
+        return start("mkdocs", argv, cwd=folder, env=env)
+    ready.tell(json.dumps([str(folder), argv[argv.index("build") :]]))
+    return ready
+
+
+def waiting(folder: Path) -> Running:
+    """A generator that has loaded itself, in `folder`, and waits to be told what to build: half of a short run is its start."""
+    env = mkdocs_command("")[1]
+    return start("mkdocs", [sys.executable, "-P", "-c", _WAITING], cwd=folder, env=env, told=True)
 
 
 def _failed(language: str, said: str) -> TocsinError:
