@@ -10,7 +10,7 @@ from tests.unit.test_sop_checks_together import LAG, compiled, sop
 
 from tocsin.check.addresses import alias_address
 from tocsin.cli import main
-from tocsin.emit.site import stub
+from tocsin.ir.sop import alias_page
 from tocsin.pipeline import published
 
 PAGE = "sops/kafka/SOP-KAFKA-001.md"
@@ -136,7 +136,7 @@ def test_two_pages_do_not_claim_one_alias() -> None:
     ],
 )
 def test_the_site_makes_a_page_for_the_aliases_that_count_here(alias: str) -> None:
-    site, here = stub.alias_address(alias), alias_address(alias)
+    site, here = alias_page(alias), alias_address(alias)
     assert (f"/{site}/" if site else None) == here
 
 

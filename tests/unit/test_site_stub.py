@@ -7,8 +7,9 @@ import re
 import pytest
 from tests.site_building import KAFKA_SOP, LAG, ORDERS, TEXTS, model, site
 
-from tocsin.emit.site.stub import Shape, alias_address, anchor_aliases, gone
+from tocsin.emit.site.stub import Shape, anchor_aliases, gone
 from tocsin.ir.project import Ledger
+from tocsin.ir.sop import alias_page
 
 
 def stub(name: str, **more: object) -> str:
@@ -120,7 +121,7 @@ def test_an_alias_leads_to_its_sop() -> None:
     ],
 )
 def test_an_alias_never_leaves_the_site(alias: str, address: str | None) -> None:
-    assert alias_address(alias) == address
+    assert alias_page(alias) == address
 
 
 @pytest.mark.parametrize(

@@ -12,24 +12,16 @@ from collections.abc import Iterator
 from tocsin.check.view import CatalogView, Reference
 from tocsin.diag import Diagnostic, Related, Span, diagnostic
 from tocsin.diag.nearest import did_you_mean
+from tocsin.ir.sop import alias_page
 
 LEDGER = "releases.json"
-_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*\Z")
-_PATH = re.compile(r"/[A-Za-z0-9._~/-]*\Z")
 _ANCHOR = re.compile(r"#[A-Za-z0-9][A-Za-z0-9_.:-]*\Z")
-_LONGEST = 400
 
 
 def alias_address(alias: str) -> str | None:
     """The address an alias takes, `/sop/SOP-OLD-001/` or `/old/lag/`; None for an anchor and for what is no address of this site."""
-    if _ID.match(alias) and len(alias) < _LONGEST:
-        return f"/sop/{alias}/"
-    if not _PATH.match(alias) or "//" in alias or len(alias) >= _LONGEST:
-        return None
-    parts = alias.strip("/").removesuffix("/index.html").split("/")
-    if not all(parts) or any(part.startswith(".") or part.endswith(".") for part in parts):
-        return None
-    return f"/{'/'.join(parts)}/"
+    page = alias_page(alias)
+    return f"/{page}/" if page is not None else None
 
 
 def aliases(view: CatalogView) -> Iterator[Diagnostic]:

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tocsin.cli.targets import Now
+from tocsin.cli.targets import door_to
 from tocsin.diag.nearest import did_you_mean
 from tocsin.disk.files import decode
 from tocsin.errors import MachineError, UsageError
 from tocsin.ir.compiled import Evaluator
 from tocsin.ir.project import Environment, Project
 from tocsin.project import PROJECT_FILE, read_project
-from tocsin.remote.environment import Kind, access
 from tocsin.remote.grafana import Grafana
-from tocsin.remote.http import Door
 
 
 def project_of(top: Path) -> Project | None:
@@ -37,17 +34,6 @@ def project_of(top: Path) -> Project | None:
     return project
 
 
-def environment_of(project: Project, name: str | None) -> Environment:
-    """The environment that the command line names, or the only one."""
-    names = [each.name for each in project.environments]
-    if name is None and len(names) > 1:
-        raise UsageError("there are several environments", help=f"add --env: {', '.join(names)}")
-    found = project.environment(name or names[0])
-    if found is None:
-        raise UsageError(f"there is no environment `{name}`", help=did_you_mean(name or "", names))
-    return found
-
-
 def grafana_named(environment: Environment, name: str | None) -> Evaluator:
     """The Grafana of an environment that the command line names, or its first."""
     grafanas = [each for each in environment.evaluators if each.kind == "grafana"]
@@ -59,14 +45,6 @@ def grafana_named(environment: Environment, name: str | None) -> Evaluator:
             help=did_you_mean(name or "", known) if known else "its evaluators are all Prometheus",
         )
     return chosen
-
-
-@contextmanager
-def door_to(kind: Kind, url: str | None, url_env: str | None, *, read_only: bool) -> Iterator[Door]:
-    """A door to a server of that kind, with the credentials that the process's environment has for it."""
-    way = access(kind, os.environ, flag=url, url_env=url_env)
-    with Door(way.url, clock=Now(), auth=way.auth, tls=way.tls, proxy=way.proxy, read_only=read_only) as door:
-        yield door
 
 
 @contextmanager

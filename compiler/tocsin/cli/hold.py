@@ -15,8 +15,9 @@ from typing import NoReturn
 
 import click
 
-from tocsin.cli.grafanas import door_to, environment_of, grafana_at, project_of
+from tocsin.cli.grafanas import grafana_at, project_of
 from tocsin.cli.options import repository
+from tocsin.cli.targets import door_to, environment_of
 from tocsin.diag.nearest import did_you_mean
 from tocsin.errors import Ambiguous, RemoteError, UsageError
 from tocsin.ir.compiled import Evaluator

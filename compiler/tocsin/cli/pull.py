@@ -66,12 +66,10 @@ def pull_command(
     no other. Ends with 4 where something differs that no source can say."""
     top, when = repository(root), day(today)
     compiled = compiled_for(top, env_name, evaluator, when)
-    with grafana_of(compiled, url, read_only=True) as (client, target):
+    with grafana_of(compiled, url, read_only=True) as (client, target, desired):
         live = target.read()
         version = client.server.version
-    before = _Made(
-        sources=compiled.sources, compilation=compiled.compilation, desired=desired_of(compiled, version)
-    )
+    before = _Made(sources=compiled.sources, compilation=compiled.compilation, desired=desired)
     owner = before.desired.owner
     there = {rule.uid: (rule, group) for group in live.groups for rule in group.rules if rule.owner == owner}
     compile = _compiler(compiled, when, version)

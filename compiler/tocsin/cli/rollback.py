@@ -7,10 +7,11 @@ from pathlib import Path
 
 import click
 
-from tocsin.cli.grafanas import environment_of, grafana_at, grafana_named, project_of
+from tocsin.cli.grafanas import grafana_at, grafana_named, project_of
 from tocsin.cli.journals import HELP, journal_at
 from tocsin.cli.options import repository
 from tocsin.cli.run_plan import ALL, Stopped, actor_of, agreed, carried_out, now_text, refused
+from tocsin.cli.targets import environment_of
 from tocsin.cli.terminal import echo
 from tocsin.disk.git import read_files, resolve_commit
 from tocsin.errors import MachineError, UsageError

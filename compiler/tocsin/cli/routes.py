@@ -7,8 +7,9 @@ from pathlib import Path
 
 import click
 
-from tocsin.cli.grafanas import environment_of, grafana_at, grafana_named
+from tocsin.cli.grafanas import grafana_at, grafana_named
 from tocsin.cli.options import day, repository, root_argument, today_option
+from tocsin.cli.targets import environment_of
 from tocsin.cli.terminal import echo
 from tocsin.cli.workspace import no_collector, read_sources
 from tocsin.diag import SourceFile

@@ -10,10 +10,9 @@ from pathlib import Path
 
 import click
 
-from tocsin.cli.journals import HELP, journal_at, journal_of
+from tocsin.cli.journals import HELP, journal_at
 from tocsin.cli.options import day, repository
 from tocsin.cli.run_plan import (
-    ALL,
     DRIFTED,
     Stopped,
     actor_of,
@@ -22,10 +21,9 @@ from tocsin.cli.run_plan import (
     finished,
     now_text,
     refused,
-    tell,
 )
 from tocsin.cli.sync_options import May, Where, gathered, may_options, where_options
-from tocsin.cli.targets import Compiled, compiled_for, desired_of, ready, target_of
+from tocsin.cli.targets import Compiled, compiled_for, ready, target_of
 from tocsin.cli.terminal import echo
 from tocsin.cli.verdicts import gate_of
 from tocsin.disk.write import write_file
@@ -41,7 +39,6 @@ from tocsin.sync.plan import fingerprint, make_plan
 from tocsin.sync.routes import with_receivers
 from tocsin.sync.values import Desired, Live, Plan, Target
 
-__all__ = ["ALL", "Stopped", "journal_of", "now_text", "refused", "tell"]
 _RENDER = {"text": plan_report.as_text, "markdown": plan_report.as_markdown, "json": plan_report.as_json}
 _DRIFT = {
     "text": drift_report.as_text,
@@ -66,8 +63,7 @@ class _Side:
 def _sides(where: Where, *, read_only: bool) -> Iterator[_Side]:
     top = repository(where.root)
     compiled = compiled_for(top, where.env_name, where.evaluator, day(where.today), where.target)
-    with target_of(compiled, where.url, where.rules_dir, read_only=read_only) as (version, target):
-        desired = desired_of(compiled, version)
+    with target_of(compiled, where.url, where.rules_dir, read_only=read_only) as (version, target, desired):
         yield _Side(top=top, compiled=compiled, desired=desired, version=version, target=target)
 
 

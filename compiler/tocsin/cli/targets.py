@@ -16,9 +16,9 @@ from tocsin.diag.nearest import did_you_mean
 from tocsin.errors import UsageError
 from tocsin.ir.compiled import Evaluator, Version
 from tocsin.ir.duration import Duration
-from tocsin.ir.project import Environment
+from tocsin.ir.project import Environment, Project
 from tocsin.pipeline import Compilation, Sources, compile_sources
-from tocsin.remote.environment import access
+from tocsin.remote.environment import Kind, access
 from tocsin.remote.grafana import Grafana, states_by_uid
 from tocsin.remote.http import Door
 from tocsin.sync.directory import desired_directory
@@ -56,7 +56,25 @@ class Compiled:
     environment: Environment
     evaluator: Evaluator
     kind: TargetKind = "grafana"
-    version_at_most: str = ""
+
+
+def environment_of(project: Project, name: str | None) -> Environment:
+    """The environment that the command line names, or the only one."""
+    names = [each.name for each in project.environments]
+    if name is None and len(names) > 1:
+        raise UsageError("there are several environments", help=f"add --env: {', '.join(names)}")
+    found = project.environment(name or names[0])
+    if found is None:
+        raise UsageError(f"there is no environment `{name}`", help=did_you_mean(name or "", names))
+    return found
+
+
+@contextmanager
+def door_to(kind: Kind, url: str | None, url_env: str | None, *, read_only: bool) -> Iterator[Door]:
+    """A door to a server of that kind, with the credentials that the process's environment has for it."""
+    way = access(kind, os.environ, flag=url, url_env=url_env)
+    with Door(way.url, clock=Now(), auth=way.auth, tls=way.tls, proxy=way.proxy, read_only=read_only) as door:
+        yield door
 
 
 def compiled_for(
@@ -68,13 +86,7 @@ def compiled_for(
         compilation = compile_sources(sources, today)
     if compilation.settings is None:
         raise UsageError("tocsin.yaml cannot be used", help="run `tocsin check`")
-    environments = compilation.settings.project.environments
-    names = [each.name for each in environments]
-    if env_name is None and len(names) > 1:
-        raise UsageError("there are several environments", help=f"add --env: {', '.join(names)}")
-    environment = compilation.settings.project.environment(env_name or names[0])
-    if environment is None:
-        raise UsageError(f"there is no environment `{env_name}`", help=did_you_mean(env_name or "", names))
+    environment = environment_of(compilation.settings.project, env_name)
     chosen = _chosen(environment, evaluator, kind)
     return Compiled(
         sources=sources,
@@ -105,8 +117,9 @@ def _chosen(environment: Environment, name: str | None, kind: TargetKind | None)
 @contextmanager
 def target_of(
     compiled: Compiled, url: str | None, folder: Path | None, *, read_only: bool
-) -> Iterator[tuple[Version, Target]]:
-    """The server or folder the command is about, and the version that decides what it can hold; with `read_only` nothing can be written."""
+) -> Iterator[tuple[Version, Target, Desired]]:
+    """The server or folder the command is about, the version that decides what it can hold, and what it should hold; with `read_only` nothing
+    can be written."""
     evaluator = compiled.evaluator
     settings = compiled.compilation.settings
     assert settings is not None
@@ -115,16 +128,16 @@ def target_of(
         raise UsageError("--rules-dir is for --target prometheus and directory", help="leave it out")
     if compiled.kind == "prometheus":
         with prometheus_target(evaluator, owner, url, folder, Now(), read_only=read_only) as files:
-            yield evaluator.version, files
+            yield evaluator.version, files, desired_of(compiled, evaluator.version)
     elif compiled.kind == "mimir":
         with mimir_target(evaluator, owner, url, Now(), read_only=read_only) as tenant:
-            yield evaluator.version, tenant
+            yield evaluator.version, tenant, desired_of(compiled, evaluator.version)
     elif compiled.kind == "directory":
         with directory_target(evaluator, owner, url, folder, Now(), read_only=read_only) as directory:
-            yield evaluator.version, directory
+            yield evaluator.version, directory, desired_of(compiled, evaluator.version)
     else:
-        with grafana_of(compiled, url, read_only=read_only) as (client, grafana):
-            yield client.server.version, grafana
+        with grafana_of(compiled, url, read_only=read_only) as (client, grafana, desired):
+            yield client.server.version, grafana, desired
 
 
 def ready(plan: Plan, target: Target, accept_blind: Duration | None) -> Plan:
@@ -137,14 +150,14 @@ def ready(plan: Plan, target: Target, accept_blind: Duration | None) -> Plan:
 @contextmanager
 def grafana_of(
     compiled: Compiled, url: str | None, *, read_only: bool
-) -> Iterator[tuple[Grafana, GrafanaTarget]]:
-    """The Grafana of the environment; with `read_only` nothing but GET can leave this process."""
-    way = access("grafana", os.environ, flag=url, url_env=compiled.evaluator.url_env)
-    with Door(way.url, clock=Now(), auth=way.auth, tls=way.tls, proxy=way.proxy, read_only=read_only) as door:
+) -> Iterator[tuple[Grafana, GrafanaTarget, Desired]]:
+    """The Grafana of the environment, and what it should hold; with `read_only` nothing but GET can leave this process."""
+    with door_to("grafana", url, compiled.evaluator.url_env, read_only=read_only) as door:
         client = Grafana(door)
         editable = compiled.environment.provenance == "editable"
-        wanted = frozenset(each.uid for each in desired_of(compiled, client.server.version).folders)
-        yield client, GrafanaTarget(client, states_by_uid, editable=editable, folders=wanted)
+        desired = desired_of(compiled, client.server.version)
+        wanted = frozenset(each.uid for each in desired.folders)
+        yield client, GrafanaTarget(client, states_by_uid, editable=editable, folders=wanted), desired
 
 
 def desired_of(compiled: Compiled, version: Version) -> Desired:

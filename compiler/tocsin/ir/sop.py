@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from tocsin.diag.origin import Origin
 from tocsin.diag.source_file import SourceFile
 from tocsin.diag.span import Span
+
+_ALIAS_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*\Z")
+_PATH = re.compile(r"/[A-Za-z0-9._~/-]*\Z")
+_LONGEST, _LONGEST_PART = 400, 200
+"""Of an alias, and of one name in it: what every file system takes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +112,17 @@ class Sop:
 
 
 SOURCE_HASH_LENGTH = 12
+
+
+def alias_page(alias: str) -> str | None:
+    """The page an alias takes, without slashes around it: `SOP-OLD-001` -> `sop/SOP-OLD-001`, `/old/x` -> `old/x`. None for an anchor, and for
+    what would not stay inside the site's folder or is no address: `..`, a scheme, control characters, a name no file system takes."""
+    if not _PATH.match(alias) or "//" in alias:
+        return f"sop/{alias}" if _ALIAS_ID.match(alias) and len(alias) <= _LONGEST_PART else None
+    parts = alias.strip("/").removesuffix("/index.html").split("/")
+    if not all(parts) or any(part.startswith(".") or part.endswith(".") for part in parts):
+        return None
+    return "/".join(parts) if len(alias) < _LONGEST and max(map(len, parts)) <= _LONGEST_PART else None
 
 
 def source_hash(sop: Sop) -> str:

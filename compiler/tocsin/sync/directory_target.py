@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from typing import Protocol
 
 from tocsin.errors import MachineError
 from tocsin.sync.directory import (
@@ -22,18 +21,7 @@ from tocsin.sync.directory import (
     memory_text,
     organisation,
 )
-from tocsin.sync.values import Folder, Group, Live, Place, Rule, Server, State
-
-
-class Files(Protocol):
-    """The folder."""
-
-    @property
-    def where(self) -> str: ...
-    def names(self) -> tuple[str, ...]: ...
-    def read(self, name: str) -> str | None: ...
-    def write(self, name: str, text: str) -> None: ...
-    def remove(self, name: str) -> None: ...
+from tocsin.sync.values import Files, Folder, Group, Live, Place, Rule, Server, State
 
 
 class DirectoryTarget:

@@ -114,7 +114,7 @@ class GrafanaTarget:
                 for each in folders
             ),
             datasources={each.uid: each.type for each in client.datasources()},
-            states={uid: _state(each) for uid, each in self._by_uid(states, rules, folders).items()},
+            states={uid: State.of(each) for uid, each in self._by_uid(states, rules, folders).items()},
             silences=self._silences(),
         )
 
@@ -154,7 +154,7 @@ class GrafanaTarget:
         named = all(each.uid for group in states for each in group.rules)
         rules = () if named else self._client.rules.all()
         folders = () if named else self._client.folders.covering({each.folder_uid for each in rules})
-        return {uid: _state(each) for uid, each in self._by_uid(states, rules, folders).items()}
+        return {uid: State.of(each) for uid, each in self._by_uid(states, rules, folders).items()}
 
     def _groups(
         self, rules: Iterable[LiveRule], states: Iterable[GroupState], folders: Iterable[LiveFolder]
@@ -186,14 +186,3 @@ class GrafanaTarget:
 
 def _service(rules: Iterable[Rule]) -> str:
     return next((each.service for each in rules if each.service), "")
-
-
-def _state(state: RuleState) -> State:
-    health = state.health if state.health in ("ok", "error", "nodata") else "unknown"
-    return State(
-        health=health,  # type: ignore[arg-type]  # one of the four by the line above
-        pending=state.count("pending"),
-        firing=state.count("firing"),
-        error=state.last_error,
-        evaluated=state.last_evaluation if state.evaluated else "",
-    )

@@ -25,8 +25,6 @@ class Guard:
     """A group with rules of others is never written; `skip` only says that this is expected and no failure."""
     version: tuple[int, int, int] = (0, 0, 0)
     """The live server's."""
-    expected_identity: str = ""
-    """Of a saved plan: the server it was made for."""
 
 
 def stops(desired: Desired, live: Live, plans: Sequence[GroupPlan], guard: Guard) -> tuple[Refusal, ...]:
@@ -39,14 +37,6 @@ def stops(desired: Desired, live: Live, plans: Sequence[GroupPlan], guard: Guard
                 code="empty-desired",
                 message=f"the sources compile to no rule for this server, which holds {ours} of ours",
                 help="if they shall all go, delete them in Grafana or raise --max-deletes after looking at the sources",
-            )
-        )
-    if guard.expected_identity and guard.expected_identity != live.server.identity:
-        found.append(
-            Refusal(
-                code="wrong-server",
-                message=f"this is {live.server.identity}, and the plan was made for {guard.expected_identity}",
-                help="make a new plan",
             )
         )
     if desired.organisation and live.server.organisation and desired.organisation != live.server.organisation:

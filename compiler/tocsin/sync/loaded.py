@@ -62,7 +62,7 @@ def states_of(group: Group, found: GroupState) -> dict[str, State]:
         state = next((each for each in free if each.name == rule.title and each.labels == wanted), None)
         if state is not None:
             free.remove(state)
-            made[uid] = _state(state)
+            made[uid] = State.of(state)
     return made
 
 
@@ -122,17 +122,6 @@ def _rule(state: RuleState, owner: str, service: str) -> Rule:
         key=key,
         service=service,
         labels={"alertname": state.name, **state.labels} if alert else dict(state.labels),
-    )
-
-
-def _state(state: RuleState) -> State:
-    health = {"ok": "ok", "err": "error", "error": "error"}.get(state.health, "unknown")
-    return State(
-        health=health,  # type: ignore[arg-type]  # one of the three above
-        pending=state.count("pending"),
-        firing=state.count("firing"),
-        error=state.last_error,
-        evaluated=state.last_evaluation if state.evaluated else "",
     )
 
 

@@ -22,7 +22,7 @@ from tocsin.errors import MachineError, Refused, RemoteError
 from tocsin.source.tree import read_document
 from tocsin.sync.loaded import differs, group_of, states_of, together
 from tocsin.sync.ruler import EVERYWHERE, LOADED, group_from, group_node, owner_of_file
-from tocsin.sync.values import OWNER, Folder, Group, Live, Place, Rule, Server, State
+from tocsin.sync.values import OWNER, Files, Folder, Group, Live, Place, Rule, Server, State
 from tocsin.wire.grafana import Json
 from tocsin.wire.live import GroupState, Sample, Silence
 
@@ -38,17 +38,6 @@ class Replica(Protocol):
     def rules(self) -> tuple[GroupState, ...]: ...
     def reload(self) -> None: ...
     def query(self, expr: str, *, at: float | None = None) -> tuple[Sample, ...]: ...
-
-
-class Files(Protocol):
-    """The folder its rule files lie in."""
-
-    @property
-    def where(self) -> str: ...
-    def names(self) -> tuple[str, ...]: ...
-    def read(self, name: str) -> str | None: ...
-    def write(self, name: str, text: str) -> None: ...
-    def remove(self, name: str) -> None: ...
 
 
 Check = Callable[[str], str]

@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 from tocsin.ir.duration import Duration
 from tocsin.wire.grafana import Json
-from tocsin.wire.live import Silence
+from tocsin.wire.live import RuleState, Silence
 
 OWNER = "tocsin_owner"
 """The annotation that marks a rule as ours: `PROJECT/ENVIRONMENT`. Two environments of one organisation have two marks."""
@@ -25,6 +25,9 @@ Action = Literal["create", "update", "move", "adopt", "delete", "none"]
 Effect = Literal["none", "starts", "for-restarts", "resolves-and-refires", "resolves"]
 """What an action does to alert state: nothing; a new rule starts; pending time begins again; firing instances resolve and fire again;
 firing instances resolve."""
+
+Health = Literal["ok", "error", "nodata", "unknown"]
+_HEALTH: Mapping[str, Health] = {"ok": "ok", "err": "error", "error": "error", "nodata": "nodata"}
 
 
 class Place(NamedTuple):
@@ -90,11 +93,22 @@ class Folder:
 class State:
     """What a rule does right now. `evaluated` is ISO 8601, `""` before its first evaluation."""
 
-    health: Literal["ok", "error", "nodata", "unknown"]
+    health: Health
     pending: int = 0
     firing: int = 0
     error: str = ""
     evaluated: str = ""
+
+    @staticmethod
+    def of(state: RuleState) -> State:
+        """The state a server told; `err` is how a Prometheus spells it."""
+        return State(
+            health=_HEALTH.get(state.health, "unknown"),
+            pending=state.count("pending"),
+            firing=state.count("firing"),
+            error=state.last_error,
+            evaluated=state.last_evaluation if state.evaluated else "",
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -215,6 +229,17 @@ class Plan:
     stops: tuple[Refusal, ...] = ()
     frozen: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+
+
+class Files(Protocol):
+    """A folder that a server reads rules from."""
+
+    @property
+    def where(self) -> str: ...
+    def names(self) -> tuple[str, ...]: ...
+    def read(self, name: str) -> str | None: ...
+    def write(self, name: str, text: str) -> None: ...
+    def remove(self, name: str) -> None: ...
 
 
 class Target(Protocol):

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 
 HOME = ""
 LEVELS = "levels"
-LOOKUP = "lookup"
 COVERAGE = "report/coverage"
 FRESHNESS = "report/freshness"
 LANGUAGES = "report/languages"

@@ -19,7 +19,7 @@ from tocsin.emit.site.phrases import tr
 from tocsin.emit.site.words import say
 from tocsin.ir.duration import format_duration
 from tocsin.ir.project import Team
-from tocsin.ir.sop import Sop
+from tocsin.ir.sop import Sop, alias_page
 
 _POLICY = "default-src 'none'; style-src 'self' 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 _STYLE = ":root{color-scheme:light dark}"
@@ -36,9 +36,6 @@ td, th { text-align: left; vertical-align: top; padding: 0 .6rem .3rem 0; }
 th, td:nth-child(2), td:last-child { overflow-wrap: normal; white-space: nowrap; }
 """
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
-_PATH = re.compile(r"/[A-Za-z0-9._~/-]*\Z")
-_LONGEST_PART = 200
-_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*\Z")
 
 
 _GENERATORS = ("404.html", "assets", "index.html", "robots.txt", "search", "sitemap.xml", "sitemap.xml.gz")
@@ -84,23 +81,12 @@ def alias_pages(model: SiteModel, shape: Shape, taken: frozenset[str]) -> Iterat
     done = {each.lower() for each in taken} | {paths.alert(name).lower() for name in model.by_name}
     for id, view in model.sops.items():
         for alias in view.sop.aliases:
-            old = alias_address(alias)
+            old = alias_page(alias)
             if old is None or not _is_free(model, old):
                 continue
             if old.lower() not in done and old.lower().removesuffix(".html") not in done:
                 done.add(old.lower())
                 yield old, _moved(model, old, id, shape)
-
-
-def alias_address(alias: str) -> str | None:
-    """The address of an alias without slashes around it: `SOP-OLD-001` -> `sop/SOP-OLD-001`, `/old/x` -> `old/x`. None for an anchor, and for
-    what would not stay inside the site's folder or is no address: `..`, a scheme, control characters, a name no file system takes."""
-    if not _PATH.match(alias) or "//" in alias:
-        return paths.sop(alias) if _ID.match(alias) and len(alias) <= _LONGEST_PART else None
-    parts = alias.strip("/").removesuffix("/index.html").split("/")
-    if not all(parts) or any(part.startswith(".") or part.endswith(".") for part in parts):
-        return None
-    return "/".join(parts) if len(alias) < 400 and max(map(len, parts)) <= _LONGEST_PART else None
 
 
 def anchor_aliases(sop: Sop) -> tuple[str, ...]:
@@ -117,7 +103,7 @@ def gone_pages(model: SiteModel, shape: Shape, taken: Collection[str]) -> Iterat
         return
     living = {each.lower() for each in taken}
     for released in sorted(model.ledger.site):
-        address = alias_address(released) if released.startswith("/") else None
+        address = alias_page(released) if released.startswith("/") else None
         if address is not None and _is_free(model, address) and address.lower() not in living:
             yield address, gone(model, address, shape)
 
