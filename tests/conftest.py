@@ -6,6 +6,7 @@ A test that asks for a real program fails when it is missing; `tests/real/compon
 from __future__ import annotations
 
 import ipaddress
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -15,6 +16,10 @@ import pytest
 from tests.real import components, servers
 
 _LOCAL_NAMES = {"", "localhost"}
+
+# What a CI says about itself changes what tocsin does (a journal on a runner is refused): a test that wants it says it.
+for _name in [each for each in os.environ if each == "CI" or each.startswith(("GITHUB_", "GITLAB_", "CI_"))]:
+    del os.environ[_name]
 
 
 def _is_local(host: object) -> bool:
