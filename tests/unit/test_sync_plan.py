@@ -224,7 +224,7 @@ def test_a_prometheus_keeps_state_where_name_and_labels_stay() -> None:
         return plan(wanted(group(changed)), here).groups[0].changes[0].effect
 
     assert effect(rule("a", body={"expr": "x", "annotations": {"summary": "s"}})) == "none"
-    assert effect(rule("a", body={"expr": "y"})) == "for-restarts"
+    assert effect(rule("a", body={"expr": "y"})) == "resolves-and-refires"
     assert effect(rule("a", body={"expr": "x"}, title="Other")) == "resolves-and-refires"
 
 

@@ -199,6 +199,10 @@ def _change(
     effect = effect_of(world.live.server.kind, old, new, fields, moved=moved) if action != "none" else "none"
     if action == "adopt" and effect == "none" and world.live.server.kind == "grafana":
         effect = "resolves-and-refires"
+    if effect == "resolves-and-refires" and world.live.server.kind in ("prometheus", "mimir") and not moved:
+        notes += _carried(old, new)
+    if effect == "resolves-and-refires" and state.pending and not state.firing:
+        effect = "for-restarts"
     return Change(
         action=action,
         rule=new,
@@ -213,6 +217,13 @@ def _change(
         silences_lost=silences_lost(world.live.silences, old, new) if action != "none" else (),
         notes=notes,
     )
+
+
+def _carried(old: Rule, new: Rule) -> tuple[str, ...]:
+    """What softens the effect of a changed expression."""
+    if (old.title, old.labels) != (new.title, new.labels):
+        return ()
+    return ("an alert whose labels the new expression gives too goes on as it is",)
 
 
 def _reordered(before: Group, after: Group) -> Iterator[FieldChange]:
