@@ -8,6 +8,7 @@ from typing import Literal
 
 from tocsin.diag.diagnostic import Severity
 from tocsin.diag.origin import Origin
+from tocsin.ir.canary import CanaryPolicy, CanaryStages, HistorySource
 from tocsin.ir.compiled import Datasource, Evaluator
 from tocsin.ir.duration import Duration
 from tocsin.ir.rule import ParamValue
@@ -30,6 +31,7 @@ class SeverityPolicy:
     rto: Duration | None = None
     trigger: str = ""
     who: str = ""
+    canary: CanaryStages = field(default_factory=CanaryStages)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +65,8 @@ class Environment:
     verdict: Literal["required", "advised"]
     max_severity: str | None = None
     evaluation_failing_sop: str | None = None
+    history: HistorySource | None = None
+    """Where the canary reads what was; None for the environment's first Prometheus or Mimir."""
 
     def evaluator(self, name: str) -> Evaluator | None:
         """The evaluator of that name."""
@@ -117,6 +121,7 @@ class Project:
     fail_on: Severity
     environments: tuple[Environment, ...]
     origin: Origin = field(compare=False, repr=False)
+    canary: CanaryPolicy = field(default_factory=CanaryPolicy)
 
     def severity(self, name: str | None) -> SeverityPolicy | None:
         """The severity of that name."""

@@ -201,13 +201,13 @@ def _gate(value: Json, path: str) -> GateResult:
     verdict = _text(body, "verdict", path)
     if verdict not in GATE_VERDICTS:
         raise _Wrong(f"{path}.verdict", f"`{verdict}` is no verdict of a gate")
-    for end, at in _items(body.get("ci", []), f"{path}.ci"):
-        _number(end, at)
+    ci = tuple(_number(end, at) for end, at in _items(body.get("ci", []), f"{path}.ci"))
     return GateResult(
         id=_text(body, "id", path),
         verdict=verdict,
         old=None if body.get("old") is None else _number(body["old"], f"{path}.old"),
         new=None if body.get("new") is None else _number(body["new"], f"{path}.new"),
+        ci=ci,
         message=_text(body, "message", path, default=""),
     )
 

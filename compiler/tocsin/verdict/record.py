@@ -11,40 +11,37 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Final, Literal, TypeAlias, get_args
 
+from tocsin.ir.canary import GateLimits
 from tocsin.ir.compiled import RuleKey
 
 Verdict = Literal["pass", "quiet", "fail", "not-needed", "not-backtestable"]
 GateVerdict = Literal["ok", "warn", "fail", "insufficient", "vacuous"]
 VERDICTS: Final[tuple[Verdict, ...]] = get_args(Verdict)
 GATE_VERDICTS: Final[tuple[GateVerdict, ...]] = get_args(GateVerdict)
+__all__ = [
+    "GATE_VERDICTS",
+    "VERDICTS",
+    "GateLimits",
+    "GateResult",
+    "GateVerdict",
+    "Json",
+    "Record",
+    "Stage",
+    "Verdict",
+    "Waiver",
+]
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GateLimits:
-    """What one gate was told to allow. `at_most` loosens as its numbers grow, `at_least` as they shrink."""
-
-    critical: bool
-    at_most: Mapping[str, float] = field(default_factory=dict)
-    at_least: Mapping[str, float] = field(default_factory=dict)
-
-    def looser_than(self, other: GateLimits) -> bool:
-        """Whether something passes here that would not pass `other`."""
-        return (
-            (other.critical and not self.critical)
-            or any(self.at_most.get(name, float("inf")) > limit for name, limit in other.at_most.items())
-            or any(self.at_least.get(name, float("-inf")) < limit for name, limit in other.at_least.items())
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class GateResult:
-    """How one gate ended, with the two numbers it compared where it has them."""
+    """How one gate ended, with the two numbers it compared where it has them, and an interval where it has one."""
 
     id: str
     verdict: GateVerdict
     old: float | None = None
     new: float | None = None
+    ci: tuple[float, ...] = ()
     message: str = ""
 
 
