@@ -33,7 +33,7 @@ HistoryKind = Literal["prometheus", "victoriametrics", "mimir", "thanos", "grafa
 Rollback = Literal["auto", "ask"]
 DAY: Final = Duration(86_400_000)
 _TWO_WEEKS: Final = Duration(14 * DAY)
-_TEN_MINUTES: Final = _TEN_MINUTES
+_TEN_MINUTES: Final = Duration(600_000)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
