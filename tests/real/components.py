@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import fcntl
+import gzip
 import os
 import re
 import shutil
@@ -96,6 +97,17 @@ COMPONENTS = (
         packages=("prometheus-node-exporter",),
         programs={"node_exporter": ("prometheus-node-exporter", "node_exporter")},
     ),
+    Component(
+        name="victoria-metrics",
+        label="1.145",
+        newest=True,
+        suite="sid",
+        packages=("victoria-metrics",),
+        programs={
+            "victoria-metrics": ("victoria-metrics", "victoria-metrics-prod"),
+            "vmalert": ("vmalert", "vmalert-prod"),
+        },
+    ),
 )
 VERSIONS = tuple(row.label for row in COMPONENTS if row.name == "prometheus")
 NEWEST = VERSIONS[-1]
@@ -124,6 +136,14 @@ def node_exporter() -> Path:
     return find("node_exporter", "1.5")
 
 
+def victoria_metrics() -> Path:
+    return find("victoria-metrics", "1.145")
+
+
+def vmalert() -> Path:
+    return find("vmalert", "1.145")
+
+
 @cache
 def find(program: str, label: str) -> Path:
     """The binary of a program at a version, from the cache or PATH; raises MissingComponentError."""
@@ -137,12 +157,24 @@ def find(program: str, label: str) -> Path:
 
 
 def version_of(binary: Path) -> str:
-    """What the program itself says it is, e.g. `2.53.3+ds1`; older ones say it on stderr."""
+    """What the program itself says it is, e.g. `2.53.3+ds1`; older ones say it on stderr. Debian's VictoriaMetrics does not know its version:
+    what its package says then."""
     run = subprocess.run([binary, "--version"], capture_output=True, text=True, timeout=30, check=False)
     said = re.search(r"version\s+v?([0-9][^\s]*)", run.stdout + run.stderr)
     if said is None:
+        said = re.search(r"v?([0-9]+\.[0-9][^\s]*)", run.stdout + run.stderr) or _packaged(binary)
+    if said is None:
         raise MissingComponentError(f"{binary} --version: {(run.stdout + run.stderr)[:200]!r}")
     return said[1]
+
+
+def _packaged(binary: Path) -> re.Match[str] | None:
+    """The version at the head of the package's own log of changes, which lies beside the programs."""
+    log = binary.parent.parent / "share/doc/victoria-metrics/changelog.Debian.gz"
+    if not log.is_file():
+        return None
+    with gzip.open(log, "rt", encoding="utf-8") as lines:
+        return re.search(r"\(([0-9][^)]*)\)", lines.readline())
 
 
 def cache_folder() -> Path:
@@ -201,7 +233,7 @@ def _ensure(row: Component) -> list[str]:
             except debian.UnreachableError as no:
                 raise MissingComponentError(f"{_how_to_get(row, row.name)}\n{no}") from None
     found = [(program, find(program, row.label)) for program in row.programs]
-    return [f"{program:<14}{version_of(path):<14}{path}" for program, path in found]
+    return [f"{program:<18}{version_of(path):<14}{path}" for program, path in found]
 
 
 def main(arguments: list[str]) -> int:

@@ -1,4 +1,4 @@
-"""Real Prometheus and Alertmanager servers for one test: a port of 127.0.0.1 and a folder, gone after it.
+"""Real Prometheus, Alertmanager and VictoriaMetrics servers for one test: a port of 127.0.0.1 and a folder, gone after it.
 
 In: a binary (from `components`), configuration as text, further files by name. Out: a Server that is ready
 to answer. If the test inside fails, the end of the server's log is added to the exception as a note; a server
@@ -134,6 +134,23 @@ def running_alertmanager(
         ]
 
     with _running(command, {**templates, "config.yml": config, **(files or {})}) as server:
+        yield server
+
+
+@contextmanager
+def running_victoria_metrics(binary: Path, *, flags: Sequence[str] = ()) -> Iterator[Server]:
+    """A VictoriaMetrics of one process; samples of any date stay. `POST /api/v1/import/prometheus` takes them as text with milliseconds."""
+
+    def command(folder: Path, port: int) -> list[str]:
+        return [
+            str(binary),
+            f"-httpListenAddr=127.0.0.1:{port}",
+            f"-storageDataPath={folder / 'data'}",
+            "-retentionPeriod=100y",
+            *flags,
+        ]
+
+    with _running(command, {}) as server:
         yield server
 
 
