@@ -1,6 +1,6 @@
 """The only door to Git: what changed, when, and what stood there before.
 
-`git` itself is called, three times at most, and never once per file: decision 0013 says why no library stands between. A clone of a stranger's
+`git` itself is called, a few times for any question, and never once per file: decision 0013 says why no library stands between. A clone of a stranger's
 branch is untrusted, so nothing it says is executed or followed: no hook, pager, signature check, external diff or text conversion runs, nothing is
 fetched, and a bare repository that lies in the work tree as ordinary files is not entered. Replacement objects are not looked at.
 
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tocsin.disk.files import MAX_BYTES
+from tocsin.disk.judge import MAX_BYTES
 from tocsin.disk.process import FinishedBytes, run_bytes
 from tocsin.errors import MachineError
 
@@ -78,7 +78,7 @@ class Log:
 
 def read_log(root: Path) -> Log | None:
     """What Git knows of the sources below `root`, in one pass; None where it knows nothing."""
-    asked = _git(
+    asked = ask_git(
         root, "rev-parse", "--is-shallow-repository", "--show-prefix", "--git-path", "shallow", "HEAD"
     )  # fmt: skip
     if asked is None:
@@ -89,11 +89,11 @@ def read_log(root: Path) -> Log | None:
     prefix, commit = rows[1], rows[3]
     edge = _edge(root / rows[2]) if rows[0] == "true" else frozenset[str]()
     # `-1 HEAD` and the log are one pass: the head is wanted even where it touched no source.
-    head = _git(root, "log", "-1", "-z", _FORMAT, "--no-show-signature", "--end-of-options", commit, "--")
+    head = ask_git(root, "log", "-1", "-z", _FORMAT, "--no-show-signature", "--end-of-options", commit, "--")
     made = next(iter(_commits(head or b"", "")), None)
     if made is None:
         return None
-    log = _git(
+    log = ask_git(
         root, "log", "--raw", "-z", "--no-abbrev", "--no-renames", "--no-ext-diff", "--no-textconv", "--root",
         "--diff-merges=dense-combined", "--no-show-signature", "--no-decorate", "--no-notes", "--encoding=UTF-8",
         _FORMAT, "--end-of-options", commit, "--", *FOLDERS,
@@ -122,14 +122,14 @@ def read_blobs(root: Path, names: Iterable[str]) -> Mapping[str, bytes]:
     wanted = sorted(set(names))
     if not wanted or any(not re.fullmatch("[0-9a-f]{40,64}", each) for each in wanted):
         return {}
-    sizes = _git(root, "cat-file", "--batch-check", input="".join(f"{each}\n" for each in wanted).encode())
+    sizes = ask_git(root, "cat-file", "--batch-check", input="".join(f"{each}\n" for each in wanted).encode())
     small = [
         row[0]
         for row in (each.split() for each in (sizes or b"").decode("ascii", "replace").split("\n"))
         if len(row) == 3 and row[1] == "blob" and int(row[2]) <= MAX_BYTES
     ]
     given = (
-        _git(root, "cat-file", "--batch", input="".join(f"{each}\n" for each in small).encode())
+        ask_git(root, "cat-file", "--batch", input="".join(f"{each}\n" for each in small).encode())
         if small
         else None
     )
@@ -146,7 +146,7 @@ def read_blobs(root: Path, names: Iterable[str]) -> Mapping[str, bytes]:
 def resolve_commit(root: Path, names: Iterable[str]) -> tuple[str, str] | None:
     """The first of `names` (tags, branches, revisions) that is a commit here, and its hash; None where none is."""
     for name in names:
-        said = _git(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
+        said = ask_git(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
         commit = (said or b"").decode("ascii", "replace").strip()
         if re.fullmatch("[0-9a-f]{40,64}", commit):
             return name, commit
@@ -157,7 +157,7 @@ def read_files(root: Path, commit: str, wanted: Callable[[str], bool]) -> Mappin
     """Path from the top of the tree -> content, of the files of a commit whose path is wanted; links and what is larger than a source are left out."""
     if not re.fullmatch("[0-9a-f]{40,64}", commit):
         return {}
-    listed = _git(root, "ls-tree", "-r", "-z", "--full-tree", "--end-of-options", commit) or b""
+    listed = ask_git(root, "ls-tree", "-r", "-z", "--full-tree", "--end-of-options", commit) or b""
     blobs: dict[str, str] = {}
     for row in listed.split(b"\0"):
         facts, tab, raw = row.partition(b"\t")
@@ -174,8 +174,8 @@ def read_files(root: Path, commit: str, wanted: Callable[[str], bool]) -> Mappin
     return {path: contents[blob] for path, blob in blobs.items() if blob in contents}
 
 
-def _git(root: Path, *words: str, input: bytes | None = None) -> bytes | None:
-    """What git says; None where it cannot be asked or fails."""
+def ask_git(root: Path, *words: str, input: bytes | None = None) -> bytes | None:
+    """What git says; None where it cannot be asked or fails. The one way in which anything here starts git: see the module's head."""
     settings = [word for each in _SETTINGS for word in ("-c", each)]
     argv = ["git", "--no-pager", "--literal-pathspecs", *settings, *words]
     try:

@@ -1,0 +1,73 @@
+"""The sources of a revision, and which revision a change is measured against.
+
+    base_of(root, named, branch)  -> the commit a branch is compared with
+    sources_at(root, revision)    -> its sources, as `workspace.read_sources` gives those of the work tree
+    compiled_at(root, revision)   -> its compilation, with its own tocsin.yaml, ledger and findings
+
+Nothing is checked out: the work tree stays as it is.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+from tocsin.cli.workspace import no_collector, sources_of
+from tocsin.disk.git_revisions import (
+    commit_of,
+    first_commit_of,
+    first_parent,
+    merge_base,
+    repository_of,
+)
+from tocsin.disk.git_tree import read_tree_at
+from tocsin.errors import UsageError
+from tocsin.pipeline import Compilation, Sources, compile_sources
+
+
+def sources_at(root: Path, rev: str) -> Sources:
+    """Everything the project at `root` said in `rev`; nothing, where it did not exist then."""
+    return sources_of(read_tree_at(root, commit_of(root, rev), repository_of(root).prefix))
+
+
+def compiled_at(root: Path, rev: str, today: date) -> Compilation:
+    """`rev` compiled. What does not compile there is in its findings and frozen services, and `settings` is None without a usable tocsin.yaml.
+
+    UsageError where its sources are of a format this tocsin does not read: nothing could be said about them.
+    """
+    with no_collector():
+        sources = sources_at(root, rev)
+        compilation = compile_sources(sources, today)
+    refuse_other_format(compilation, rev)
+    return compilation
+
+
+def refuse_other_format(compilation: Compilation, rev: str) -> None:
+    """UsageError where the sources of `rev` are written in another version of the format."""
+    other = next((each for each in compilation.diagnostics if each.code == "TOC206"), None)
+    if other is not None:
+        raise UsageError(
+            f"`{rev}` cannot be compared: {other.span.file}:{other.span.line} says {other.message}",
+            help="`tocsin migrate` brings sources to the present format; compare from a revision after that",
+        )
+
+
+def base_of(root: Path, named: str | None, branch: str) -> str:
+    """The commit that HEAD and the work tree are compared with: where HEAD left `named`, else the branch `branch` of origin or of this clone. On
+    that branch itself it is the commit before HEAD; the very first commit is compared with itself.
+    """
+    repository = repository_of(root)
+    if named is not None:
+        return merge_base(root, commit_of(root, named), repository.head)
+    origin, local = f"refs/remotes/origin/{branch}", f"refs/heads/{branch}"
+    found = first_commit_of(root, (origin, local))
+    if found is None:
+        raise UsageError(
+            f"there is no branch `{branch}` to compare with",
+            help="name a base: `tocsin diff REV`, `tocsin check --base REV`; or fetch that branch",
+        )
+    parted = merge_base(root, found, repository.head)
+    if parted != repository.head or repository.branch not in ("", branch):
+        # A branch that has no commit of its own yet is compared with where it stands.
+        return parted
+    return first_parent(root, repository.head) or repository.head
