@@ -14,11 +14,15 @@ from tocsin.diag.nearest import did_you_mean
 from tocsin.ir.compiled import Datasource, Evaluator, EvaluatorKind, Version
 from tocsin.ir.duration import parse_duration
 from tocsin.ir.project import (
+    UNRELEASED,
     AnnotationToInject,
     Environment,
     LabelToInject,
     Ledger,
     Project,
+    Release,
+    ReleasedChange,
+    ReleasePolicy,
     SeverityPolicy,
     Site,
     Team,
@@ -83,9 +87,18 @@ def read_ledger(file: SourceFile | None) -> tuple[Ledger, tuple[Diagnostic, ...]
         data = json.loads(file.text)
         rules = {key: (str(row["digest"]), str(row["version"])) for key, row in data.get("rules", {}).items()}
         sops = {key: (str(row["digest"]), str(row["version"])) for key, row in data.get("sops", {}).items()}
-        site = {key: _anchors(row) for key, row in data.get("site", {}).items()}
-        release = str(data.get("release", "unreleased"))
-        return Ledger(release=release, rules=rules, sops=sops, site=site, lines=_lines(file.text, site)), ()
+        site = {key: _names(row) for key, row in data.get("site", {}).items()}
+        return (
+            Ledger(
+                release=str(data.get("release", UNRELEASED)),
+                rules=rules,
+                sops=sops,
+                site=site,
+                lines=_lines(file.text, site),
+                releases=tuple(map(_release, data.get("releases", []))),
+            ),
+            (),
+        )
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         line, column = (error.lineno, error.colno) if isinstance(error, json.JSONDecodeError) else (1, 1)
         span = Span.point(file.path, line, column)
@@ -99,10 +112,30 @@ def read_ledger(file: SourceFile | None) -> tuple[Ledger, tuple[Diagnostic, ...]
         )
 
 
-def _anchors(row: object) -> tuple[str, ...]:
+def _names(row: object) -> tuple[str, ...]:
     if not isinstance(row, list) or not all(isinstance(each, str) for each in row):
-        raise TypeError("anchors are a list of names")
+        raise TypeError("not a list of names")
     return tuple(row)
+
+
+def _release(row: Mapping[str, object]) -> Release:
+    return Release(
+        version=str(row["version"]),
+        date=str(row["date"]),
+        sops=_names(row.get("sops", [])),
+        changes=tuple(
+            ReleasedChange(
+                rule=str(each["rule"]),
+                envs=_names(each["envs"]),
+                class_=str(each["class"]),
+                what=_names(each.get("what", [])),
+                direction=str(each.get("direction", "")),
+                reasons=_names(each.get("reasons", [])),
+                tickets=_names(each.get("tickets", [])),
+            )
+            for each in cast("list[Mapping[str, object]]", row.get("changes", []))
+        ),
+    )
 
 
 def _lines(text: str, names: Iterable[str]) -> dict[str, int]:
@@ -155,7 +188,17 @@ def _project(origin: Origin) -> Project:
         environments=tuple(
             _environment(name, cast(Map, value)) for name, value in _map(data, "environments").items()
         ),
+        release=_release_policy(_map(data, "release")),
         origin=origin,
+    )
+
+
+def _release_policy(data: Mapping[str, object]) -> ReleasePolicy:
+    default = ReleasePolicy()
+    return ReleasePolicy(
+        bumps={**default.bumps, **{name: str(part) for name, part in _map(data, "bumps").items()}},
+        first=_text(data, "first", default.first),
+        changelog=_text(data, "changelog", default.changelog),
     )
 
 

@@ -105,6 +105,25 @@ class Site:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReleasePolicy:
+    """How versions are counted. `bumps` says for each class of change which part of `major.minor.patch` it raises; `first` is the version of the
+    first release, `changelog` the file that tells people."""
+
+    bumps: Mapping[str, str] = field(
+        default_factory=lambda: {
+            "text": "patch",
+            "routing": "minor",
+            "sensitivity": "minor",
+            "added": "minor",
+            "meaning": "major",
+            "removal": "major",
+        }
+    )
+    first: str = "1.0.0"
+    changelog: str = "CHANGELOG.md"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Project:
     """tocsin.yaml, checked and with its defaults filled in."""
 
@@ -121,6 +140,7 @@ class Project:
     fail_on: Severity
     environments: tuple[Environment, ...]
     origin: Origin = field(compare=False, repr=False)
+    release: ReleasePolicy = field(default_factory=ReleasePolicy)
     canary: CanaryPolicy = field(default_factory=CanaryPolicy)
 
     def severity(self, name: str | None) -> SeverityPolicy | None:
@@ -141,6 +161,30 @@ UNRELEASED = "unreleased"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReleasedChange:
+    """One change of one release, the same in every environment of `envs`. `rule` is the text of the rule's key (`kafka-consumer-lag/page`), for a
+    record `service/series`; `what` are the fields that changed, as people read them (`params.limit: 5000 -> 10000`)."""
+
+    rule: str
+    envs: tuple[str, ...]
+    class_: str
+    what: tuple[str, ...] = ()
+    direction: str = ""
+    reasons: tuple[str, ...] = ()
+    tickets: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Release:
+    """What one release changed. `date` is ISO text, of the commit it was made from; `sops` are the ids of the SOPs that changed."""
+
+    version: str
+    date: str
+    changes: tuple[ReleasedChange, ...] = ()
+    sops: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Ledger:
     """The release ledger (`releases.json`): what each compiled rule's digest was at its last release, and the version it got then."""
 
@@ -148,10 +192,13 @@ class Ledger:
     rules: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     """`env/rule-key` -> (semantic digest, version)."""
     sops: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    """SOP id, with its language behind a dot for a translation -> (content digest, version)."""
     site: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Every address ever released, below the site's root (`/sop/SOP-KAFKA-007/`) -> the anchors released on it."""
     lines: Mapping[str, int] = field(default_factory=dict, compare=False, repr=False)
     """Address -> the line (from 1) of the ledger it stands on."""
+    releases: tuple[Release, ...] = ()
+    """Every release, the newest first."""
 
     def version_of(self, key: str, digest: str) -> str:
         """The release in which this rule last changed; `unreleased` until the change is released."""

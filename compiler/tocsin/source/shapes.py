@@ -164,6 +164,10 @@ SHAPES: dict[str, Shape] = {
         "a picture below site/: png, jpg, webp, gif or ico", "images/logo.png"
     ),
     r"^[a-z]{2}$": Shape("a language of two letters", "en or zh", _language),
+    r"^[A-Za-z0-9_-][A-Za-z0-9._-]*\.md$": Shape("a Markdown file at the top", "CHANGELOG.md"),
+    r"^(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)$": Shape(
+        "a whole version", "1.0.0", _matching(r"^v")
+    ),
     r"^TOC[0-9]{3}$": Shape("the code of a check", "TOC512", _code),
     r"^[0-9]+\.[0-9]+(\.[0-9]+)?$": Shape("a version", "2.53 or 12.1.2", _version),
     r"^(TOCSIN|GRAFANA|PROMETHEUS)_[A-Z0-9_]+$": Shape(_VARIABLE, "PROMETHEUS_URL_PROD", _variable),

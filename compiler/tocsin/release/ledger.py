@@ -1,0 +1,91 @@
+"""The ledger of the next release, and its text."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from tocsin.ir.compiled import CompiledRecord, Resolved
+from tocsin.ir.project import Ledger, Release, ReleasedChange
+
+
+def next_ledger(
+    last: Ledger,
+    version: str,
+    date: str,
+    services: Iterable[Resolved],
+    sops: Mapping[str, str],
+    changes: tuple[ReleasedChange, ...],
+    changed_sops: Sequence[str],
+    addresses: Mapping[str, Sequence[str]],
+) -> Ledger:
+    """`last` after a release. A rule and a SOP (`sops`: name -> content digest) keep the version in which they last changed; what is gone has
+    none; addresses and anchors are only ever added. `date` is ISO text."""
+    digests = {
+        ledger_key(each.env, rule): rule.digest
+        for each in services
+        for group in each.groups
+        for rule in group.rules
+    }
+    return replace(
+        last,
+        release=version,
+        rules=_versions(last.rules, digests, version),
+        sops=_versions(last.sops, sops, version),
+        site={
+            address: tuple(sorted({*last.site.get(address, ()), *addresses.get(address, ())}))
+            for address in {*last.site, *addresses}
+        },
+        releases=(
+            Release(version=version, date=date, changes=changes, sops=tuple(changed_sops)),
+            *last.releases,
+        ),
+    )
+
+
+def ledger_key(env: str, rule: object) -> str:
+    """What the ledger and the manifest call a compiled rule: `env/key` of an alert, `env/service/key` of a record."""
+    if isinstance(rule, CompiledRecord):
+        return f"{env}/{rule.service}/{rule.key.text}"
+    return f"{env}/{rule.key.text}"  # type: ignore[attr-defined]
+
+
+def ledger_text(ledger: Ledger) -> str:
+    """`releases.json`: sorted, a line for each value, so that Git merges what two people add."""
+    document = {
+        "release": ledger.release,
+        "rules": {key: {"digest": row[0], "version": row[1]} for key, row in ledger.rules.items()},
+        "sops": {key: {"digest": row[0], "version": row[1]} for key, row in ledger.sops.items()},
+        "site": {address: list(anchors) for address, anchors in ledger.site.items()},
+        "releases": [_row(each) for each in ledger.releases],
+    }
+    return json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def _versions(
+    last: Mapping[str, tuple[str, str]], digests: Mapping[str, str], version: str
+) -> dict[str, tuple[str, str]]:
+    return {
+        key: last[key] if key in last and last[key][0] == digest else (digest, version)
+        for key, digest in digests.items()
+    }
+
+
+def _row(release: Release) -> dict[str, object]:
+    return {
+        "version": release.version,
+        "date": release.date,
+        "sops": list(release.sops),
+        "changes": [_change(each) for each in release.changes],
+    }
+
+
+def _change(change: ReleasedChange) -> dict[str, object]:
+    """Only what there is to say: ten thousand rows stay a file that a person can open."""
+    row: dict[str, object] = {"rule": change.rule, "envs": list(change.envs), "class": change.class_}
+    for name in ("what", "direction", "reasons", "tickets"):
+        value = getattr(change, name)
+        if value:
+            row[name] = list(value) if isinstance(value, tuple) else value
+    return row
