@@ -44,6 +44,10 @@ class Unreachable(RemoteError):
     """A read that got no usable answer, after every attempt."""
 
 
+class TooLong(Unreachable):
+    """A read whose answer went on beyond what the door takes, in bytes or in seconds: less must be asked for."""
+
+
 class NotSent(Unreachable):
     """No connection came about, so nothing of the request left: a write was certainly not applied."""
 

@@ -15,6 +15,7 @@ from tocsin.errors import (
     Redirected,
     Refused,
     RemoteError,
+    TooLong,
     Unreachable,
     WrongShape,
 )
@@ -51,7 +52,8 @@ def error_of(
             return NotSent(message, endpoint=endpoint)
         if write:
             return Ambiguous(f"{message}; whether it was applied is not known", endpoint=endpoint)
-        return Unreachable(message, endpoint=endpoint)
+        # What is final although it was sent is an answer that went on for too long, in bytes or in seconds.
+        return (TooLong if result.final else Unreachable)(message, endpoint=endpoint)
     status = result.status
     kind, said = words_of(result, redact)
     sentence = f"{endpoint}: {status}{f', {said}' if said else ''}{tried}"

@@ -139,12 +139,18 @@ class Door:
         return self._run(self._request("GET", path, params, headers, None, write=False), accept)
 
     def ask(
-        self, *path: str, form: Iterable[tuple[str, str]], headers: Mapping[str, str] | None = None
+        self,
+        *path: str,
+        form: Iterable[tuple[str, str]],
+        headers: Mapping[str, str] | None = None,
+        takes: Callable[[Answer], bool] | None = None,
     ) -> Answer:
-        """POST that reads, for an expression too long for a URL: a metrics server's query, query_range, series and labels alone."""
+        """POST that reads, for an expression too long for a URL: a metrics server's query, query_range, series and labels alone. What `takes`
+        accepts is an answer too, whatever its status, and is not asked for again."""
         if not (self._metrics and path[-3:-1] == ("api", "v1") and path[-1] in _QUERIES):
             raise WriteInReadOnly(f"POST {'/'.join(path)} is no query of a metrics server")
-        return self._run(self._request("POST", path, (), headers, Body.of_form(form), write=False), (200,))
+        request = self._request("POST", path, (), headers, Body.of_form(form), write=False)
+        return self._run(request, (200,), takes)
 
     def send(
         self,
@@ -190,13 +196,17 @@ class Door:
             write=write,
         )
 
-    def _run(self, request: Request, accept: tuple[int, ...]) -> Answer:
+    def _run(
+        self, request: Request, accept: tuple[int, ...], takes: Callable[[Answer], bool] | None = None
+    ) -> Answer:
         if request.write and self.read_only:
             raise WriteInReadOnly(f"{request.endpoint} through a read-only door")
         attempt = 1
         while True:
             result = self._attempt(request)
-            if isinstance(result, Answer) and result.status in accept:
+            if isinstance(result, Answer) and (
+                result.status in accept or (takes is not None and takes(result))
+            ):
                 return result
             pause = self._pause(result, attempt, write=request.write)
             if pause is None:
