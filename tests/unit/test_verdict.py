@@ -20,7 +20,9 @@ from tocsin.verdict import (
     Policy,
     Record,
     RecordProblem,
+    Standing,
     admit,
+    admit_any,
     read_record,
     sign,
     signed,
@@ -177,6 +179,84 @@ def test_each_refusal_has_its_own_reason(changes: Any, more: dict[str, Any], why
     assert reason(record(*changes), **more) == why
 
 
+NOT_REPLAYED = (("verdict", "not-backtestable"), ("stages", [{"stage": 0, "verdict": "not-backtestable"}]))
+
+
+@pytest.mark.parametrize(
+    ("changes", "policy", "why"),
+    [
+        ([("author", "ada"), ("approver", "ben")], POLICY, None),
+        ([("author", "ada"), ("approver", "ada")], POLICY, "not-backtestable"),
+        ([("author", "ada")], POLICY, "not-backtestable"),
+        ([("approver", "ben")], replace(POLICY, stages=frozenset({0, 2})), "stage"),
+    ],
+)
+def test_what_cannot_be_replayed_needs_a_second_person(changes: Any, policy: Policy, why: str | None) -> None:
+    assert reason(record(*NOT_REPLAYED, *changes), policy=policy) == why
+
+
+def test_quiet_needs_a_test_where_the_severity_demands_one() -> None:
+    quiet = record(
+        ("verdict", "quiet"), ("stages/0/verdict", "quiet"), ("stages/0/gates/0/verdict", "insufficient")
+    )
+    assert reason(quiet, policy=replace(POLICY, untested=True)) == "untested"
+    assert reason(record(), policy=replace(POLICY, untested=True)) is None
+
+
+OBJECT = {"title": "Lag", "interval": 60000}
+
+
+@pytest.mark.parametrize(
+    ("changes", "live", "why"),
+    [
+        ([], Standing(digests=frozenset({OLD})), None),
+        ([], Standing(digests=frozenset({NEW, OLD})), None),
+        ([], Standing(digests=frozenset({NEW})), "live"),
+        ([], Standing(digests=frozenset({""})), "live"),
+        ([("rule/old_digest", "")], Standing(digests=frozenset({OLD})), "live"),
+        ([("rule/old_digest", "")], Standing(digests=frozenset({""})), None),
+        ([("rule/old_object", OBJECT)], Standing(digests=frozenset(), object=OBJECT), None),
+        ([("rule/old_object", OBJECT)], Standing(digests=frozenset(), object={**OBJECT, "x": 1}), "live"),
+        ([], Standing(digests=frozenset()), "live"),
+    ],
+)
+def test_a_record_is_about_the_rule_that_the_server_has(
+    changes: Any, live: Standing, why: str | None
+) -> None:
+    assert reason(record(*changes), live=live) == why
+
+
+LATER = "2026-11-21T18:00:00Z"
+GOOD, FAILED_LATER = record(), record(*FAILED, ("created", LATER), ("id", "c-b"))
+TAKEN_BACK = record(("rolled_back", LATER), ("id", "c-b"))
+NEWEST = record(("created", "2026-11-21T18:00:01Z"), ("id", "c-c"))
+
+
+@pytest.mark.parametrize(
+    ("records", "why"),
+    [
+        ([], "missing"),
+        ([GOOD], None),
+        ([record(("rule/new_digest", OLD)), GOOD], None),
+        ([record(("rule/new_digest", OLD))], "digest"),
+        ([record(("rule/id", "other"))], "missing"),
+        ([GOOD, FAILED_LATER], "failed"),
+        ([FAILED_LATER, NEWEST], None),
+        ([GOOD, TAKEN_BACK], "rolled-back"),
+        ([TAKEN_BACK], "rolled-back"),
+        ([TAKEN_BACK, GOOD, NEWEST], None),
+        ([GOOD, record(("rolled_back", LATER), key=b"other")], None),
+        ([record(key=b"other"), GOOD], None),
+    ],
+)
+def test_of_several_records_the_newest_that_learnt_something_decides(
+    records: list[Record], why: str | None
+) -> None:
+    for each in (records, records[::-1]):
+        refusal = admit_any(each, RULE, NEW, POLICY, TODAY)
+        assert (refusal.reason if refusal is not None else None) == why
+
+
 def test_no_record_is_a_refusal() -> None:
     assert reason(None) == "missing"
 
@@ -312,6 +392,7 @@ def test_the_reader_and_the_schema_agree_about_every_mutant() -> None:
     validator = jsonschema.Draft202012Validator(SCHEMA)
     body = document()
     body["waivers"] = [{"gate": "delay", "by": "ada", "reason": "r", "expires": "2026-11-25"}]
+    body |= {"author": "ada", "approver": "ben", "rolled_back": "2026-11-22T10:00:00Z"}
     body["signature"] = "hmac-sha256:" + "0" * 64
     assert validator.is_valid(body)
     seen = 0

@@ -4,7 +4,7 @@ The canary writes records, sync reads them; neither imports the other, both know
 values in, values out, the day and the key are arguments.
 """
 
-from tocsin.verdict.admit import Policy, Refusal, admit
+from tocsin.verdict.admit import Policy, Refusal, Standing, admit, admit_any
 from tocsin.verdict.read import RecordProblem, read_record
 from tocsin.verdict.record import GateLimits, GateResult, Record, Stage, Waiver
 from tocsin.verdict.signature import sign, signed
@@ -17,8 +17,10 @@ __all__ = [
     "RecordProblem",
     "Refusal",
     "Stage",
+    "Standing",
     "Waiver",
     "admit",
+    "admit_any",
     "read_record",
     "sign",
     "signed",

@@ -1,20 +1,20 @@
 """Whether a record admits a change: the gate between a changed rule and production.
 
 `pass` and `quiet` admit exactly the digest they judged, signed, in time, by a policy no looser than
-today's. Each refusal has its own reason, because each has its own way out. The caller asks for changed
-rules alone, decides what a refusal means where verdicts are only advised, and knows about overrides; none
-of that is here.
+today's, for the rule that the server has. Each refusal has its own reason, because each has its own way
+out. The caller asks for changed rules alone, decides what a refusal means where verdicts are only advised,
+and knows about overrides; none of that is here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Literal
 
 from tocsin.ir.compiled import RuleKey
-from tocsin.verdict.record import GateLimits, Record
+from tocsin.verdict.record import GateLimits, Json, Record
 from tocsin.verdict.signature import signed
 
 Reason = Literal[
@@ -32,6 +32,9 @@ Reason = Literal[
     "loosened",
     "stage",
     "waiver",
+    "live",
+    "rolled-back",
+    "untested",
 ]
 
 
@@ -49,6 +52,17 @@ class Policy:
     gates: Mapping[str, GateLimits] = field(default_factory=dict)
     stages: frozenset[int] = frozenset({0})
     max_age_days: int = 14
+    untested: bool = False
+    """The severity demands a unit test behind a `quiet`, and the rule has none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """What a change would replace on the server: every digest it may have (`""` alone where there is no rule; none where it cannot be
+    decoded), and the object as `old_object` holds it."""
+
+    digests: frozenset[str]
+    object: Json = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +77,42 @@ class Refusal:
 _RERUN = "run `tocsin canary backtest` for this change"
 
 
-def admit(record: Record | None, key: RuleKey, digest: str, policy: Policy, today: date) -> Refusal | None:
-    """None where the rule `key` may become `digest` ("" removes it) today; else the first reason why not.
+def admit_any(
+    records: Iterable[Record],
+    key: RuleKey,
+    digest: str,
+    policy: Policy,
+    today: date,
+    live: Standing | None = None,
+) -> Refusal | None:
+    """None where one of `records` admits the change; else why the newest that is about it does not.
+
+    A record that failed, or whose digest was taken back from production, keeps out what older records admitted: a copy of a good record does not
+    undo what was learnt after it.
+    """
+    mine = [each for each in records if each.key == key]
+    exact = [each for each in mine if each.new_digest == digest]
+    until = max((each for each in exact if _bars(each, policy)), key=_barred_until, default=None)
+    why: Refusal | None = None
+    for record in sorted(exact or mine, key=lambda each: (each.made, each.id)):
+        why = admit(record, key, digest, policy, today, live)
+        if why is None and (until is None or record.made > _barred_until(until)):
+            return None
+    if until is not None and (why is None or why.reason == "failed"):
+        return _barred(until)
+    return why or admit(None, key, digest, policy, today)
+
+
+def admit(
+    record: Record | None,
+    key: RuleKey,
+    digest: str,
+    policy: Policy,
+    today: date,
+    live: Standing | None = None,
+) -> Refusal | None:
+    """None where the rule `key` may become `digest` ("" removes it) today; else the first reason why not. Without `live` nobody asks what it
+    would replace.
 
     Trust comes first: nothing an unsigned record says is believed, not even that it is about another rule.
     """
@@ -74,9 +122,29 @@ def admit(record: Record | None, key: RuleKey, digest: str, policy: Policy, toda
         _trusted(record, policy)
         or _about(record, key, digest)
         or _in_time(record, policy, today)
-        or _good(record)
+        or _good(record, policy)
         or _strict(record, policy)
         or _complete(record, policy)
+        or _replaces(record, live)
+    )
+
+
+def _bars(record: Record, policy: Policy) -> bool:
+    return record.refused_at is not None and _trusted(record, policy) is None
+
+
+def _barred_until(record: Record) -> datetime:
+    assert record.refused_at is not None
+    return record.refused_at
+
+
+def _barred(record: Record) -> Refusal:
+    if not record.rolled_back:
+        return _failed(record)
+    return Refusal(
+        "rolled-back",
+        f"`{record.key.text}` was taken back from production at {record.rolled_back}, and no newer record says it is good",
+        _RERUN,
     )
 
 
@@ -121,27 +189,48 @@ def _in_time(record: Record, policy: Policy, today: date) -> Refusal | None:
     return None
 
 
-def _good(record: Record) -> Refusal | None:
+def _good(record: Record, policy: Policy) -> Refusal | None:
+    if record.rolled_back:
+        return _barred(record)
     match record.verdict:
-        case "pass" | "quiet":
+        case "pass":
             return None
+        case "quiet":
+            if not policy.untested:
+                return None
+            return Refusal(
+                "untested",
+                f"`{record.key.text}` fired too little in its window to be judged, and no unit test makes it fire",
+                "add one under `tests:`: its severity demands it where history says nothing",
+            )
         case "not-needed":
             if record.old_digest == record.new_digest:
                 return None
             return Refusal("not-needed", "the record says that nothing changed, and something did", _RERUN)
         case "not-backtestable":
-            message = f"`{record.key.text}` cannot be replayed, so nothing was judged"
-            return Refusal("not-backtestable", message, "override it with a reason")
-        case "fail":
-            gates = ", ".join(f"`{gate}`" for gate in dict.fromkeys(record.failed)) or "a stage"
-            return Refusal(
-                "failed", f"the canary failed at {gates}", "change the rule, or waive the gate with a reason"
+            if record.approver and record.approver != record.author:
+                return None
+            who = "nobody" if not record.approver else f"nobody but its author {record.author}"
+            message = (
+                f"`{record.key.text}` cannot be replayed, so nothing was judged, and {who} vouches for it"
             )
+            return Refusal(
+                "not-backtestable", message, "have a second person approve it in the job that signs records"
+            )
+        case "fail":
+            return _failed(record)
+
+
+def _failed(record: Record) -> Refusal:
+    gates = ", ".join(f"`{gate}`" for gate in dict.fromkeys(record.failed)) or "a stage"
+    return Refusal(
+        "failed", f"the canary failed at {gates}", "change the rule, or waive the gate with a reason"
+    )
 
 
 def _strict(record: Record, policy: Policy) -> Refusal | None:
-    if record.verdict == "not-needed":
-        return None
+    if record.verdict in ("not-needed", "not-backtestable"):
+        return None  # no gate judged it
     for name, limits in sorted(policy.gates.items()):
         judged = record.policy.get(name)
         if judged is None or judged.looser_than(limits):
@@ -156,8 +245,25 @@ def _complete(record: Record, policy: Policy) -> Refusal | None:
     for number in sorted(policy.stages):
         if record.stage(number) is None:
             return Refusal("stage", f"stage {number} was not run", f"run stage {number} before this change")
+    if record.verdict == "not-backtestable":
+        return None
     judged = {gate.id for stage in record.stages for gate in stage.gates}
     unjudged = sorted(policy.gates.keys() - judged)
     if unjudged:
         return Refusal("stage", f"no stage has a result for the gate `{unjudged[0]}`", _RERUN)
     return None
+
+
+def _replaces(record: Record, live: Standing | None) -> Refusal | None:
+    """Whether the server has what the record took for the old rule: a comparison with another one says nothing about this change."""
+    if live is None or record.old_digest in live.digests:
+        return None
+    if record.old_object is not None and record.old_object == live.object:
+        return None
+    if "" in live.digests:
+        message = f"`{record.key.text}` is not on the server, and the record is about changing it"
+    elif not record.old_digest:
+        message = f"`{record.key.text}` is on the server, and the record is about adding it"
+    else:
+        message = f"what the server has of `{record.key.text}` is not what the record compared with"
+    return Refusal("live", message, "judge it against what runs: `tocsin canary backtest --against live`")

@@ -49,6 +49,7 @@ _TOP = {
         "signature",
     ),
     *("source", "window", "exactness", "incidents"),
+    *("author", "approver", "rolled_back"),
 }
 
 
@@ -120,7 +121,7 @@ def _record(document: Mapping[str, Json]) -> Record:
         raise _Wrong("signature", "is not `hmac-sha256:` and 64 hexadecimal digits")
     record = Record(
         id=_text(document, "id", ""),
-        created=_time(document, "created", ""),
+        created=_time(document, "created", "").date(),
         expires=_date(document, "expires", ""),
         tool=_text(document, "tool", ""),
         key=RuleKey(
@@ -139,6 +140,9 @@ def _record(document: Mapping[str, Json]) -> Record:
         stages=tuple(_stage(value, path) for value, path in _items(document.get("stages"), "stages")),
         waivers=tuple(_waiver(value, path) for value, path in _items(document.get("waivers", []), "waivers")),
         old_object=rule.get("old_object"),
+        author=_text(document, "author", "", default=""),
+        approver=_text(document, "approver", "", default=""),
+        rolled_back=_time(document, "rolled_back", "").isoformat() if "rolled_back" in document else "",
         signature=signature,
         payload=payload_of(document),
         document=document,
@@ -247,11 +251,11 @@ def _date(body: Mapping[str, Json], name: str, path: str) -> date:
     raise _Wrong(f"{path}.{name}", f"`{text}` is no date like 2026-12-05")
 
 
-def _time(body: Mapping[str, Json], name: str, path: str) -> date:
+def _time(body: Mapping[str, Json], name: str, path: str) -> datetime:
     text = _text(body, name, path)
     try:
         if _TIME.fullmatch(text):
-            return datetime.fromisoformat(text).date()
+            return datetime.fromisoformat(text)
     except ValueError:
         pass
     raise _Wrong(f"{path}.{name}", f"`{text}` is no time like 2026-11-21T10:00:00Z")

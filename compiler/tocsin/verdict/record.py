@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import UTC, date, datetime, time
 from typing import Final, Literal, TypeAlias, get_args
 
 from tocsin.ir.canary import GateLimits
@@ -87,9 +87,28 @@ class Record:
     stages: tuple[Stage, ...]
     waivers: tuple[Waiver, ...] = ()
     old_object: Json = None
+    author: str = ""
+    """Who made the change, as the job that wrote the record knows it."""
+    approver: str = ""
+    """Who else vouches for what could not be replayed, as that job knows it."""
+    rolled_back: str = ""
+    """When this digest was taken back from production, in UTC: nothing older admits it again."""
     signature: str = ""
     payload: bytes = field(default=b"", repr=False)
     document: Mapping[str, Json] = field(default_factory=dict, repr=False)
+
+    @property
+    def made(self) -> datetime:
+        """When it was made, to the second or finer: `created` is the day alone."""
+        said = self.document.get("created")
+        return datetime.fromisoformat(said) if isinstance(said, str) else _midnight(self.created)
+
+    @property
+    def refused_at(self) -> datetime | None:
+        """Until when it keeps its digest out: the moment it was taken back or failed, None where it says neither."""
+        if self.rolled_back:
+            return max(self.made, datetime.fromisoformat(self.rolled_back))
+        return self.made if self.verdict == "fail" else None
 
     def stage(self, number: int) -> Stage | None:
         """The stage of that number, if it was run."""
@@ -104,3 +123,7 @@ class Record:
             for gate in stage.gates
             if gate.verdict == "fail" and gate.id in self.policy and self.policy[gate.id].critical
         )
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time(), UTC)
