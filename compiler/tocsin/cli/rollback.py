@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import click
 
-from tocsin.cli.grafanas import grafana_at, grafana_named, project_of
+from tocsin.cli.grafanas import grafana_at, project_of
 from tocsin.cli.journals import HELP, journal_at
 from tocsin.cli.options import repository
 from tocsin.cli.run_plan import ALL, Stopped, actor_of, agreed, carried_out, now_text, refused
-from tocsin.cli.targets import environment_of
+from tocsin.cli.targets import environment_of, evaluator_of, ruler_of
 from tocsin.cli.terminal import echo
 from tocsin.disk.git import read_files, resolve_commit
 from tocsin.errors import MachineError, UsageError
+from tocsin.ir.compiled import Evaluator, Version
+from tocsin.ir.project import Environment, Project
 from tocsin.remote.grafana import states_by_uid
 from tocsin.report import plan as plan_report
 from tocsin.sync.apply import OnError
@@ -22,6 +27,9 @@ from tocsin.sync.grafana_target import GrafanaTarget
 from tocsin.sync.guard import Guard
 from tocsin.sync.plan import Scope, make_plan
 from tocsin.sync.rollback import from_release, is_stored, named_by
+from tocsin.sync.rollback_rules import from_provisioning, from_rule_files
+from tocsin.sync.rollback_rules import is_stored as is_stored_rules
+from tocsin.sync.values import Desired, Live, Target, TargetKind
 
 _LARGEST = 64 * 1024 * 1024
 
@@ -39,7 +47,20 @@ _LARGEST = 64 * 1024 * 1024
     help="... or a kept `dist/`, or an unpacked release artifact.",
 )
 @click.option("--env", "env_name", metavar="E", help="The environment; needed where there are several.")
-@click.option("--evaluator", metavar="NAME", help="Which Grafana of the environment; default: the first.")
+@click.option(
+    "--evaluator", metavar="NAME", help="Which server of the environment; default: its first Grafana."
+)
+@click.option(
+    "--target",
+    "kind",
+    type=click.Choice(("grafana", "directory", "prometheus", "mimir")),
+    help="What is written; default: what the evaluator is. `directory` is a Grafana's provisioning folder.",
+)
+@click.option(
+    "--rules-dir",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="The folder of a Prometheus' rule files, or of a directory; default: TOCSIN_RULES_DIR.",
+)
 @click.option("--service", "services", multiple=True, metavar="S", help="Only this service; repeatable.")
 @click.option("--rule", "rules", multiple=True, metavar="ID", help="Only this rule; repeatable.")
 @click.option("--url", metavar="URL", help="The server's address; default: the environment's variable.")
@@ -70,6 +91,8 @@ def rollback_command(
     folder: Path | None,
     env_name: str | None,
     evaluator: str | None,
+    kind: TargetKind | None,
+    rules_dir: Path | None,
     services: tuple[str, ...],
     rules: tuple[str, ...],
     url: str | None,
@@ -90,26 +113,18 @@ def rollback_command(
     if project is None:
         raise UsageError("there is no tocsin.yaml here", help="run this inside the repository, or add -C")
     environment = environment_of(project, env_name)
-    chosen = grafana_named(environment, evaluator)
+    chosen = evaluator_of(environment, evaluator, kind)
+    kind = kind or chosen.kind
+    wanted = partial(_is_read, environment=environment.name, evaluator=chosen.name, kind=kind)
     where, files = (
-        _in_folder(folder, environment.name, chosen.name)
-        if folder is not None
-        else _in_git(top, to or "", environment.name, chosen.name)
+        _in_folder(folder, wanted) if folder is not None else _in_git(top, to or "", environment.name, wanted)
     )
     scope = Scope(services=frozenset(services), rules=frozenset(rules))
-    with grafana_at(url, chosen.url_env, read_only=plan_only) as client:
-        version = client.server.version
-        desired = from_release(files, project, environment, chosen.name, version)
-        target = GrafanaTarget(
-            client,
-            states_by_uid,
-            editable=environment.provenance == "editable",
-            folders=frozenset(each.uid for each in desired.folders),
-        )
-        live = target.read()
+    side = _Side(project=project, environment=environment, evaluator=chosen, kind=kind, files=files)
+    with _sides(side, url, rules_dir, read_only=plan_only) as (target, live, desired, version):
         # Law 11: the way back is always open, so no verdict is asked for.
         plan = make_plan(
-            named_by(desired, live),
+            desired,
             live,
             Guard(max_deletes=max_deletes, max_delete_percent=max_delete_percent, version=version),
             lambda key, digest, service: None,
@@ -125,13 +140,62 @@ def rollback_command(
             return code
         agreed(yes=yes)
         by = f"{actor_of(plan.server) or 'unknown'}: rollback to {where}"
+        before = None if kind == "directory" else live.states
         with journal_at(journal, top, environment.name) as book:
-            return (
-                carried_out(plan, target, book, on_error, by=by, before=live.states, wait=not no_wait) or code
+            return carried_out(plan, target, book, on_error, by=by, before=before, wait=not no_wait) or code
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Side:
+    """A release, and what it goes to."""
+
+    project: Project
+    environment: Environment
+    evaluator: Evaluator
+    kind: TargetKind
+    files: Mapping[str, bytes]
+
+
+@contextmanager
+def _sides(
+    side: _Side, url: str | None, rules_dir: Path | None, *, read_only: bool
+) -> Iterator[tuple[Target, Live, Desired, Version]]:
+    """The target, what it holds, what the release says it should hold, and the version that decides."""
+    project, environment, chosen = side.project, side.environment, side.evaluator
+    if side.kind != "grafana":
+        owner = f"{project.name}/{environment.name}"
+        with ruler_of(chosen, side.kind, owner, url, rules_dir, read_only=read_only) as target:
+            live = target.read()
+            desired = (
+                from_provisioning(side.files, project, environment, chosen.name)
+                if side.kind == "directory"
+                else from_rule_files(side.files, project, environment, chosen, side.kind, live)
             )
+            yield target, live, desired, chosen.version
+        return
+    if rules_dir is not None:
+        raise UsageError("--rules-dir is for --target prometheus and directory", help="leave it out")
+    with grafana_at(url, chosen.url_env, read_only=read_only) as client:
+        version = client.server.version
+        desired = from_release(side.files, project, environment, chosen.name, version)
+        grafana = GrafanaTarget(
+            client,
+            states_by_uid,
+            editable=environment.provenance == "editable",
+            folders=frozenset(each.uid for each in desired.folders),
+        )
+        live = grafana.read()
+        yield grafana, live, named_by(desired, live), version
 
 
-def _in_git(top: Path, to: str, env: str, evaluator: str) -> tuple[str, Mapping[str, bytes]]:
+def _is_read(path: str, *, environment: str, evaluator: str, kind: TargetKind) -> bool:
+    """Whether that rollback reads a file of a release."""
+    if kind in ("grafana", "directory"):
+        return is_stored(path, environment, evaluator)
+    return is_stored_rules(path, environment)
+
+
+def _in_git(top: Path, to: str, env: str, wanted: Callable[[str], bool]) -> tuple[str, Mapping[str, bytes]]:
     """The stored files of a release: of its deployment tag, of its tag, or of any revision."""
     found = resolve_commit(top, (f"refs/tags/deploy/{env}/{to}", f"refs/tags/{to}", to))
     if found is None:
@@ -140,16 +204,16 @@ def _in_git(top: Path, to: str, env: str, evaluator: str) -> tuple[str, Mapping[
             help="is the tag fetched? `git fetch --tags`; without Git: --from DIR",
         )
     name, commit = found
-    return f"{name} ({commit[:12]})", read_files(top, commit, lambda path: is_stored(path, env, evaluator))
+    return f"{name} ({commit[:12]})", read_files(top, commit, wanted)
 
 
-def _in_folder(folder: Path, env: str, evaluator: str) -> tuple[str, Mapping[str, bytes]]:
+def _in_folder(folder: Path, wanted: Callable[[str], bool]) -> tuple[str, Mapping[str, bytes]]:
     """The stored files of a kept `dist/`, or of the folder that holds one."""
     found: dict[str, bytes] = {}
-    for path in sorted(folder.rglob("*.json")):
+    for path in sorted((*folder.rglob("*.json"), *folder.rglob("*.rules.yaml"))):
         name = path.relative_to(folder).as_posix()
         depth = 2 if name.endswith("manifest.json") else 5
-        if name.count("/") >= depth or not is_stored(name, env, evaluator):
+        if name.count("/") >= depth or not wanted(name):
             continue
         try:
             if path.is_file() and path.stat().st_size <= _LARGEST:

@@ -22,6 +22,7 @@ from tocsin.remote.environment import Kind, access
 from tocsin.remote.grafana import Grafana, states_by_uid
 from tocsin.remote.http import Door
 from tocsin.sync.directory import desired_directory
+from tocsin.sync.directory_target import DirectoryTarget
 from tocsin.sync.grafana import desired_grafana
 from tocsin.sync.grafana_target import GrafanaTarget
 from tocsin.sync.mimir_target import MimirTarget
@@ -29,6 +30,8 @@ from tocsin.sync.prometheus_target import PrometheusTarget
 from tocsin.sync.records import held_back
 from tocsin.sync.ruler import desired_rules
 from tocsin.sync.values import Desired, Plan, Target, TargetKind
+
+_NO_FOLDER = "--rules-dir is for --target prometheus and directory"
 
 
 class Now:
@@ -87,7 +90,7 @@ def compiled_for(
     if compilation.settings is None:
         raise UsageError("tocsin.yaml cannot be used", help="run `tocsin check`")
     environment = environment_of(compilation.settings.project, env_name)
-    chosen = _chosen(environment, evaluator, kind)
+    chosen = evaluator_of(environment, evaluator, kind)
     return Compiled(
         sources=sources,
         compilation=compilation,
@@ -97,7 +100,8 @@ def compiled_for(
     )
 
 
-def _chosen(environment: Environment, name: str | None, kind: TargetKind | None) -> Evaluator:
+def evaluator_of(environment: Environment, name: str | None, kind: TargetKind | None) -> Evaluator:
+    """The server that the command line names, else the first Grafana of the environment, else its first server."""
     wanted = "grafana" if kind == "directory" else kind
     fitting = [each for each in environment.evaluators if wanted in (None, each.kind)]
     by_rank = sorted(fitting, key=lambda each: each.kind != "grafana")
@@ -124,20 +128,38 @@ def target_of(
     settings = compiled.compilation.settings
     assert settings is not None
     owner = f"{settings.project.name}/{compiled.environment.name}"
-    if folder is not None and compiled.kind in ("grafana", "mimir"):
-        raise UsageError("--rules-dir is for --target prometheus and directory", help="leave it out")
-    if compiled.kind == "prometheus":
+    if compiled.kind != "grafana":
+        with ruler_of(evaluator, compiled.kind, owner, url, folder, read_only=read_only) as target:
+            yield evaluator.version, target, desired_of(compiled, evaluator.version)
+        return
+    if folder is not None:
+        raise UsageError(_NO_FOLDER, help="leave it out")
+    with grafana_of(compiled, url, read_only=read_only) as (client, grafana, desired):
+        yield client.server.version, grafana, desired
+
+
+@contextmanager
+def ruler_of(
+    evaluator: Evaluator,
+    kind: TargetKind,
+    owner: str,
+    url: str | None,
+    folder: Path | None,
+    *,
+    read_only: bool,
+) -> Iterator[PrometheusTarget | MimirTarget | DirectoryTarget]:
+    """What is written where it is no Grafana's API."""
+    if kind == "prometheus":
         with prometheus_target(evaluator, owner, url, folder, Now(), read_only=read_only) as files:
-            yield evaluator.version, files, desired_of(compiled, evaluator.version)
-    elif compiled.kind == "mimir":
-        with mimir_target(evaluator, owner, url, Now(), read_only=read_only) as tenant:
-            yield evaluator.version, tenant, desired_of(compiled, evaluator.version)
-    elif compiled.kind == "directory":
+            yield files
+    elif kind == "directory":
         with directory_target(evaluator, owner, url, folder, Now(), read_only=read_only) as directory:
-            yield evaluator.version, directory, desired_of(compiled, evaluator.version)
+            yield directory
     else:
-        with grafana_of(compiled, url, read_only=read_only) as (client, grafana, desired):
-            yield client.server.version, grafana, desired
+        if folder is not None:
+            raise UsageError(_NO_FOLDER, help="leave it out")
+        with mimir_target(evaluator, owner, url, Now(), read_only=read_only) as tenant:
+            yield tenant
 
 
 def ready(plan: Plan, target: Target, accept_blind: Duration | None) -> Plan:

@@ -7,35 +7,25 @@ follows from its title, the owner from project and environment.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from tocsin.emit.grafana import WATCH_FILE, folder_uid
 from tocsin.errors import MachineError
 from tocsin.ir.compiled import Version
 from tocsin.ir.project import Environment, Project
 from tocsin.sync.grafana import marked, wanted_group
+from tocsin.sync.release_manifest import MANIFEST, json_of, manifest_of
 from tocsin.sync.values import Desired, Folder, Group, Live
-from tocsin.wire.grafana import GrafanaGroup, Json, Unreadable, from_file
+from tocsin.wire.grafana import GrafanaGroup, Unreadable, from_file
 
-MANIFEST = "manifest.json"
 _WATCHING = WATCH_FILE.removeprefix("alert-template-")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Row:
-    """What a manifest says of one uid."""
-
-    key: str
-    service: str
-    digest: str
 
 
 def is_stored(path: str, environment: str, evaluator: str) -> bool:
     """Whether a file of a release is one that a rollback of this environment and Grafana reads."""
-    return path.rpartition("/")[2] == MANIFEST or _service(path, environment, evaluator) is not None
+    return path.rpartition("/")[2] == MANIFEST or stored_service(path, environment, evaluator) is not None
 
 
 def from_release(
@@ -43,14 +33,15 @@ def from_release(
 ) -> Desired:
     """What the Grafana should hold as of that release. MachineError where the files are not what `tocsin build` wrote for this project."""
     stored = sorted(
-        (path, name) for path in files if (name := _service(path, env.name, evaluator)) is not None
+        (path, name) for path in files if (name := stored_service(path, env.name, evaluator)) is not None
     )
     if not stored:
         raise MachineError(
             f"the release holds no grafana/{env.name}/alert-template-*.json",
             help="`dist/` is not in Git: name a kept one, or an unpacked release artifact, with --from DIR",
         )
-    rows, frozen = _manifest(files, project, env)
+    listed, frozen = manifest_of(files, project, env)
+    rows = {each.uid: each for each in listed if each.uid}
     groups: list[Group] = []
     folders: set[Folder] = set()
     for path, name in stored:
@@ -68,7 +59,7 @@ def from_release(
         environment=env.name,
         groups=tuple(marked(each, owner, digests) for each in groups),
         folders=tuple(sorted(folders, key=lambda each: each.uid)),
-        frozen=frozenset(frozen) - held,
+        frozen=frozen - held,
         organisation=str(env.org_id),
     )
 
@@ -95,23 +86,15 @@ def named_by(desired: Desired, live: Live) -> Desired:
     return replace(desired, groups=groups)
 
 
-def _service(path: str, environment: str, evaluator: str) -> str | None:
+def stored_service(path: str, environment: str, evaluator: str) -> str | None:
     """The service, or `evaluation.UID`, that a stored file is about."""
     end = f"(?:{re.escape(evaluator)}/)?alert-template-([^/]+)-{re.escape(environment)}\\.json\\Z"
     found = re.search(f"(?:^|/)grafana/{re.escape(environment)}/{end}", path)
     return found[1] if found else None
 
 
-def _json(data: bytes, path: str) -> Json:
-    try:
-        read: Json = json.loads(data.decode("utf-8"))
-    except ValueError:
-        raise MachineError(f"{path} is no JSON") from None
-    return read
-
-
 def _groups(data: bytes, path: str) -> Iterable[GrafanaGroup]:
-    found = from_file(_json(data, path))
+    found = from_file(json_of(data, path))
     if isinstance(found, Unreadable):
         raise MachineError(
             f"{path}: {found.path.lstrip('.')} {found.reason}", help="is this what `tocsin build` wrote?"
@@ -125,28 +108,3 @@ def _placed(group: GrafanaGroup, project: Project) -> GrafanaGroup:
         each if each.missing_series is not None else replace(each, missing_series=1) for each in group.rules
     )
     return replace(group, folder_uid=folder_uid(project, group.folder), rules=rules)
-
-
-def _manifest(
-    files: Mapping[str, bytes], project: Project, env: Environment
-) -> tuple[Mapping[str, _Row], frozenset[str]]:
-    """uid -> row, and the services that were frozen; nothing where the release has no manifest."""
-    path = next((each for each in sorted(files, key=len) if each.rpartition("/")[2] == MANIFEST), None)
-    if path is None:
-        return {}, frozenset()
-    document = _json(files[path], path)
-    said = document if isinstance(document, Mapping) else {}
-    if said.get("project") != project.name:
-        raise MachineError(f"the release is of the project {said.get('project')}, and this is {project.name}")
-    rules, frozen = said.get("rules"), said.get("frozen")
-    rows: dict[str, _Row] = {}
-    for name, row in (rules if isinstance(rules, Mapping) else {}).items():
-        environment, _, key = name.partition("/")
-        if environment == env.name and isinstance(row, Mapping) and isinstance(row.get("uid"), str):
-            rows[str(row["uid"])] = _Row(
-                key=key.partition("@")[0],
-                service=str(row.get("service", "")),
-                digest=str(row.get("digest", "")),
-            )
-    names = frozen if isinstance(frozen, (list, tuple)) else ()
-    return rows, frozenset(each for each in names if isinstance(each, str))
