@@ -12,7 +12,7 @@ from typing import Literal
 
 from tocsin.sync.guard import Guard
 from tocsin.sync.plan import Scope, make_plan
-from tocsin.sync.values import Desired, FieldChange, Live, Place, Rule, Server
+from tocsin.sync.values import CANARY, Desired, FieldChange, Live, Place, Rule, Server
 
 Class = Literal["missing", "foreign", "paused", "divergent"]
 CLASSES: tuple[Class, ...] = ("missing", "foreign", "paused", "divergent")
@@ -89,13 +89,14 @@ def _why(action: str) -> str:
 
 
 def _foreign(desired: Desired, live: Live, scope: Scope) -> Iterator[Row]:
-    """Rules of others in the folders that hold ours."""
+    """Rules of others in the folders that hold ours. A canary there is meant to be there for its time."""
     if scope.rules:
         return
     ours = {group.place.folder for group in desired.groups}
     wanted = {rule.uid for group in desired.groups for rule in group.rules}
     for group in live.groups:
         for rule in group.rules:
-            if group.place.folder in ours and rule.owner != desired.owner and rule.uid not in wanted:
+            theirs = rule.owner not in (desired.owner, f"{desired.owner}{CANARY}") and rule.uid not in wanted
+            if group.place.folder in ours and theirs:
                 owner = f"belongs to {rule.owner}" if rule.owner else "carries no mark"
                 yield _row("foreign", rule, group.place, owner)

@@ -17,6 +17,9 @@ from tocsin.wire.live import RuleState, Silence
 
 OWNER = "tocsin_owner"
 """The annotation that marks a rule as ours: `PROJECT/ENVIRONMENT`. Two environments of one organisation have two marks."""
+CANARY = "_canary"
+"""The end of the owner mark of rules on trial: `PROJECT/ENVIRONMENT_canary`. No environment's name can hold it, so they are another owner's
+rules to every sync, and are left alone."""
 HOLD = "tocsin_hold"
 """The annotation of a held rule: who, until when and why, as JSON."""
 
