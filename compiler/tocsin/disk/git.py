@@ -42,7 +42,7 @@ _SETTINGS = (
     "diff.orderFile=/dev/null",
     "protocol.allow=never",
 )
-_FORMAT = "--format=tformat:%x01%H%x02%ct%x02%an%x02%s"
+FORMAT = "--format=tformat:%x01%H%x02%ct%x02%an%x02%s"
 _RAW = re.compile(rb"\n?(:+)(?:[0-7]{6} )+((?:[0-9a-f]{40,64} )+)[A-Z]+[0-9]*\Z")
 _LONGEST = 200
 """Characters of an author or subject: a page shows one line, and a commit may hold megabytes."""
@@ -89,20 +89,20 @@ def read_log(root: Path) -> Log | None:
     prefix, commit = rows[1], rows[3]
     edge = _edge(root / rows[2]) if rows[0] == "true" else frozenset[str]()
     # `-1 HEAD` and the log are one pass: the head is wanted even where it touched no source.
-    head = ask_git(root, "log", "-1", "-z", _FORMAT, "--no-show-signature", "--end-of-options", commit, "--")
-    made = next(iter(_commits(head or b"", "")), None)
+    head = ask_git(root, "log", "-1", "-z", FORMAT, "--no-show-signature", "--end-of-options", commit, "--")
+    made = next(iter(commits_of(head or b"", "")), None)
     if made is None:
         return None
     log = ask_git(
         root, "log", "--raw", "-z", "--no-abbrev", "--no-renames", "--no-ext-diff", "--no-textconv", "--root",
         "--diff-merges=dense-combined", "--no-show-signature", "--no-decorate", "--no-notes", "--encoding=UTF-8",
-        _FORMAT, "--end-of-options", commit, "--", *FOLDERS,
+        FORMAT, "--end-of-options", commit, "--", *FOLDERS,
     )  # fmt: skip
     if log is None:
         return None
     commits = tuple(
         (change, touched)
-        for change, touched in _commits(log, prefix)
+        for change, touched in commits_of(log, prefix)
         if touched and change.commit not in edge
     )
     return Log(head=made[0], shallow=rows[0] == "true", commits=commits)
@@ -193,8 +193,8 @@ def _edge(shallow: Path) -> frozenset[str]:
         return frozenset()
 
 
-def _commits(log: bytes, prefix: str) -> Iterator[tuple[Commit, tuple[Touched, ...]]]:
-    """The commits of a log in `_FORMAT`. A name follows its raw row, so a name that looks like a commit is still a name."""
+def commits_of(log: bytes, prefix: str) -> Iterator[tuple[Commit, tuple[Touched, ...]]]:
+    """The commits of a log in `FORMAT`. A name follows its raw row, so a name that looks like a commit is still a name."""
     change: Commit | None = None
     touched: list[Touched] = []
     pieces = iter(log.split(b"\0"))

@@ -3,8 +3,6 @@
 `git:refs/tocsin/journal/prod` stays in this clone; `git:origin:refs/tocsin/journal/prod` is pushed after every entry, and `append` returns when
 the other side has it. Git compares and swaps a ref: two runs that write one journal at once cannot both succeed. The ref holds no branch's
 files, only `entry.json`; the first commit of a run says so in its subject, and what lies before it is earlier runs.
-
-This is the one place that lets Git talk to another machine: the remote of a run's own clone, named on the command line.
 """
 
 from __future__ import annotations
@@ -17,7 +15,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
-from tocsin.disk.process import FinishedBytes, run_bytes
+from tocsin.disk.git_write import write_git
+from tocsin.disk.process import FinishedBytes
 from tocsin.errors import MachineError, UsageError
 
 Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
@@ -26,24 +25,6 @@ _NAME = re.compile(
     r"git:(?:(?P<remote>[A-Za-z0-9][A-Za-z0-9._-]*):)?(?P<ref>refs/[A-Za-z0-9][A-Za-z0-9._/-]*)\Z"
 )
 _FIRST, _NEXT = "tocsin journal: a run begins", "tocsin journal: entry"
-_TIMEOUT = 120.0
-_PASSED = ("SSH_AUTH_SOCK", "GIT_SSH_COMMAND", "GIT_ASKPASS", "SSH_ASKPASS")
-_WHO = {
-    "GIT_AUTHOR_NAME": "tocsin",
-    "GIT_AUTHOR_EMAIL": "tocsin@localhost",
-    "GIT_COMMITTER_NAME": "tocsin",
-    "GIT_COMMITTER_EMAIL": "tocsin@localhost",
-    "GIT_TERMINAL_PROMPT": "0",
-    "GIT_NO_REPLACE_OBJECTS": "1",
-}
-_SETTINGS = (
-    "safe.bareRepository=explicit",
-    "core.hooksPath=/dev/null",
-    "core.fsmonitor=false",
-    "commit.gpgSign=false",
-    "log.showSignature=false",
-    "gc.auto=0",
-)
 
 
 class GitJournal:
@@ -154,20 +135,11 @@ class GitJournal:
         return self._run(*words, input=input).out.decode("utf-8", "replace").strip()
 
     def _run(self, *words: str, input: bytes | None = None, accept: tuple[int, ...] = (0,)) -> FinishedBytes:
-        settings = [word for each in _SETTINGS for word in ("-c", each)]
-        passed = {name: os.environ[name] for name in _PASSED if name in os.environ}
-        done = run_bytes(
-            ["git", "--no-pager", *settings, *words],
-            cwd=self._root,
-            timeout=_TIMEOUT,
+        return write_git(
+            self._root,
+            *words,
+            what=f"the journal {self._name} cannot be kept",
+            help="is this a clone, does the remote exist, and may you push that ref? nothing more is changed",
             input=input,
-            env={**_WHO, **passed},
+            accept=accept,
         )
-        if done.code not in accept:
-            said = done.err.decode("utf-8", "replace").strip().split("\n")[-1]
-            said = re.sub(r"(?<=://)[^/@\s]*@", "***@", said)
-            raise MachineError(
-                f"the journal {self._name} cannot be kept: git {words[0]} says `{said[:200]}`",
-                help="is this a clone, does the remote exist, and may you push that ref? nothing more is changed",
-            )
-        return done

@@ -1,0 +1,64 @@
+"""Git where something is written: refs of our own, and pushes of them. Nothing here touches a branch, the index or the work tree.
+
+The one way in which Git may talk to another machine: the remote of a run's own clone, named on the command line. Hooks, signatures and whatever
+else a configuration could run stay off; what is committed is committed by `tocsin`, so that the same content is the same commit.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from tocsin.disk.process import FinishedBytes, run_bytes
+from tocsin.errors import MachineError
+
+_TIMEOUT = 120.0
+_PASSED = ("SSH_AUTH_SOCK", "GIT_SSH_COMMAND", "GIT_ASKPASS", "SSH_ASKPASS")
+WHO = ("tocsin", "tocsin@localhost")
+_ENVIRONMENT = {
+    "GIT_AUTHOR_NAME": WHO[0],
+    "GIT_AUTHOR_EMAIL": WHO[1],
+    "GIT_COMMITTER_NAME": WHO[0],
+    "GIT_COMMITTER_EMAIL": WHO[1],
+    "GIT_TERMINAL_PROMPT": "0",
+    "GIT_NO_REPLACE_OBJECTS": "1",
+}
+_SETTINGS = (
+    "safe.bareRepository=explicit",
+    "core.hooksPath=/dev/null",
+    "core.fsmonitor=false",
+    "commit.gpgSign=false",
+    "tag.gpgSign=false",
+    "log.showSignature=false",
+    "gc.auto=0",
+)
+
+
+def write_git(
+    root: Path,
+    *words: str,
+    what: str,
+    help: str,
+    input: bytes | None = None,
+    accept: Sequence[int] = (0,),
+    at: str = "",
+) -> FinishedBytes:
+    """Runs git at `root`. MachineError that begins with `what` and ends with git's last line (no credentials in it) where it ends with another
+    code than those of `accept`. `at` is the time of what is made, ISO 8601; now where it is empty."""
+    settings = [word for each in _SETTINGS for word in ("-c", each)]
+    passed = {name: os.environ[name] for name in _PASSED if name in os.environ}
+    dates = {"GIT_AUTHOR_DATE": at, "GIT_COMMITTER_DATE": at} if at else {}
+    done = run_bytes(
+        ["git", "--no-pager", *settings, *words],
+        cwd=root,
+        timeout=_TIMEOUT,
+        input=input,
+        env={**_ENVIRONMENT, **dates, **passed},
+    )
+    if done.code not in accept:
+        said = done.err.decode("utf-8", "replace").strip().split("\n")[-1]
+        said = re.sub(r"(?<=://)[^/@\s]*@", "***@", said)
+        raise MachineError(f"{what}: git {words[0]} says `{said[:200]}`", help=help)
+    return done
