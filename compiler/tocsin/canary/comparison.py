@@ -211,6 +211,9 @@ class Comparison:
     name: str
     service: str
     severity: str | None
+    """The new version's; the old one's where it is removed."""
+    severities: tuple[str | None, ...]
+    """Of both versions: a change must satisfy the gates of each, or a rule could be moved to a laxer severity to pass."""
     change: Change
     window: Window
     old: Metrics | None
