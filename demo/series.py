@@ -1,7 +1,7 @@
 """Two weeks of a small company, minute by minute: what its Kafka, its hosts and its orders-api would have measured.
 
 Out of `series()` come the metrics that the starter's rules read, recorded ones included, as they are after fifteen days: traffic with a rhythm of
-day and week, noise, deploys and restarts that look worse than they are, and five faults that people wrote down (`incidents/INC-2026-004.md` and
+day and week, noise, deploys and restarts that look worse than they are, and the faults that people wrote down (`incidents/INC-2026-004.md` and
 `demo/incidents/`). The day before the first of the fourteen is there to look back into. Every number follows from the seed and the plain arithmetic
 here: the same bytes on every machine, which is what makes the answers of `demo/edits.py` known.
 
@@ -152,7 +152,7 @@ REBALANCES = tuple(at(day, (5 + 11 * day) % 24, 37) for day in range(14))
 INCIDENT_004 = (at(8, 9, 12), at(8, 10, 26))
 """INC-2026-004: billing on prod-a."""
 STALL = (at(1, 4, 5), at(1, 4, 55))
-"""Mail on prod-b reads nothing before dawn; nobody noticed, nobody wrote it down."""
+"""INC-2026-905: mail on prod-b reads nothing."""
 
 
 def _lag(rhythm: Values) -> Iterator[Series]:
