@@ -39,11 +39,9 @@ class Samples:
     value: Floats
 
 
-def decode(
-    body: bytes, grid: Grid, *, values: bool = False, endpoint: str = "query_range", offset: int = 0
-) -> Presence:
-    """The answer to a range query over `grid` (its times are the query's). `values` keeps the numbers. `offset` is added to every index: where
-    the first time of this grid lies in a longer one. `Unfit` for a partial answer, `WrongShape` for anything else than a matrix on the grid."""
+def decode(body: bytes, grid: Grid, *, values: bool = False, endpoint: str = "query_range") -> Presence:
+    """The answer to a range query over `grid`, whose times are the query's. `values` keeps the numbers. `Unfit` for a partial answer, `WrongShape`
+    for anything else than a matrix on the grid."""
     result = _matrix(body, endpoint)
     samples = _samples(result, endpoint, values=values)
     since = samples.at_ms - grid.start_ms
@@ -60,7 +58,7 @@ def decode(
     return Presence(
         series=samples.series,
         row=samples.row,
-        at=(at + offset).astype(np.int32),
+        at=at.astype(np.int32),
         value=samples.value if values else None,
     )
 

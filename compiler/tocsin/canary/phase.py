@@ -17,6 +17,7 @@ observed on 2.42, 2.53 and 3.5. vmalert writes whole intervals, which its `ALERT
 from __future__ import annotations
 
 import re
+from collections import Counter
 from typing import Final
 
 import numpy as np
@@ -79,7 +80,7 @@ class Phases:
             return self._begun(group), "rules"
         file = version.file or (group.file if group is not None else "")
         offsets = offsets_of(version.group, file, version.interval_ms) if file else {}
-        encoding = _encoding(self._source.info()) or (self._fits(group) if group is not None else None)
+        encoding = self._learned() or _encoding(self._source.info())
         if encoding in offsets:
             return offsets[encoding], "hash"
         return 0, "assumed"
@@ -127,6 +128,11 @@ class Phases:
         if fits is not None:
             return offsets_of(group.group, group.file, group.interval_ms)[fits]
         return group.evaluated_ms % group.interval_ms
+
+    def _learned(self) -> str | None:
+        """The encoding that explains this server's other groups."""
+        votes = Counter(filter(None, map(self._fits, self._seen or ())))
+        return votes.most_common(1)[0][0] if votes else None
 
     def _fits(self, group: Seen) -> str | None:
         """The encoding whose hash lies shortly before the group's last beginning; None where neither or both do."""

@@ -1,0 +1,83 @@
+"""An answer as it is kept between runs: where the series were, as runs, and the numbers where they were asked for.
+
+`_FORMAT` is part of every key: whoever changes what is written here, or what `decode` makes of an answer, raises it, and old entries are never
+read again. What cannot be read counts as absent.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from typing import Final
+
+import numpy as np
+
+from tocsin.canary.values import Ints, Presence
+
+FORMAT: Final = "1"
+_NONE: Final = np.zeros(0, dtype=np.int32)
+
+
+def pack(presence: Presence, missed: Ints) -> bytes:
+    """Bytes for a cache. `at` is relative to the chunk."""
+    jump = np.ones(len(presence.at), dtype=bool)
+    jump[1:] = (np.diff(presence.at) != 1) | (np.diff(presence.row) != 0)
+    first = np.flatnonzero(jump)
+    length = np.diff(np.append(first, len(presence.at))).astype(np.int32)
+    head = json.dumps(
+        {
+            "series": presence.series,
+            "runs": len(first),
+            "missed": len(missed),
+            "values": presence.value is not None,
+        }
+    ).encode()
+    columns = [presence.row[first], presence.at[first], length, missed.astype(np.int32)]
+    tail = b"".join(np.ascontiguousarray(each, dtype="<i4").tobytes() for each in columns)
+    if presence.value is not None:
+        tail += np.ascontiguousarray(presence.value, dtype="<f8").tobytes()
+    return zlib.compress(head + b"\n" + tail, 1)
+
+
+def unpack(data: bytes) -> tuple[Presence, Ints] | None:
+    """What `pack` was given; None where the bytes are not its own."""
+    try:
+        head, _, tail = zlib.decompress(data).partition(b"\n")
+        said = json.loads(head)
+        series = tuple(tuple((str(name), str(value)) for name, value in each) for each in said["series"])
+        runs, lost = int(said["runs"]), int(said["missed"])
+        numbers = np.frombuffer(tail, dtype="<i4", count=3 * runs + lost)
+        row, first, length = numbers[:runs], numbers[runs : 2 * runs], numbers[2 * runs : 3 * runs]
+        before = np.cumsum(length) - length
+        at = np.repeat(first - before, length) + np.arange(int(length.sum()))
+        value = None
+        if said["values"]:
+            value = np.frombuffer(tail, dtype="<f8", count=len(at), offset=4 * (3 * runs + lost)).copy()
+        presence = Presence(
+            series=series, row=np.repeat(row, length).astype(np.int32), at=at.astype(np.int32), value=value
+        )
+        return presence, numbers[3 * runs :].astype(np.int32)
+    except (zlib.error, ValueError, KeyError, TypeError):
+        return None
+
+
+def joined(parts: list[Presence], *, values: bool) -> Presence:
+    """Answers over times that do not meet as one: each series once, in the order of its labels, its times ascending."""
+    series = sorted({labels for part in parts for labels in part.series})
+    place = {labels: index for index, labels in enumerate(series)}
+    rows, ats, floats = [_NONE], [_NONE], [np.zeros(0)]
+    for part in parts:
+        if not len(part.at):
+            continue
+        places = np.fromiter(
+            (place[labels] for labels in part.series), dtype=np.int32, count=len(part.series)
+        )
+        rows.append(places[part.row])
+        ats.append(part.at)
+        if values:
+            assert part.value is not None
+            floats.append(part.value)
+    row, at = np.concatenate(rows), np.concatenate(ats)
+    order = np.lexsort((at, row))
+    value = np.concatenate(floats)[order] if values else None
+    return Presence(series=tuple(series), row=row[order], at=at[order], value=value)
