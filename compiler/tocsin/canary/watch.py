@@ -1,0 +1,205 @@
+"""Stage 3: how the promoted rule behaves, against what stage 0 predicted and what its last 14 days showed.
+
+Everything is counted from the server's own series, from the promotion until now, by two queries whatever the number of rules: firing alerts by
+`rule_id` and severity, and the count by alertname that everybody knows beside it. So a job that runs an hour later sees what a job that stayed
+would have seen. A server without such series is counted by its states, sample by sample. What is absent is zero.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import numpy as np
+
+from tocsin.canary.decode import decode
+from tocsin.canary.overlay import LABEL
+from tocsin.canary.source import MetricSource
+from tocsin.canary.values import Grid, Labels
+from tocsin.promql.lex import quoted
+
+Kind = Literal["peak", "flapping", "errors", "total"]
+DAYS: Final = 14
+SAMPLES: Final = 2
+"""In a row above a limit, before it is an alarm."""
+FLAPS: Final = 6
+_P99_TIMES: Final = 3
+_HOUR: Final = 3_600_000
+_DAY: Final = 24 * _HOUR
+_MOST_POINTS: Final = 10_000
+_LEAST: Final = 1
+"""A limit is never below this: one alert of a rule that never fired is what the rule is for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alarm:
+    """Something that a promoted rule should not do. `kind` is what `canary.rollback` of the policy decides by."""
+
+    kind: Kind
+    say: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expected:
+    """What a rule may do: `peak` as stage 0 predicted it (None where it was not replayed), `p99` of its last 14 days (None where nobody knows)."""
+
+    peak: int | None
+    p99: float | None
+
+    @property
+    def limit(self) -> float:
+        """The most alerts that are no alarm."""
+        known = [
+            each
+            for each in (self.peak, None if self.p99 is None else _P99_TIMES * self.p99)
+            if each is not None
+        ]
+        return max([*known, _LEAST]) if known else math.inf
+
+    @property
+    def text(self) -> str:
+        """Where the limit comes from, in words."""
+        peak = f"stage 0 predicted {self.peak}" if self.peak is not None else "stage 0 predicted nothing"
+        p99 = (
+            f"the p99 of {DAYS} days is {self.p99:g}"
+            if self.p99 is not None
+            else f"its last {DAYS} days are not known"
+        )
+        return f"{peak}, {p99}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counts:
+    """How many alerts fired at each of `times` (ms), by the labels they are grouped by; what is not there is zero."""
+
+    times: tuple[int, ...]
+    by: Mapping[Labels, tuple[int, ...]]
+
+    def of(self, wanted: Mapping[str, str]) -> tuple[int, ...]:
+        """The count of what has all these labels."""
+        rows = [row for labels, row in self.by.items() if wanted.items() <= dict(labels).items()]
+        return tuple(sum(each) for each in zip(*rows, strict=True)) if rows else (0,) * len(self.times)
+
+    @property
+    def total(self) -> tuple[int, ...]:
+        """The count of everything."""
+        return self.of({})
+
+
+def counted(
+    source: MetricSource,
+    by: Iterable[str],
+    start_ms: int,
+    end_ms: int,
+    step_ms: int,
+    *,
+    metric: str = "ALERTS",
+) -> Counts:
+    """The firing alerts of everything but canaries by these labels."""
+    state = 'grafana_alertstate=~"alerting|Alerting"' if metric == "GRAFANA_ALERTS" else 'alertstate="firing"'
+    expr = f"count by ({', '.join(by)}) ({metric}{{{state},{LABEL}={quoted('')}}})"
+    count = max(1, (end_ms - start_ms) // step_ms + 1)
+    grid = Grid(start_ms=start_ms, step_ms=step_ms, count=count)
+    found = decode(source.range(expr, start_ms, grid.end_ms, step_ms), grid, values=True)
+    rows: dict[Labels, tuple[int, ...]] = {}
+    assert found.value is not None
+    for index, labels in enumerate(found.series):
+        mine = found.row == index
+        line = np.zeros(count, dtype=np.int64)
+        line[found.at[mine]] = found.value[mine].astype(np.int64)
+        rows[labels] = tuple(line.tolist())
+    return Counts(times=tuple(grid.times().tolist()), by=rows)
+
+
+def before(
+    source: MetricSource, by: Iterable[str], promoted_ms: int, interval_ms: int, *, metric: str = "ALERTS"
+) -> Counts:
+    """The 14 days before a promotion, as finely as one answer allows."""
+    step = max(2 * interval_ms, DAYS * _DAY // _MOST_POINTS)
+    start = promoted_ms - DAYS * _DAY // step * step
+    return counted(source, by, start, promoted_ms, step, metric=metric)
+
+
+def p99(row: Sequence[int]) -> float:
+    """The 99th percentile by nearest rank, zeros among them."""
+    ordered = sorted(row)
+    return float(ordered[math.ceil(0.99 * len(ordered)) - 1]) if ordered else 0.0
+
+
+def alarms_of(
+    times: Sequence[int],
+    counts: Sequence[int],
+    expected: Expected,
+    total: Sequence[int] = (),
+    usual_total: float | None = None,
+) -> tuple[Alarm, ...]:
+    """What one rule's counts, and those of all alerts, say. `usual_total` is the most that all alerts were just before the promotion."""
+    found = []
+    over = _run(counts, expected.limit)
+    if over:
+        found.append(
+            Alarm(
+                kind="peak",
+                say=f"{over} alerts fire at once, and {expected.limit:g} were expected ({expected.text})",
+            )
+        )
+    changes = _changes(times, counts)
+    if changes > FLAPS:
+        found.append(Alarm(kind="flapping", say=f"its count changed {changes} times within an hour"))
+    if usual_total is not None:
+        limit = 2 * max(usual_total, _LEAST)
+        more = _run(total, limit)
+        if more:
+            found.append(
+                Alarm(
+                    kind="total",
+                    say=f"{more} alerts fire in all, more than twice the {usual_total:g} of the hour before",
+                )
+            )
+    return tuple(found)
+
+
+def _run(counts: Sequence[int], limit: float) -> int:
+    """The most that was there in samples above the limit that stand in a row; 0 where none do."""
+    most = 0
+    for one, other in zip(counts, counts[1:], strict=False):
+        if one > limit and other > limit:
+            most = max(most, one, other)
+    return most
+
+
+def _changes(times: Sequence[int], counts: Sequence[int]) -> int:
+    """The most changes of the count in any one hour."""
+    at = [times[index] for index in range(1, len(counts)) if counts[index] != counts[index - 1]]
+    return max((sum(since - _HOUR < each <= since for each in at) for since in at), default=0)
+
+
+def failures(source: MetricSource, group: str, since_ms: int, now_ms: int) -> tuple[Alarm, ...]:
+    """Evaluations of the group that failed or were missed since then, as far as the server scrapes itself; nothing where it does not."""
+    back = max(60_000, now_ms - since_ms)
+    found = []
+    for metric, what in (
+        ("prometheus_rule_evaluation_failures_total", "evaluations of its group failed"),
+        ("prometheus_rule_group_iterations_missed_total", "evaluations of its group were missed"),
+    ):
+        rose = number(
+            source,
+            f"sum(increase({metric}{{rule_group=~{quoted(f'.*;{_escaped(group)}')}}}[{back}ms]))",
+            now_ms,
+        )
+        if rose >= 1:
+            found.append(Alarm(kind="errors", say=f"{rose:.0f} {what} since the promotion"))
+    return tuple(found)
+
+
+def number(source: MetricSource, expr: str, at_ms: int) -> float:
+    """The one number an expression has at a time, 0 where it has none."""
+    grid = Grid(start_ms=at_ms, step_ms=1_000, count=1)
+    found = decode(source.range(expr, at_ms, at_ms, 1_000), grid, values=True)
+    return float(found.value[0]) if found.value is not None and found.value.size else 0.0
+
+
+def _escaped(text: str) -> str:
+    return "".join(each if each.isalnum() or each in "_-/ " else f"\\{each}" for each in text)
