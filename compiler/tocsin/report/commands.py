@@ -1,7 +1,7 @@
-"""A plan as commands that need no tocsin: curl, two variables, and one file for each body. There and back.
+"""A plan as commands that need no tocsin: curl (and cp, where files are written), variables, and one file for each body. There and back.
 
 For the night on which the one machine that may sync is the one that is down. The token is a variable and never its value; everything else of a
-request is spelled out, in the order in which a sync would send it. Grafana alone: the other targets are files and a reload.
+request is spelled out, in the order in which a sync would send it. Here for a Grafana; `report.commands_rules` has the other targets.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
+from tocsin.report.commands_rules import NEEDS, rule_commands
 from tocsin.report.visible import visible
 from tocsin.sync.apply import Step, steps_back, steps_of
 from tocsin.sync.grafana import rule_to_grafana
@@ -27,11 +28,12 @@ _OPEN = "-H 'X-Disable-Provenance: true'"
 _HEAD = """\
 #!/bin/sh
 # {title}
-# It needs GRAFANA_URL and GRAFANA_TOKEN, reads the files beside it, and stops at the first request that fails.
+# It needs {needs}, reads the files beside it, and stops at the first command that fails.
 set -eu
 cd "$(dirname "$0")"
-: "${{GRAFANA_URL:?}}" "${{GRAFANA_TOKEN:?}}"
+: {checks}
 """
+_GRAFANA = ("GRAFANA_URL", "GRAFANA_TOKEN")
 _SHORT = 8
 
 
@@ -41,41 +43,70 @@ class Commands:
 
     lines: tuple[str, ...] = ()
     files: Mapping[str, str]
+    needs: tuple[str, ...] = _GRAFANA
+    """The variables they need."""
 
 
-def commands(plan: Plan, *, editable: bool) -> Commands:
-    """The requests of a sync of `plan`, and those of its way back. Nothing where nothing would be written, or where the target is no Grafana."""
-    found = re.match(r"v?(\d+)\.(\d+)(?:\.(\d+))?", plan.server.version)
-    if plan.server.kind != "grafana" or found is None or plan.stops:
+def commands(plan: Plan, texts: Mapping[str, str], *, editable: bool) -> Commands:
+    """The requests of a sync of `plan`, and those of its way back; nothing where nothing would be written. `texts` are the files that lie in the
+    folder now, where the target is one."""
+    if plan.stops:
         return Commands(files={})
+    files: dict[str, str] = {}
+    lines, back = (
+        _of_grafana(plan, files, editable=editable)
+        if plan.server.kind == "grafana"
+        else rule_commands(plan, texts, files)
+    )
+    if not lines:
+        return Commands(files={})
+    needs = NEEDS.get(plan.server.kind, _GRAFANA)
+    if plan.server.kind == "mimir" and not plan.server.identity.partition("#")[2]:
+        # A server without tenants takes no empty one.
+        needs = needs[:1]
+        without = ' -H "X-Scope-OrgID: $MIMIR_TENANT"'
+        lines, back = ([each.replace(without, "") for each in some] for some in (lines, back))
+    what = f"{visible(plan.environment)} on {visible(plan.server.identity)}"
+    files[APPLY] = _script(f"What `tocsin sync` would do: {what}", needs, lines)
+    files[UNDO] = _script(f"The way back from {APPLY}: {what}", needs, back)
+    return Commands(lines=tuple(lines), files=files, needs=needs)
+
+
+def _script(title: str, needs: Sequence[str], lines: Sequence[str]) -> str:
+    checks = " ".join(f'"${{{each}:?}}"' for each in needs)
+    return _HEAD.format(title=title, needs=" and ".join(needs), checks=checks) + "\n".join(lines) + "\n"
+
+
+def _of_grafana(plan: Plan, files: dict[str, str], *, editable: bool) -> tuple[list[str], list[str]]:
+    found = re.match(r"v?(\d+)\.(\d+)(?:\.(\d+))?", plan.server.version)
+    if found is None:
+        return [], []
     version = (int(found[1]), int(found[2]), int(found[3] or 0))
     there = _uids(each.before for each in plan.groups)
     after = _uids(each.after if each.writes else each.before for each in plan.groups)
-    files: dict[str, str] = {}
     lines = [_folder(each) for each in plan.folders]
     lines += _requests(steps_of(plan), version, there, files, "apply", editable=editable)
-    if not lines:
-        return Commands(files={})
-    back = _requests(steps_back(plan), version, after, files, "undo", editable=editable)
-    what = f"{visible(plan.environment)} on {visible(plan.server.identity)}"
-    files[APPLY] = _HEAD.format(title=f"What `tocsin sync` would do: {what}") + "\n".join(lines) + "\n"
-    files[UNDO] = _HEAD.format(title=f"The way back from {APPLY}: {what}") + "\n".join(back) + "\n"
-    return Commands(lines=tuple(lines), files=files)
+    return lines, _requests(steps_back(plan), version, after, files, "undo", editable=editable)
 
 
 def as_text(found: Commands, folder: str = "") -> str:
     """What a plan prints of them; `folder` is where the files were written."""
     if not found.lines:
         return ""
+    needs = " and ".join(found.needs)
     if folder:
         into = shlex.quote(folder)
-        return f"by hand: sh {into}/{APPLY}, and back: sh {into}/{UNDO}, with GRAFANA_URL and GRAFANA_TOKEN set\n"
+        return f"by hand: sh {into}/{APPLY}, and back: sh {into}/{UNDO}, with {needs} set\n"
     if len(found.lines) > _SHORT:
-        return f"by hand: {len(found.lines)} curl commands; --commands DIR writes them, their bodies and the way back\n"
-    head = (
-        "by hand, with GRAFANA_URL and GRAFANA_TOKEN set (--commands DIR writes the bodies and the way back):"
-    )
+        return f"by hand: {len(found.lines)} commands; --commands DIR writes them, their bodies and the way back\n"
+    head = f"by hand, with {needs} set (--commands DIR writes the bodies and the way back):"
     return "\n".join([head, *(f"  {each}" for each in found.lines)]) + "\n"
+
+
+def as_markdown(found: Commands, folder: str = "") -> str:
+    """The same for a pull request."""
+    text = as_text(found, folder).replace("`", "'")
+    return f"\n```text\n{text}```\n" if text else ""
 
 
 def _uids(groups: Iterable[Group | None]) -> frozenset[str]:
