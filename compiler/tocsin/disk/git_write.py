@@ -6,6 +6,7 @@ else a configuration could run stay off; what is committed is committed by `tocs
 
 from __future__ import annotations
 
+import base64
 import os
 import re
 from collections.abc import Sequence
@@ -17,6 +18,10 @@ from tocsin.errors import MachineError
 _TIMEOUT = 120.0
 _PASSED = ("SSH_AUTH_SOCK", "GIT_SSH_COMMAND", "GIT_ASKPASS", "SSH_ASKPASS")
 WHO = ("tocsin", "tocsin@localhost")
+TOKEN = "TOCSIN_GIT_TOKEN"
+"""The variable with the token to push with, where a CI's checkout kept none. It goes to the code host alone, and to git in its environment: no
+argument, file or message holds it."""
+_HOSTS = ("GITHUB_SERVER_URL", "CI_SERVER_URL")
 _ENVIRONMENT = {
     "GIT_AUTHOR_NAME": WHO[0],
     "GIT_AUTHOR_EMAIL": WHO[1],
@@ -55,10 +60,24 @@ def write_git(
         cwd=root,
         timeout=_TIMEOUT,
         input=input,
-        env={**_ENVIRONMENT, **dates, **passed},
+        env={**_ENVIRONMENT, **dates, **passed, **_credentials()},
     )
     if done.code not in accept:
         said = done.err.decode("utf-8", "replace").strip().split("\n")[-1]
         said = re.sub(r"(?<=://)[^/@\s]*@", "***@", said)
         raise MachineError(f"{what}: git {words[0]} says `{said[:200]}`", help=help)
     return done
+
+
+def _credentials() -> dict[str, str]:
+    """A header for the code host, as git takes settings from its environment."""
+    token = os.environ.get(TOKEN, "").strip()
+    if not token:
+        return {}
+    host = next((os.environ[name] for name in _HOSTS if os.environ.get(name)), "https://github.com")
+    basic = base64.b64encode(f"x-access-token:{token}".encode()).decode("ascii")
+    return {
+        "GIT_CONFIG_COUNT": "1",
+        "GIT_CONFIG_KEY_0": f"http.{host.rstrip('/')}/.extraHeader",
+        "GIT_CONFIG_VALUE_0": f"Authorization: Basic {basic}",
+    }

@@ -1,0 +1,32 @@
+"""Git with a token: the code host gets it, nobody else, and no message shows it."""
+
+from __future__ import annotations
+
+import base64
+import subprocess
+from pathlib import Path
+
+import pytest
+from tests.loopback import reply, serving
+
+from tocsin.disk.git_write import write_git
+from tocsin.errors import MachineError
+
+
+@pytest.mark.parametrize("is_host", [True, False])
+def test_the_token_goes_to_the_code_host_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_host: bool
+) -> None:
+    subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
+    monkeypatch.setenv("TOCSIN_GIT_TOKEN", "hunter2")
+    secret = base64.b64encode(b"x-access-token:hunter2").decode()
+    with serving(lambda seen, number: reply(403, b"no")) as server:
+        monkeypatch.setenv("GITHUB_SERVER_URL", server.url if is_host else "https://github.example")
+        subprocess.run(
+            ["git", "remote", "add", "origin", f"{server.url}/team/alerts"], cwd=tmp_path, check=True
+        )
+        with pytest.raises(MachineError) as raised:
+            write_git(tmp_path, "ls-remote", "origin", what="the journal cannot be kept", help="")
+    assert "hunter2" not in raised.value.message and secret not in raised.value.message
+    sent = [each.headers.get("authorization") for each in server.seen]
+    assert sent and set(sent) == {f"Basic {secret}" if is_host else None}
