@@ -14,7 +14,7 @@ from tocsin.cli.grafanas import grafana_at, project_of
 from tocsin.cli.journals import HELP, journal_at
 from tocsin.cli.options import repository
 from tocsin.cli.run_plan import ALL, Stopped, actor_of, agreed, carried_out, now_text, refused
-from tocsin.cli.targets import environment_of, evaluator_of, ruler_of
+from tocsin.cli.targets import environment_of, evaluator_of, ruler_of, texts_of
 from tocsin.cli.terminal import echo
 from tocsin.disk.git import read_files, resolve_commit
 from tocsin.errors import MachineError, UsageError
@@ -22,6 +22,8 @@ from tocsin.ir.compiled import Evaluator, Version
 from tocsin.ir.project import Environment, Project
 from tocsin.remote.grafana import states_by_uid
 from tocsin.report import plan as plan_report
+from tocsin.report.commands import as_text as commands_text
+from tocsin.report.commands import commands
 from tocsin.sync.apply import OnError
 from tocsin.sync.grafana_target import GrafanaTarget
 from tocsin.sync.guard import Guard
@@ -127,12 +129,15 @@ def rollback_command(
             desired,
             live,
             Guard(max_deletes=max_deletes, max_delete_percent=max_delete_percent, version=version),
-            lambda key, digest, service: None,
+            lambda *asked: None,
             now_text(),
             scope,
         )
         click.echo(f"rollback to {where}", err=True)
         echo(plan_report.as_text(plan))
+        if plan_only:
+            by_hand = commands(plan, texts_of(target), editable=environment.provenance == "editable")
+            echo(commands_text(by_hand))
         if plan.stops and not plan_only:
             raise Stopped(plan.stops[0].message, help=plan.stops[0].help)
         code = ALL if plan.stops else refused(plan)

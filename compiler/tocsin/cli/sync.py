@@ -23,7 +23,7 @@ from tocsin.cli.run_plan import (
     refused,
 )
 from tocsin.cli.sync_options import May, Where, gathered, may_options, where_options
-from tocsin.cli.targets import Compiled, compiled_for, ready, target_of
+from tocsin.cli.targets import Compiled, compiled_for, ready, target_of, texts_of
 from tocsin.cli.terminal import echo
 from tocsin.cli.verdicts import gate_of
 from tocsin.disk.write import write_file
@@ -40,6 +40,7 @@ from tocsin.sync.routes import with_receivers
 from tocsin.sync.values import Desired, Live, Plan, Target
 
 _RENDER = {"text": plan_report.as_text, "markdown": plan_report.as_markdown, "json": plan_report.as_json}
+_BY_HAND = {"text": commands.as_text, "markdown": commands.as_markdown}
 _DRIFT = {
     "text": drift_report.as_text,
     "markdown": drift_report.as_markdown,
@@ -80,7 +81,7 @@ def _sides(where: Where, *, read_only: bool) -> Iterator[_Side]:
     "--commands",
     "script",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Also write, into this folder, the curl commands that do it by hand, and the way back.",
+    help="Also write, into this folder, the commands (curl, cp) that do it by hand, and the way back.",
 )
 @click.option(
     "--alertmanager-config",
@@ -102,6 +103,7 @@ def plan_command(
     """Say what a sync would do, and what that does to alerts. Nothing but GET can leave this process."""
     with _sides(where, read_only=True) as side:
         plan = _planned(side, side.target.read(), where, may)
+        texts = texts_of(side.target)
     if config is not None:
         from tocsin.cli.routes import config_tree
 
@@ -109,12 +111,12 @@ def plan_command(
     if out is not None:
         write_file(out, plan_report.as_json(plan))
     echo(_RENDER[format_](plan))
-    by_hand = commands.commands(plan, editable=side.compiled.environment.provenance == "editable")
+    by_hand = commands.commands(plan, texts, editable=side.compiled.environment.provenance == "editable")
     if script is not None:
         for name, text in by_hand.files.items():
             write_file(script / name, text)
-    if format_ == "text":
-        echo(commands.as_text(by_hand, str(script) if script is not None else ""))
+    if format_ in _BY_HAND:
+        echo(_BY_HAND[format_](by_hand, str(script) if script is not None else ""))
     code = refused(plan)
     return DRIFTED if not code and detailed_exitcode and any(each.writes for each in plan.groups) else code
 

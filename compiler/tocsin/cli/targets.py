@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -160,6 +160,11 @@ def ruler_of(
             raise UsageError(_NO_FOLDER, help="leave it out")
         with mimir_target(evaluator, owner, url, Now(), read_only=read_only) as tenant:
             yield tenant
+
+
+def texts_of(target: Target) -> Mapping[str, str]:
+    """The files of ours that lie in the target's folder now; nothing where it is none."""
+    return target.texts() if isinstance(target, PrometheusTarget | DirectoryTarget) else {}
 
 
 def ready(plan: Plan, target: Target, accept_blind: Duration | None) -> Plan:

@@ -113,6 +113,11 @@ class DirectoryTarget:
             memory_text(replace(memory, stale=False), present | self._unreadable(memory)),
         )
 
+    def texts(self) -> Mapping[str, str]:
+        """Every file of ours as it is, and the one that remembers them."""
+        names = (*sorted(self._memory().files), memory_name(self._owner))
+        return {name: text for name in names if (text := self._files.read(name)) is not None}
+
     def _memory(self) -> Memory:
         return memory_of(self._files.read(memory_name(self._owner)), self._owner)
 

@@ -140,6 +140,10 @@ class PrometheusTarget:
         """Whether every replica answers the query with something."""
         return all(replica.query(query) for replica in self._replicas)
 
+    def texts(self) -> Mapping[str, str]:
+        """Every file whose name is one that tocsin gives, as it is."""
+        return {name: text for name in self._names() if (text := self._files.read(name)) is not None}
+
     def _names(self) -> Iterator[str]:
         """The files whose name is one that tocsin gives."""
         for name in self._files.names():
