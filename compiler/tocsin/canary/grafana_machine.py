@@ -168,8 +168,6 @@ class _Rule:
     def _result(self, it: _Instance, row: int, number: int, result: _Result) -> None:
         it.seen = number
         if result is _Result.KEEP_LAST:
-            if it.state is _State.PENDING and not self._over(it, number, self.for_ms):
-                return
             held = it.state in (_State.PENDING, _State.ALERTING)
             result = _Result.ALERTING if held else _Result.NORMAL
         if result is _Result.ALERTING:
