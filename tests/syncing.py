@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date
 from typing import Any
@@ -20,7 +20,7 @@ from tocsin.sync.apply import OnError, Outcome, apply
 from tocsin.sync.grafana import desired_grafana
 from tocsin.sync.grafana_target import GrafanaTarget
 from tocsin.sync.guard import Guard
-from tocsin.sync.plan import Scope, make_plan
+from tocsin.sync.plan import Admit, Asked, Scope, make_plan
 from tocsin.sync.values import Desired, Plan, Refusal
 from tocsin.wire.grafana import Json
 
@@ -153,7 +153,7 @@ def target_on(
         yield GrafanaTarget(Grafana(door), states_by_uid)
 
 
-def fine(key: str, digest: str, service: str) -> Refusal | None:
+def fine(asked: Asked) -> Refusal | None:
     """Every verdict is there."""
     return None
 
@@ -163,7 +163,7 @@ def plan_of(
     target: GrafanaTarget,
     *,
     guard: Guard | None = None,
-    admit: Callable[[str, str, str], Refusal | None] = fine,
+    admit: Admit = fine,
     scope: Scope | None = None,
     version: str = "12.0",
     now: str = NOW,

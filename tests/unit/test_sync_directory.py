@@ -17,7 +17,7 @@ from tocsin.sync.apply import Outcome, apply, undo
 from tocsin.sync.directory import desired_directory
 from tocsin.sync.directory_target import DirectoryTarget
 from tocsin.sync.guard import Guard
-from tocsin.sync.plan import Admit, in_order, make_plan
+from tocsin.sync.plan import Admit, Asked, in_order, make_plan
 from tocsin.sync.values import Desired, Plan, Refusal
 
 WEB, SHOP, OURS = "alert-template-web-prod.json", "alert-template-shop-prod.json", "tocsin.shop.prod.json"
@@ -157,8 +157,8 @@ def test_a_rule_whose_new_group_is_refused_stays_in_its_old_one(folder: Folder) 
     synced(grouped({"a": {"moves": {}, "goes": {}, "stays": {}}}), target)
     after = grouped({"a": {"stays": {"for": "9m"}}, "b": {"moves": {}, "new": {}}})
 
-    def admit(key: str, digest: str, service: str) -> Refusal | None:
-        return Refusal(code="verdict-missing", message="no") if key == "new" else None
+    def admit(asked: Asked) -> Refusal | None:
+        return Refusal(code="verdict-missing", message="no") if asked.rule.key == "new" else None
 
     plan = planned(after, target, admit)
     assert apply(plan, target, Book(), "stop", NOW, "tester").clean

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from tocsin.ir.duration import Duration
 from tocsin.sync.guard import Guard
-from tocsin.sync.plan import Scope, fingerprint, in_order, make_plan
+from tocsin.sync.plan import Asked, Scope, fingerprint, in_order, make_plan
 from tocsin.sync.values import Desired, Folder, Group, Hold, Live, Place, Plan, Refusal, Rule, Server, State
 from tocsin.wire.live import Matcher, Silence
 
@@ -60,7 +60,7 @@ def wanted(*groups: Group, frozen: frozenset[str] = frozenset()) -> Desired:
     )
 
 
-def admit(key: str, digest: str, service: str) -> Refusal | None:
+def admit(asked: Asked) -> Refusal | None:
     return None
 
 
@@ -136,11 +136,11 @@ def test_what_a_group_cannot_have() -> None:
 
 
 def test_a_verdict_is_asked_for_what_changes_in_meaning() -> None:
-    asked: list[tuple[str, str]] = []
+    asked: list[tuple[str, str, str]] = []
 
-    def gate(key: str, digest: str, service: str) -> Refusal | None:
-        asked.append((key, digest))
-        return Refusal(code="no-verdict", message="m") if key == "b" else None
+    def gate(change: Asked) -> Refusal | None:
+        asked.append((change.rule.key, change.digest, change.live.uid if change.live is not None else ""))
+        return Refusal(code="no-verdict", message="m") if change.rule.key == "b" else None
 
     here = live(group(rule("a"), rule("b"), rule("t"), rule("gone")), group(rule("z"), name="h"))
     change = wanted(
@@ -153,7 +153,7 @@ def test_a_verdict_is_asked_for_what_changes_in_meaning() -> None:
         group(rule("z"), name="h"),
     )
     made = make_plan(change, here, NEW, gate, NOW)
-    assert sorted(asked) == [("a", "d-a"), ("b", "d-b"), ("gone", ""), ("new", "d-new")]
+    assert sorted(asked) == [("a", "d-a", "a"), ("b", "d-b", "b"), ("gone", "", "gone"), ("new", "d-new", "")]
     assert refused(made) == ["no-verdict"]
 
 

@@ -12,7 +12,7 @@ from tocsin.sync.values import Effect, FieldChange, Rule, TargetKind
 from tocsin.wire.grafana import Json
 from tocsin.wire.live import Silence
 
-_TEXTS = ("annotations",)
+TEXTS = ("annotations",)
 """What a rule says and does not do: neither a verdict nor a Prometheus' alert state depends on it."""
 
 
@@ -34,7 +34,7 @@ def _leaves(old: Json, new: Json, path: str) -> Iterator[FieldChange]:
 
 def changes_meaning(fields: Iterable[FieldChange]) -> bool:
     """Whether any of the differences is one that a verdict is about: everything but texts."""
-    return any(each.path.partition(".")[0] not in _TEXTS for each in fields)
+    return any(each.path.partition(".")[0] not in TEXTS for each in fields)
 
 
 def effect_of(

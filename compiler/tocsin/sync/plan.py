@@ -29,8 +29,20 @@ from tocsin.sync.values import (
     State,
 )
 
-Admit = Callable[[str, str, str], Refusal | None]
-"""(rule key, semantic digest or `""` for a removal, service) -> why a verdict forbids it, or None."""
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """A change that a verdict is asked about. `digest` is what the rule becomes, `""` where it goes; `live` is what the server has, with the
+    group it lies in, None where it has none."""
+
+    rule: Rule
+    digest: str
+    live: Rule | None
+    group: Group | None
+
+
+Admit = Callable[[Asked], Refusal | None]
+"""Why a verdict forbids the change, or None."""
 _UNKNOWN = State(health="unknown")
 _NO_MEANING = ("paused", "hold", "group.loaded")
 """Differences that no verdict is about: who pauses, and whether a server has read what is written."""
@@ -311,14 +323,33 @@ def _judged(plan: GroupPlan, world: _World, guard: Guard, admit: Admit, desired:
     refusals = [*group_refusals(plan, world.live, desired, guard)]
     for change in plan.changes:
         if _needs_verdict(change) and not _only_moves(change, world, desired):
-            digest = "" if change.action == "delete" else change.rule.digest
-            refusal = admit(change.rule.key, digest, change.rule.service)
+            refusal = admit(_asked(change, world))
             if refusal is not None:
                 refusals.append(refusal)
     return (
         replace(plan, refusals=tuple(refusals))
         if any(each.action != "none" for each in plan.changes)
         else plan
+    )
+
+
+def _asked(change: Change, world: _World) -> Asked:
+    live, place = change.before, change.came_from or change.place
+    if live is None and change.rule.key and world.live.server.kind in ("prometheus", "mimir"):
+        # Where the uid says the place, a rule that moves is a new one; what it takes the place of has its key.
+        live, place = next(
+            (
+                (rule, at)
+                for rule, at in world.rules.values()
+                if rule.key == change.rule.key and rule.owner == world.owner
+            ),
+            (None, place),
+        )
+    return Asked(
+        rule=change.rule,
+        digest="" if change.action == "delete" else change.rule.digest,
+        live=live,
+        group=world.groups.get(place) if live is not None else None,
     )
 
 
@@ -359,9 +390,12 @@ def _only_moves(change: Change, world: _World, desired: Desired) -> bool:
 
 
 def _needs_verdict(change: Change) -> bool:
-    """Added, removed, or another meaning than the live one. A rule that nobody runs (paused, a record of nothing) is judged like the others."""
+    """Added, removed, or another meaning than the live one. A rule that nobody runs (paused) is judged like the others; one of no service is made
+    by tocsin itself. Of a record, who is asked asks about the alerts that read it."""
+    if not change.rule.service:
+        return False
     if change.action in ("create", "delete"):
-        return change.rule.kind == "alert" and bool(change.rule.service)
+        return True
     return changes_meaning(each for each in change.fields if each.path not in _NO_MEANING)
 
 
