@@ -61,7 +61,7 @@ def drift_of(desired: Desired, live: Live, now: str, scope: Scope | None = None)
 
 
 def _compared(desired: Desired, live: Live, now: str, scope: Scope) -> Iterator[Row]:
-    plan = make_plan(desired, live, Guard(), lambda key, digest, service: None, now, scope)
+    plan = make_plan(desired, live, Guard(), lambda asked: None, now, scope)
     for group in plan.groups:
         for change in group.changes:
             place = change.came_from or change.place
