@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from tocsin.check.view import ServiceView
 from tocsin.diag import Diagnostic, Span, diagnostic
 from tocsin.diag.nearest import did_you_mean, nearest
 from tocsin.ir.project import SeverityPolicy
-from tocsin.ir.rule import AlertSource
+from tocsin.ir.rule import AlertSource, RuleFile
 from tocsin.load.rules import LEVEL_KEYS
 from tocsin.resolve import file_uses, override_findings, rule_uses
 
@@ -124,13 +124,7 @@ def required_tests(view: ServiceView) -> Iterator[Diagnostic]:
     """TOC511: a level whose severity demands a test that makes it fire."""
     if view.broken:
         return
-    tested: set[tuple[str, str]] = set()
-    for file in view.files:
-        ids = [rule.id for group in file.groups for rule in group.rules if isinstance(rule, AlertSource)]
-        for test in file.tests:
-            id = test.alert if test.alert is not None else (ids[0] if len(ids) == 1 else None)
-            if id is not None:
-                tested.update((id, each.level) for _, rows in test.firing for each in rows)
+    tested = tested_levels(view.files)
     for _, alert in view.alerts:
         for level in alert.levels or (None,):
             severity = view.project.severity(
@@ -147,6 +141,18 @@ def required_tests(view: ServiceView) -> Iterator[Diagnostic]:
                     help="add one under `tests:`",
                     subject=f"{alert.id}/{key}",
                 )
+
+
+def tested_levels(files: Iterable[RuleFile]) -> frozenset[tuple[str, str]]:
+    """The alerts, as (id, level key), that some test makes fire."""
+    found: set[tuple[str, str]] = set()
+    for file in files:
+        ids = [rule.id for group in file.groups for rule in group.rules if isinstance(rule, AlertSource)]
+        for test in file.tests:
+            id = test.alert if test.alert is not None else (ids[0] if len(ids) == 1 else None)
+            if id is not None:
+                found.update((id, each.level) for _, rows in test.firing for each in rows)
+    return frozenset(found)
 
 
 def overrides(view: ServiceView) -> Iterator[Diagnostic]:
