@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final, Literal
 
 import numpy as np
@@ -164,7 +165,7 @@ def alarms_of(
 def _run(counts: Sequence[int], limit: float) -> int:
     """The most that was there in samples above the limit that stand in a row; 0 where none do."""
     most = 0
-    for one, other in zip(counts, counts[1:], strict=False):
+    for one, other in pairwise(counts):
         if one > limit and other > limit:
             most = max(most, one, other)
     return most
