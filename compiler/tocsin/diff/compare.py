@@ -8,12 +8,12 @@ have no such promise, so one that moved to another service is found by its name 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tocsin.diff.changes import ChangeClass, FieldChange, RuleChange, Side
-from tocsin.diff.fields import alert_fields, parsed, record_fields
 from tocsin.diff.classes import at_least, direction_of, worst
+from tocsin.diff.fields import alert_fields, parsed, record_fields
 from tocsin.ir.compiled import CompiledAlert, CompiledRecord, Resolved, RuleKey
 from tocsin.promql import metrics
 
@@ -27,7 +27,7 @@ class _Index:
 
     rules: dict[_Identity, Side] = field(default_factory=dict)
     mirrors: dict[RuleKey, list[str]] = field(default_factory=dict)
-    records: dict[tuple[str, str], list[CompiledRecord]] = field(default_factory=dict)
+    records: dict[tuple[str, str], list[Side]] = field(default_factory=dict)
     """(environment, series) -> who writes it."""
 
 
@@ -44,7 +44,7 @@ def compare(old: Iterable[Resolved], new: Iterable[Resolved]) -> tuple[RuleChang
     for identity, (one, other) in pairs.items():
         fields = own.get(identity, [])
         if one is not None and other is not None and one.rule.digest != other.rule.digest:
-            fields = [*fields, *_reads(one, other, before, after, classes)]
+            fields = [*fields, *_reads(one, other, before, after, classes, fields)]
             if not any(at_least(each.class_, "routing") for each in fields):
                 # Something that is not here differs: a record of a service that did not compile.
                 fields.append(FieldChange(field="reads", old="", new="", class_="meaning"))
@@ -95,7 +95,9 @@ def _index(every: Iterable[Resolved]) -> _Index:
                     place = ("alert", rule.key, "")
                 else:
                     place = ("record", rule.key, rule.service)
-                    index.records.setdefault((rule.key.env, rule.record), []).append(rule)
+                    index.records.setdefault((rule.key.env, rule.record), []).append(
+                        Side(rule=rule, group=group)
+                    )
                 seen[place] = seen.get(place, -1) + 1
                 index.rules[(*place, seen[place])] = Side(rule=rule, group=group)
     return index
@@ -175,18 +177,22 @@ def _reads(
     before: _Index,
     after: _Index,
     classes: Mapping[tuple[str, str], ChangeClass],
+    fields: Sequence[FieldChange],
 ) -> list[FieldChange]:
-    """The records that both versions read and that are not what they were."""
+    """The records that both versions read and that are not what they were. `fields` are the rule's own."""
     found: list[FieldChange] = []
     for env, name in sorted(_read_names(one, before, after) & _read_names(other, before, after)):
         old, new = before.records.get((env, name), []), after.records.get((env, name), [])
-        if sorted(each.digest for each in old) != sorted(each.digest for each in new):
-            found.append(
-                FieldChange(
-                    field=f"reads.{name}",
-                    old=" / ".join(each.expr.strip() for each in old),
-                    new=" / ".join(each.expr.strip() for each in new),
-                    class_=worst(("sensitivity", classes.get((env, name), "meaning"))),
-                )
-            )
+        if sorted(each.rule.digest for each in old) == sorted(each.rule.digest for each in new):
+            continue
+        texts = [" / ".join(each.rule.expr.strip() for each in sides) for sides in (old, new)]
+        if texts[0] == texts[1] and len(old) == len(new) == 1:
+            said = [each for each in record_fields(old[0], new[0]) if each not in fields]
+            if not said and any(at_least(each.class_, "routing") for each in fields):
+                # One group evaluates both, and what changed is the group's.
+                continue
+            texts = ["; ".join(f"{each.field} {each.old or 'none'}" for each in said)]
+            texts.append("; ".join(f"{each.field} {each.new or 'none'}" for each in said))
+        class_ = worst(("sensitivity", classes.get((env, name), "meaning")))
+        found.append(FieldChange(field=f"reads.{name}", old=texts[0], new=texts[1], class_=class_))
     return found

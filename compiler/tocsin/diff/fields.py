@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from tocsin.diff.changes import ChangeClass, FieldChange, Side
+from tocsin.diff.classes import direction_of, worst
 from tocsin.diff.expressions import ExprChange, compare_expressions
 from tocsin.diff.parameters import Authored, authored_of, parameter_changes
-from tocsin.diff.classes import direction_of, worst
 from tocsin.ir.compiled import CompiledAlert, CompiledGroup, CompiledRecord
 from tocsin.ir.digest import GRAFANA_INTERVAL
 from tocsin.ir.duration import Duration, format_duration
 from tocsin.promql import Expr, parse
+from tocsin.resolve.params import uses
 
 _REPEATED = frozenset({"sop_ref", "service", "owner", "rule_version"})
 """Annotations the project adds that repeat a field of their own, or the ledger."""
@@ -172,12 +173,12 @@ def _annotations(
         old, new = one.annotations.get(name), other.annotations.get(name)
         written = before.annotations.get(name)
         own = name in one.own_annotations or name in other.own_annotations
-        if own and written is not None and written == after.annotations.get(name):
-            if any(f"params.{each}" in reported for each in before.uses_of(written)):
-                continue
-        elif not own and old is not None and new is not None:
-            if name in _REPEATED or (name == "runbook_url" and _leads_elsewhere(one, other)):
-                continue
+        same = own and written is not None and written == after.annotations.get(name)
+        if same and any(f"params.{each}" in reported for each in uses(written or "")):
+            continue
+        repeats = name in _REPEATED or (name == "runbook_url" and _leads_elsewhere(one, other))
+        if not own and repeats and old is not None and new is not None:
+            continue
         yield FieldChange(field=f"annotations.{name}", old=old or "", new=new or "", class_="text")
 
 

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tocsin.diff.changes import FieldChange
-from tocsin.diff.expressions import ExprChange
 from tocsin.diff.classes import direction_of, worst
+from tocsin.diff.expressions import ExprChange
 from tocsin.ir.compiled import CompiledAlert
 from tocsin.ir.duration import parse_duration
 from tocsin.resolve.params import uses
@@ -23,10 +23,6 @@ class Authored:
 
     expr: str
     annotations: Mapping[str, str]
-
-    def uses_of(self, text: str) -> frozenset[str]:
-        """The parameters a text names."""
-        return uses(text)
 
 
 def authored_of(rule: CompiledAlert) -> Authored:

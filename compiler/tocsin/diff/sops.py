@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from tocsin.ir.sop import Sop
+from tocsin.ir.sop import Sop, content_digest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,11 +30,6 @@ class SopChange:
         return "renamed" if self.old_hash == self.new_hash else "changed"
 
 
-def content_hash(sop: Sop) -> str:
-    """The whole file, front matter and prose: what a release records of a SOP."""
-    return hashlib.sha256(sop.file.text.encode("utf-8", "surrogatepass")).hexdigest()[:24]
-
-
 def compare_sops(old: Iterable[Sop], new: Iterable[Sop]) -> tuple[SopChange, ...]:
     """Every SOP that differs, by id and language; nothing of two equal revisions."""
     before = {(each.id, each.language): each for each in old}
@@ -48,8 +42,8 @@ def compare_sops(old: Iterable[Sop], new: Iterable[Sop]) -> tuple[SopChange, ...
         change = SopChange(
             id=id,
             language=language,
-            old_hash=content_hash(one) if one is not None else "",
-            new_hash=content_hash(other) if other is not None else "",
+            old_hash=content_digest(one) if one is not None else "",
+            new_hash=content_digest(other) if other is not None else "",
             old_path=one.file.path if one is not None else "",
             new_path=other.file.path if other is not None else "",
             title=standing.title,
