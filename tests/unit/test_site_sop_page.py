@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -455,8 +456,11 @@ def test_without_a_repository_the_path_is_shown() -> None:
 
 def test_the_version_is_the_ledger_s() -> None:
     assert "Version unreleased" in page(site()).section("tocsin-about").text
-    released = Ledger(release="v3", sops={"SOP-KAFKA-007": ("abc", "v2.1.0")})
-    assert "Version v2.1.0" in page(site(ledger=released)).section("tocsin-about").text
+    path = "sops/kafka/SOP-KAFKA-007.md"
+    digest = hashlib.sha256(SOPS[path].encode()).hexdigest()[:24]
+    for recorded, said in ((digest, "Version v2.1.0"), ("abc", "Version unreleased")):
+        ledger = Ledger(release="v3", sops={"SOP-KAFKA-007": (recorded, "v2.1.0")})
+        assert said in page(site(ledger=ledger)).section("tocsin-about").text
 
 
 def test_related_pages_are_linked() -> None:

@@ -40,6 +40,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "hold": ("tocsin.cli.hold:hold_command", "Pause one rule on its server until a time, or end that."),
     "routes": ("tocsin.cli.routes:routes_command", "Say which receiver each alert reaches."),
     "adopt": ("tocsin.cli.adopt:adopt_command", "Turn existing files into sources."),
+    "release": (
+        "tocsin.cli.release:release_command",
+        "Compute the next version with its ledger and changelog, and tag it.",
+    ),
     "post": ("tocsin.cli.post:post_command", "Say something on GitHub or GitLab, and edit it the next time."),
     "explain": ("tocsin.cli.explain:explain_command", "Why a code exists and what to type instead."),
     "schema": ("tocsin.cli.schema:schema_command", "Print the JSON Schemas of the source formats."),

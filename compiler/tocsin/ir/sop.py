@@ -132,6 +132,16 @@ def source_hash(sop: Sop) -> str:
     return hashlib.sha256(sop.body.text.encode("utf-8", "surrogatepass")).hexdigest()[:SOURCE_HASH_LENGTH]
 
 
+def content_digest(sop: Sop) -> str:
+    """What the release ledger knows a SOP's text by: 24 hexadecimal digits of the SHA-256 of its file, front matter included."""
+    return hashlib.sha256(sop.file.text.encode("utf-8", "surrogatepass")).hexdigest()[:24]
+
+
+def ledger_name(sop: Sop) -> str:
+    """What the ledger calls it: its id, a translation with its language behind a dot."""
+    return f"{sop.translation_of}.{sop.language}" if sop.translation_of else sop.id
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Incident:
     """One blameless postmortem: the ground truth of the canary."""

@@ -12,7 +12,7 @@ from tocsin.emit.site.here import Here
 from tocsin.emit.site.model import SopView
 from tocsin.emit.site.parts import contact, due
 from tocsin.ir.duration import format_duration
-from tocsin.ir.sop import Sop
+from tocsin.ir.sop import Sop, content_digest, ledger_name
 
 ESCALATION = "tocsin-escalation"
 """The anchor of the tiers in front matter."""
@@ -69,8 +69,8 @@ def _severity(here: Here, sop: Sop) -> str:
 
 def version(here: Here, sop: Sop) -> str:
     """The release in which the SOP last changed, as the ledger has it."""
-    recorded = here.model.ledger.sops.get(sop.id)
-    return markup.plain(recorded[1]) if recorded is not None else here.say("unreleased")
+    digest, released = here.model.ledger.sops.get(ledger_name(sop), ("", ""))
+    return markup.plain(released) if digest == content_digest(sop) else here.say("unreleased")
 
 
 def _owner(here: Here, owner: str) -> str:

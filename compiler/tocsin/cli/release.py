@@ -1,0 +1,259 @@
+"""`tocsin release`: the next version of the rule set, counted from what changed; its ledger and changelog; then its tags.
+
+tocsin release                 the ledger and the changelog of what HEAD's work tree would release   (in a CI: only said, unless --write)
+tocsin release --tag           on the commit that carries the ledger: the tag, and the compiled files of each environment
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+
+import click
+
+from tocsin.cli.findings import report_of, show
+from tocsin.cli.options import day, repository, today_option
+from tocsin.cli.reasons import reasons_of
+from tocsin.cli.revisions import compiled_at, sources_at
+from tocsin.cli.terminal import echo
+from tocsin.cli.workspace import no_collector, read_history, read_sources
+from tocsin.diag import Severity
+from tocsin.diff.changes import RuleChange
+from tocsin.diff.compare import compare
+from tocsin.disk.git_release import deploy_ref, push, store, tag, tagged, tags_before
+from tocsin.disk.git_revisions import repository_of
+from tocsin.disk.write import write_file
+from tocsin.errors import UsageError
+from tocsin.ir.compiled import Resolved
+from tocsin.ir.project import UNRELEASED, Ledger, Project, Release, ReleasedChange
+from tocsin.ir.sop import content_digest, ledger_name
+from tocsin.pipeline import Compilation, artifacts, compile_sources, published
+from tocsin.project import LEDGER_FILE
+from tocsin.release.changelog import merged, section
+from tocsin.release.entries import released
+from tocsin.release.ledger import ledger_text, next_ledger
+from tocsin.release.versions import newest, next_version, version_of
+
+_KEPT = ("prometheus", "grafana", "alertmanager", "kubernetes")
+"""Folders of the output that go to servers; each holds one folder for each environment."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Next:
+    """What would be released. `ledger` is None where nothing changed."""
+
+    last: str | None
+    version: str | None
+    ledger: Ledger | None
+    release: Release | None
+
+
+@click.command("release")
+@click.argument("root", type=click.Path(path_type=Path), default=Path(), required=False)
+@click.option(
+    "--write/--dry-run",
+    "write",
+    default=None,
+    help="Write the ledger and the changelog; default: not in a CI.",
+)
+@click.option(
+    "--tag",
+    "make_tag",
+    is_flag=True,
+    help="Tag HEAD, whose ledger names the release, and keep its compiled files.",
+)
+@click.option("--push", "remote", metavar="REMOTE", help="With --tag: push what was made, all or nothing.")
+@click.option(
+    "--message",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="A pull request's text: its `Reason:` and `Ticket:` lines speak for every change.",
+)
+@click.option("--format", "format_", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@today_option
+def release_command(
+    root: Path,
+    write: bool | None,
+    make_tag: bool,
+    remote: str | None,
+    message: Path | None,
+    format_: str,
+    today: str | None,
+) -> int:
+    """Compute the next version, its ledger and its changelog; with --tag, tag it."""
+    top = repository(root)
+    if remote is not None and not make_tag:
+        raise UsageError("--push goes with --tag")
+    with no_collector():
+        if make_tag:
+            return _tag(top, remote, day(today))
+        sources = read_sources(top)
+        compilation = compile_sources(sources, day(today))
+        if compilation.settings is None or _broken(compilation):
+            show(report_of(compilation.diagnostics, sources, fail_on=None, min_severity="error"), "text")
+            click.echo("nothing can be released before this is mended", err=True)
+            return 1
+        said = message.read_text(encoding="utf-8", errors="replace") if message is not None else ""
+        found = _next(top, compilation, said, day(today))
+    if write is None:
+        write = os.environ.get("CI", "").lower() != "true"
+    if write and found.ledger is not None:
+        _write(top, compilation.settings.project, found.ledger)
+    _tell(found, format_, written=write)
+    return 0
+
+
+def _broken(compilation: Compilation) -> bool:
+    return any(each.severity is Severity.error for each in compilation.diagnostics)
+
+
+def _next(top: Path, compilation: Compilation, message: str, today: date) -> _Next:
+    """The release that the work tree would be, counted from the last tag. The ledger of that tag is what counts, not one that an earlier run wrote: so
+    a second run changes nothing, and a pull request merged in between is in it."""
+    assert compilation.settings is not None
+    policy = compilation.settings.project.release
+    head = repository_of(top).head
+    last = newest(tags_before(top, head))
+    base = compiled_at(top, last, today) if last is not None else None
+    before = base.settings.ledger if base is not None and base.settings is not None else Ledger()
+    changes = _changes(base, compilation)
+    sops = _sops(compilation)
+    # A page is what its file says: what the last release's ledger does not know is new.
+    old = _sops(base) if base is not None else {}
+    changed = sorted(name for name in {*sops, *old} if sops.get(name) != old.get(name))
+    whys = reasons_of(top, last, head, changes, message) if last is not None else {}
+    rows = released(changes, whys)
+    version = next_version(
+        last, policy.first, (each.class_ for each in changes), policy.bumps, words=bool(changed)
+    )
+    if version is None:
+        return _Next(last=last, version=None, ledger=None, release=None)
+    at = read_history(top, {}).head
+    ledger = next_ledger(
+        before,
+        version,
+        at.at[:10] if at is not None else today.isoformat(),
+        _resolved(compilation),
+        sops,
+        rows,
+        changed,
+        published(compilation),
+    )
+    return _Next(last=last, version=version, ledger=ledger, release=ledger.releases[0])
+
+
+def _changes(base: Compilation | None, compilation: Compilation) -> tuple[RuleChange, ...]:
+    old = _resolved(base) if base is not None else []
+    return compare(old, _resolved(compilation))
+
+
+def _resolved(compilation: Compilation) -> list[Resolved]:
+    return [each for service in compilation.services for each in service.resolved]
+
+
+def _sops(compilation: Compilation) -> dict[str, str]:
+    found = (page.sop for page in compilation.pages)
+    return {ledger_name(each): content_digest(each) for each in found if each is not None}
+
+
+def _write(top: Path, project: Project, ledger: Ledger) -> None:
+    path = top / project.release.changelog
+    before = path.read_text(encoding="utf-8") if path.is_file() else ""
+    # The changelog first: a ledger without its words would look finished.
+    write_file(path, merged(before, ledger.releases[:1]))
+    write_file(top / LEDGER_FILE, ledger_text(ledger))
+
+
+def _tell(found: _Next, format_: str, *, written: bool) -> None:
+    if format_ == "json":
+        row = {
+            "schema": "tocsin/release/1",
+            "last": found.last,
+            "version": found.version,
+            "written": written and found.ledger is not None,
+            "changes": [_as_data(each) for each in found.release.changes] if found.release else [],
+            "sops": list(found.release.sops) if found.release else [],
+        }
+        click.echo(json.dumps(row, indent=2, ensure_ascii=False))
+        return
+    if found.release is None:
+        _say(f"nothing to release since {found.last}")
+        return
+    _say(section(found.release))
+    done = f"{LEDGER_FILE} and the changelog are written" if written else "nothing is written; --write does"
+    click.echo(f"{found.last or 'no release'} -> {found.version}; {done}", err=True)
+
+
+def _as_data(change: ReleasedChange) -> Mapping[str, object]:
+    return {
+        "rule": change.rule,
+        "envs": list(change.envs),
+        "class": change.class_,
+        "direction": change.direction,
+        "what": list(change.what),
+        "reasons": list(change.reasons),
+        "tickets": list(change.tickets),
+    }
+
+
+def _tag(top: Path, remote: str | None, today: date) -> int:
+    """The tag and the kept files of the release that HEAD's ledger names."""
+    head = repository_of(top).head
+    compilation = compiled_at(top, head, today)
+    if compilation.settings is None or _broken(compilation):
+        show(
+            report_of(compilation.diagnostics, sources_at(top, head), fail_on=None, min_severity="error"),
+            "text",
+        )
+        return 1
+    ledger = compilation.settings.ledger
+    if ledger.release == UNRELEASED or not ledger.releases or version_of(ledger.release) is None:
+        raise UsageError(
+            "no release is prepared in this commit", help="`tocsin release --write`, commit, then --tag"
+        )
+    release = ledger.releases[0]
+    if tagged(top, release.version) not in (None, head):
+        # Later commits carry the ledger of the last release too: that one has its tag, and there is nothing to do.
+        _say(f"{release.version} is tagged already; nothing new is released in this commit")
+        return 0
+    at = read_history(top, {}).head
+    moment = at.at if at is not None else f"{release.date}T00:00:00+00:00"
+    refs = []
+    # What a rollback needs comes first: a tag without it would look finished.
+    for env in compilation.settings.project.environments:
+        ref = deploy_ref(env.name, release.version)
+        made = store(
+            top,
+            ref,
+            _files(compilation, env.name),
+            f"{release.version} as compiled for {env.name}\n",
+            _seconds(moment),
+        )
+        refs.append(ref)
+        _say(f"{ref} {'is made' if made else 'was there'}")
+    made = tag(top, release.version, head, section(release) + "\n", moment)
+    refs.append(f"refs/tags/{release.version}")
+    _say(f"refs/tags/{release.version} {'is made' if made else 'was there'}")
+    if remote is not None:
+        push(top, remote, refs)
+        _say(f"pushed to {remote}")
+    return 0
+
+
+def _say(line: str) -> None:
+    echo(f"{line}\n")
+
+
+def _seconds(moment: str) -> int:
+    return int(datetime.fromisoformat(moment).timestamp())
+
+
+def _files(compilation: Compilation, env: str) -> Iterable[tuple[str, bytes]]:
+    """What goes to the servers of an environment, and the manifest that tells which rule a uid is."""
+    for each in artifacts(compilation):
+        folder, _, rest = each.path.partition("/")
+        if each.path == "manifest.json" or (folder in _KEPT and rest.startswith(f"{env}/")):
+            yield each.path, each.text.encode("utf-8", "surrogatepass")

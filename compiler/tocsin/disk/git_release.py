@@ -1,0 +1,154 @@
+"""What a release is in Git: a tag on the commit it was made from, and for each environment the compiled files as a commit of their own.
+
+    v2.3.1                         annotated, its message is the changelog's section
+    refs/tags/deploy/ENV/v2.3.1    a commit without parents whose tree is what `tocsin build` makes for ENV; rollback reads it, nothing is compiled
+
+Both are made from content and the release's own date alone, so that making them twice gives the same hashes, and is no second write.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from tocsin.disk.git import FORMAT, Commit, Touched, ask_git, commits_of
+from tocsin.disk.git_revisions import Message, messages
+from tocsin.disk.git_write import WHO, write_git
+from tocsin.errors import MachineError
+
+_HELP = "is this a clone, and may you write its refs? what was made stays and is found again"
+_SCRATCH = "refs/tocsin/release"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One commit of a branch's own line: a commit, or a merge with everything it brought. `texts` is what was said about it, the newest first."""
+
+    commit: Commit
+    texts: tuple[str, ...]
+    touched: tuple[Touched, ...]
+
+
+def deploy_ref(env: str, version: str) -> str:
+    """Where the compiled files of a release are kept."""
+    return f"refs/tags/deploy/{env}/{version}"
+
+
+def tags_before(root: Path, commit: str) -> tuple[str, ...]:
+    """The tags that `commit` or a commit before it has."""
+    said = ask_git(
+        root, "for-each-ref", f"--merged={commit}", "--format=%(refname:strip=2)", "refs/tags/v*"
+    )  # fmt: skip
+    return tuple((said or b"").decode("utf-8", "replace").split())
+
+
+def steps(root: Path, base: str, head: str, prefix: str) -> tuple[Step, ...]:
+    """What led from `base` to `head`, the newest first, with the sources each step touched below `prefix`."""
+    said = ask_git(
+        root, "log", "--raw", "-z", "--no-abbrev", "--no-renames", "--no-ext-diff", "--no-textconv", "--first-parent",
+        "--diff-merges=first-parent", "--no-show-signature", "--no-decorate", "--no-notes", "--encoding=UTF-8",
+        FORMAT, "--end-of-options", f"{base}..{head}", "--",
+    )  # fmt: skip
+    if said is None:
+        raise MachineError(
+            f"this clone does not hold the commits since {base[:12]}",
+            help="fetch them: `git fetch --unshallow`",
+        )
+    every = {each.commit: each for each in messages(root, base, head)}
+    line = list(commits_of(said, prefix))
+    own = {commit.commit for commit, _ in line}
+    return tuple(
+        Step(commit=commit, texts=tuple(_said(commit.commit, every, own)), touched=touched)
+        for commit, touched in line
+    )
+
+
+def _said(commit: str, every: Mapping[str, Message], line: set[str]) -> Iterator[str]:
+    """The message of a commit of the line, and of all that only it brought in."""
+    waiting, seen = [commit], {commit}
+    while waiting:
+        found = every.get(waiting.pop(0))
+        if found is None:
+            continue
+        yield found.text
+        following = found.parents[1:] if found.commit == commit else found.parents
+        for parent in following:
+            if parent not in seen and parent not in line:
+                seen.add(parent)
+                waiting.append(parent)
+
+
+def tagged(root: Path, name: str) -> str | None:
+    """The commit a tag of that name is on."""
+    return _commit(root, f"refs/tags/{name}")
+
+
+def tag(root: Path, name: str, commit: str, message: str, at: str) -> bool:
+    """An annotated tag; False where it is on that commit already. MachineError where it is on another one: a release is never moved."""
+    found = tagged(root, name)
+    if found == commit:
+        return False
+    if found is not None:
+        raise MachineError(
+            f"the tag {name} is on {found[:12]} already, and this is {commit[:12]}",
+            help="a release is never moved: merge the pull request that `tocsin release` prepares, then tag its commit",
+        )
+    _write(
+        root,
+        "tag",
+        "--annotate",
+        "--cleanup=verbatim",
+        "--file=-",
+        name,
+        commit,
+        input=message.encode(),
+        at=at,
+    )
+    return True
+
+
+def store(root: Path, ref: str, files: Iterable[tuple[str, bytes]], message: str, at: int) -> bool:
+    """A commit of exactly those files on `ref`; False where it was there. `at` is seconds since 1970. MachineError where something else is there."""
+    text = message.encode()
+    stream = [
+        b"reset %s\n\n" % _SCRATCH.encode(),
+        f"commit {_SCRATCH}\ncommitter {WHO[0]} <{WHO[1]}> {at} +0000\n".encode(),
+        b"data %d\n%s\n" % (len(text), text),
+    ]
+    for path, content in sorted(files):
+        stream.append(b"M 100644 inline %s\ndata %d\n%s\n" % (_quoted(path), len(content), content))
+    _write(root, "fast-import", "--quiet", "--force", "--date-format=raw", input=b"".join(stream))
+    made, found = _commit(root, _SCRATCH), _commit(root, ref)
+    _write(root, "update-ref", "-d", _SCRATCH)
+    assert made is not None, "fast-import ended well"
+    if found == made:
+        return False
+    if found is not None:
+        raise MachineError(
+            f"{ref} holds other files already",
+            help="a release is never made again from other sources or by another tocsin: release a new version",
+        )
+    _write(root, "update-ref", ref, made, "0" * len(made))
+    return True
+
+
+def push(root: Path, remote: str, refs: Iterable[str]) -> None:
+    """Those refs to a remote, all or none; one that is there and differs is refused by the other side."""
+    _write(
+        root, "push", "--quiet", "--no-verify", "--atomic", "--", remote, *(f"{each}:{each}" for each in refs)
+    )
+
+
+def _commit(root: Path, ref: str) -> str | None:
+    said = ask_git(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}")
+    return said.decode("ascii").strip() if said else None
+
+
+def _quoted(path: str) -> bytes:
+    escaped = path.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'"{escaped}"'.encode()
+
+
+def _write(root: Path, *words: str, input: bytes | None = None, at: str = "") -> None:
+    write_git(root, *words, what="the release cannot be kept in Git", help=_HELP, input=input, at=at)

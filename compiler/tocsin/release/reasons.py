@@ -1,0 +1,27 @@
+"""Who asked for a change: the trailers of the commits that made it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from tocsin.release.entries import Why
+
+_TRAILER = re.compile(r"^(reason|ticket):[ \t]*(\S.*)$", re.IGNORECASE | re.MULTILINE)
+_LONGEST = 300
+_MOST = 5
+
+
+def why(texts: Iterable[str]) -> Why:
+    """`Reason:` and `Ticket:` lines of commit messages, or of a pull request's text, in the order they come, each once. Several tickets may stand on a
+    line with commas between them."""
+    reasons: dict[str, None] = {}
+    tickets: dict[str, None] = {}
+    for text in texts:
+        for found in _TRAILER.finditer(text.replace("\r", "")):
+            words = " ".join(found[2].split())[:_LONGEST]
+            if found[1].lower() == "reason":
+                reasons[words] = None
+            else:
+                tickets.update(dict.fromkeys(filter(None, (each.strip() for each in words.split(",")))))
+    return Why(reasons=tuple(reasons)[:_MOST], tickets=tuple(tickets)[:_MOST])
