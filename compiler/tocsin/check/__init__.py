@@ -35,6 +35,7 @@ from tocsin.check import (
     sops,
     targets,
     timing,
+    waivers,
     wording,
 )
 from tocsin.check.targets import written_links
@@ -92,6 +93,8 @@ CATALOG_CHECKS: tuple[Callable[[CatalogView], Iterator[Diagnostic]], ...] = (
     freshness.stale_translations,
     addresses.aliases,
     addresses.released,
+    waivers.expired,
+    waivers.unused,
 )
 
 PAGE_CHECKS: tuple[Callable[[PageView], Iterator[Diagnostic]], ...] = (

@@ -162,7 +162,7 @@ CODES: dict[str, Code] = {
     "TOC716": Code("grafana-scalar"),
     "TOC717": Code("levels-alike"),
     "TOC718": _may("kubernetes-size", "error"),
-    # 8: tests and adoption
+    # 8: tests, adoption, canary
     "TOC801": Code("test-alert"),
     "TOC802": Code("test-level"),
     "TOC803": Code("test-series"),
@@ -174,6 +174,12 @@ CODES: dict[str, Code] = {
     "TOC814": _may("adopt-changed", "note"),
     "TOC815": _may("adopt-test-kept", "note"),
     "TOC816": Code("adopt-unreadable"),
+    # 9: servers
+    "TOC901": Code("route-missed"),
+    "TOC902": _may("route-depends", "note"),
+    "TOC821": _may("waiver-expired", "error"),
+    "TOC822": _may("waiver-unused", "warning"),
+    "TOC823": Code("canary-stages"),
 }
 
 RETIRED: frozenset[str] = frozenset()

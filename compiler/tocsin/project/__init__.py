@@ -5,8 +5,7 @@ What was not said gets its default here and nowhere else, so a reader finds ever
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Literal, cast
 
 from tocsin.diag import CODES, Diagnostic, Map, Origin, Severity, SourceFile, Span, diagnostic
@@ -14,25 +13,24 @@ from tocsin.diag.nearest import did_you_mean
 from tocsin.ir.compiled import Datasource, Evaluator, EvaluatorKind, Version
 from tocsin.ir.duration import parse_duration
 from tocsin.ir.project import (
-    UNRELEASED,
     AnnotationToInject,
     Environment,
     LabelToInject,
-    Ledger,
     Project,
-    Release,
-    ReleasedChange,
     ReleasePolicy,
     SeverityPolicy,
     Site,
     Team,
 )
 from tocsin.ir.rule import ParamValue
+from tocsin.project import canary
+from tocsin.project.fields import mapping, text, texts
+from tocsin.project.ledger import LEDGER_FILE, read_ledger
 from tocsin.source.schema import conform
 from tocsin.source.tree import read_document
 
 PROJECT_FILE = "tocsin.yaml"
-LEDGER_FILE = "releases.json"
+__all__ = ["LEDGER_FILE", "PROJECT_FILE", "read_ledger", "read_project"]
 _ALL_ANNOTATIONS: tuple[AnnotationToInject, ...] = (
     "sop_ref",
     "runbook_url",
@@ -79,116 +77,48 @@ def read_project(file: SourceFile | None) -> tuple[Project | None, tuple[Diagnos
     return (None if any(each.severity is Severity.error for each in found) else project), found
 
 
-def read_ledger(file: SourceFile | None) -> tuple[Ledger, tuple[Diagnostic, ...]]:
-    """The ledger; an empty one (everything `unreleased`) where no release was made yet."""
-    if file is None:
-        return Ledger(), ()
-    try:
-        data = json.loads(file.text)
-        rules = {key: (str(row["digest"]), str(row["version"])) for key, row in data.get("rules", {}).items()}
-        sops = {key: (str(row["digest"]), str(row["version"])) for key, row in data.get("sops", {}).items()}
-        site = {key: _names(row) for key, row in data.get("site", {}).items()}
-        return (
-            Ledger(
-                release=str(data.get("release", UNRELEASED)),
-                rules=rules,
-                sops=sops,
-                site=site,
-                lines=_lines(file.text, site),
-                releases=tuple(map(_release, data.get("releases", []))),
-            ),
-            (),
-        )
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        line, column = (error.lineno, error.colno) if isinstance(error, json.JSONDecodeError) else (1, 1)
-        span = Span.point(file.path, line, column)
-        return Ledger(), (
-            diagnostic(
-                "TOC203",
-                span,
-                "this is not a release ledger",
-                help="restore it from Git: `tocsin release` alone writes it",
-            ),
-        )
-
-
-def _names(row: object) -> tuple[str, ...]:
-    if not isinstance(row, list) or not all(isinstance(each, str) for each in row):
-        raise TypeError("not a list of names")
-    return tuple(row)
-
-
-def _release(row: Mapping[str, object]) -> Release:
-    return Release(
-        version=str(row["version"]),
-        date=str(row["date"]),
-        sops=_names(row.get("sops", [])),
-        changes=tuple(
-            ReleasedChange(
-                rule=str(each["rule"]),
-                envs=_names(each["envs"]),
-                class_=str(each["class"]),
-                what=_names(each.get("what", [])),
-                direction=str(each.get("direction", "")),
-                reasons=_names(each.get("reasons", [])),
-                tickets=_names(each.get("tickets", [])),
-            )
-            for each in cast("list[Mapping[str, object]]", row.get("changes", []))
-        ),
-    )
-
-
-def _lines(text: str, names: Iterable[str]) -> dict[str, int]:
-    """The line each name is written on. JSON without places is enough: nobody edits the ledger by hand."""
-    wanted = {json.dumps(name, ensure_ascii=False): name for name in names}
-    found: dict[str, int] = {}
-    for number, line in enumerate(text.split("\n"), 1) if wanted else ():
-        name = wanted.get(line.strip().partition(": ")[0])
-        if name is not None:
-            found.setdefault(name, number)
-    return found
-
-
 def _project(origin: Origin) -> Project:
     data = origin.node
-    labels, annotations, site = _map(data, "labels"), _map(data, "annotations"), _map(data, "site")
+    labels, annotations, site = mapping(data, "labels"), mapping(data, "annotations"), mapping(data, "site")
+    severities = tuple(
+        _severity(name, urgency, cast(Map, value))
+        for urgency, (name, value) in enumerate(mapping(data, "severities").items())
+    )
     return Project(
-        name=_text(data, "project"),
-        severities=tuple(
-            _severity(name, urgency, cast(Map, value))
-            for urgency, (name, value) in enumerate(_map(data, "severities").items())
-        ),
-        unranked=bool(data.get("unranked", not _map(data, "severities"))),
-        teams=tuple(_team(id, cast(Map, value)) for id, value in _map(data, "teams").items()),
+        name=text(data, "project"),
+        severities=severities,
+        unranked=bool(data.get("unranked", not mapping(data, "severities"))),
+        teams=tuple(_team(id, cast(Map, value)) for id, value in mapping(data, "teams").items()),
         params=_params(data),
-        inject_labels=cast("tuple[LabelToInject, ...]", _texts(labels, "inject", ("rule_id",))),
+        inject_labels=cast("tuple[LabelToInject, ...]", texts(labels, "inject", ("rule_id",))),
         inject_annotations=cast(
-            "tuple[AnnotationToInject, ...]", _texts(annotations, "inject", _ALL_ANNOTATIONS)
+            "tuple[AnnotationToInject, ...]", texts(annotations, "inject", _ALL_ANNOTATIONS)
         ),
         site=Site(
-            url=_text(site, "url").rstrip("/"),
-            name=_text(site, "name", "Runbooks"),
-            languages=_texts(site, "languages", ("en",)),
-            sections=_texts(site, "sections"),
-            repository=_text(site, "repository").rstrip("/"),
-            branch=_text(site, "branch", "main"),
+            url=text(site, "url").rstrip("/"),
+            name=text(site, "name", "Runbooks"),
+            languages=texts(site, "languages", ("en",)),
+            sections=texts(site, "sections"),
+            repository=text(site, "repository").rstrip("/"),
+            branch=text(site, "branch", "main"),
             alerts_per_link=cast(int, site.get("alerts_per_link", 15)),
-            description=_text(site, "description"),
-            primary=_text(_map(site, "palette"), "primary", "indigo"),
-            accent=_text(_map(site, "palette"), "accent", "indigo"),
-            logo=_text(site, "logo"),
-            favicon=_text(site, "favicon"),
-            copyright=_text(site, "copyright"),
+            description=text(site, "description"),
+            primary=text(mapping(site, "palette"), "primary", "indigo"),
+            accent=text(mapping(site, "palette"), "accent", "indigo"),
+            logo=text(site, "logo"),
+            favicon=text(site, "favicon"),
+            copyright=text(site, "copyright"),
         ),
         checks={
             code: None if value == "off" else Severity[str(value)]
-            for code, value in _map(data, "checks").items()
+            for code, value in mapping(data, "checks").items()
         },
-        fail_on=Severity[_text(data, "fail_on", "error")],
+        fail_on=Severity[text(data, "fail_on", "error")],
         environments=tuple(
-            _environment(name, cast(Map, value)) for name, value in _map(data, "environments").items()
+            _environment(name, cast(Map, value)) for name, value in mapping(data, "environments").items()
         ),
-        release=_release_policy(_map(data, "release")),
+        release=_release_policy(mapping(data, "release")),
+        canary=canary.read_canary(mapping(data, "canary"), severities),
         origin=origin,
     )
 
@@ -196,36 +126,37 @@ def _project(origin: Origin) -> Project:
 def _release_policy(data: Mapping[str, object]) -> ReleasePolicy:
     default = ReleasePolicy()
     return ReleasePolicy(
-        bumps={**default.bumps, **{name: str(part) for name, part in _map(data, "bumps").items()}},
-        first=_text(data, "first", default.first),
-        changelog=_text(data, "changelog", default.changelog),
+        bumps={**default.bumps, **{name: str(part) for name, part in mapping(data, "bumps").items()}},
+        first=text(data, "first", default.first),
+        changelog=text(data, "changelog", default.changelog),
     )
 
 
 def _severity(name: str, urgency: int, data: Map) -> SeverityPolicy:
-    label = next(iter(_map(data, "label").items()), ("severity", name))
+    label = next(iter(mapping(data, "label").items()), ("severity", name))
     return SeverityPolicy(
         name=name,
         urgency=urgency,
         label=(label[0], str(label[1])),
         pages=bool(data.get("pages", False)),
-        requires=frozenset(_texts(data, "requires")),
-        sop_sections=_texts(data, "sop_sections"),
-        respond_within=parse_duration(_text(data, "respond_within")),
-        rto=parse_duration(_text(data, "rto")),
-        trigger=_text(data, "trigger"),
-        who=_text(data, "who"),
+        requires=frozenset(texts(data, "requires")),
+        sop_sections=texts(data, "sop_sections"),
+        respond_within=parse_duration(text(data, "respond_within")),
+        rto=parse_duration(text(data, "rto")),
+        trigger=text(data, "trigger"),
+        who=text(data, "who"),
+        canary=canary.read_stages(mapping(data, "canary")),
     )
 
 
 def _team(id: str, data: Map) -> Team:
     return Team(
         id=id,
-        name=_text(data, "name", id),
-        chat=_text(data, "chat"),
-        email=_text(data, "email"),
-        rota=_text(data, "rota"),
-        escalation=_text(data, "escalation"),
+        name=text(data, "name", id),
+        chat=text(data, "chat"),
+        email=text(data, "email"),
+        rota=text(data, "rota"),
+        escalation=text(data, "escalation"),
     )
 
 
@@ -234,42 +165,42 @@ def _environment(name: str, data: Map) -> Environment:
     recorders = [each.name for each in evaluators if each.kind != "grafana"]
     datasources = tuple(
         Datasource(
-            name=key, uid=_text(cast(Map, value), "uid"), type=_text(cast(Map, value), "type", "prometheus")
+            name=key, uid=text(cast(Map, value), "uid"), type=text(cast(Map, value), "type", "prometheus")
         )
-        for key, value in _map(data, "datasources").items()
+        for key, value in mapping(data, "datasources").items()
     )
     return Environment(
         name=name,
         params=_params(data),
         evaluators=evaluators,
-        default_evaluator=_text(data, "default_evaluator", evaluators[0].name),
-        services={service: str(each) for service, each in _map(data, "services").items()},
-        records=_text(data, "records") or (recorders[0] if recorders else None),
+        default_evaluator=text(data, "default_evaluator", evaluators[0].name),
+        services={service: str(each) for service, each in mapping(data, "services").items()},
+        records=text(data, "records") or (recorders[0] if recorders else None),
         datasources=datasources,
-        default_datasource=_text(data, "default_datasource")
-        or (datasources[0].name if datasources else None),
-        folder=_text(data, "folder", "{service}"),
+        default_datasource=text(data, "default_datasource") or (datasources[0].name if datasources else None),
+        folder=text(data, "folder", "{service}"),
         org_id=cast(int, data.get("org_id", 1)),
-        notifier=cast("Literal['alertmanager', 'grafana']", _text(data, "notifier", "alertmanager")),
-        provenance=cast("Literal['locked', 'editable']", _text(data, "provenance", "locked")),
-        verdict=cast("Literal['required', 'advised']", _text(data, "verdict", "required")),
-        max_severity=_text(data, "max_severity") or None,
-        evaluation_failing_sop=_text(data, "evaluation_failing_sop") or None,
+        notifier=cast("Literal['alertmanager', 'grafana']", text(data, "notifier", "alertmanager")),
+        provenance=cast("Literal['locked', 'editable']", text(data, "provenance", "locked")),
+        verdict=cast("Literal['required', 'advised']", text(data, "verdict", "required")),
+        max_severity=text(data, "max_severity") or None,
+        evaluation_failing_sop=text(data, "evaluation_failing_sop") or None,
+        history=canary.read_history(mapping(data, "history")),
     )
 
 
 def _evaluator(data: Map) -> Evaluator:
-    limits = _map(data, "limits")
+    limits = mapping(data, "limits")
     return Evaluator(
-        name=_text(data, "name"),
-        kind=cast(EvaluatorKind, _text(data, "kind")),
-        version=_version(_text(data, "version")),
+        name=text(data, "name"),
+        kind=cast(EvaluatorKind, text(data, "kind")),
+        version=_version(text(data, "version")),
         rules_per_group=cast("int | None", limits.get("rules_per_group")),
         groups_per_tenant=cast("int | None", limits.get("groups_per_tenant")),
-        on_limit=cast("Literal['refuse', 'split']", _text(limits, "on_limit", "refuse")),
-        tenant=_text(data, "tenant") or None,
-        url_env=_text(data, "url_env") or None,
-        web_url=_text(data, "web_url").rstrip("/"),
+        on_limit=cast("Literal['refuse', 'split']", text(limits, "on_limit", "refuse")),
+        tenant=text(data, "tenant") or None,
+        url_env=text(data, "url_env") or None,
+        web_url=text(data, "web_url").rstrip("/"),
         replicas=cast(int, data.get("replicas", 1)),
     )
 
@@ -313,9 +244,11 @@ def _contradictions(project: Project) -> Iterator[Diagnostic]:
                 help="remove the line",
                 subject=code,
             )
+    yield from canary.contradictions(project)
     severities = {each.name for each in project.severities}
     for environment in project.environments:
         yield from _environment_contradictions(project, environment, severities)
+        yield from canary.history_contradictions(project, environment)
 
 
 def _environment_contradictions(
@@ -375,20 +308,5 @@ def _environment_contradictions(
         )
 
 
-def _map(data: Mapping[str, object], key: str) -> Mapping[str, object]:
-    value = data.get(key)
-    return value if isinstance(value, Map) else {}
-
-
-def _text(data: Mapping[str, object], key: str, default: str = "") -> str:
-    value = data.get(key)
-    return default if value is None else str(value)
-
-
-def _texts(data: Mapping[str, object], key: str, default: tuple[str, ...] = ()) -> tuple[str, ...]:
-    value = data.get(key)
-    return tuple(str(each) for each in value) if isinstance(value, list) else default
-
-
 def _params(data: Mapping[str, object]) -> Mapping[str, ParamValue]:
-    return {name: cast(ParamValue, value) for name, value in _map(data, "params").items()}
+    return {name: cast(ParamValue, value) for name, value in mapping(data, "params").items()}
