@@ -147,6 +147,7 @@ ARGUMENTS = {
         "--dry-run",
     ],
     "test": ["test", "{root}"],
+    "routes": ["routes", "{root}", "--alertmanager-config", "{root}/alertmanager.yml"],
 }
 
 

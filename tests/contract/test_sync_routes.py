@@ -217,8 +217,9 @@ def test_the_command_against_a_file(tmp_path: Path, capsys: pytest.CaptureFixtur
     config.write_text(CONFIG)
     assert main(["routes", str(tmp_path), "--alertmanager-config", str(config)]) == 1
     said = capsys.readouterr().out
-    assert "error: db-down must reach `nobody`: no route notifies `nobody`" in said
-    assert "note: db-slow may reach `eu-oncall`: it depends on " in said
+    assert "error TOC901 route-missed: db-down must reach `nobody`: no route notifies `nobody`" in said
+    assert "note TOC902 route-depends: db-slow may reach `eu-oncall`: depends on " in said
+    assert main(["routes", str(tmp_path)]) == 2
     config.write_text("global: {}\n")
     assert main(["routes", str(tmp_path), "--alertmanager-config", str(config)]) == 2
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import click
 
+from tocsin.cli.findings import exit_code, report_of, text_of
 from tocsin.cli.grafanas import grafana_at, grafana_named
 from tocsin.cli.options import day, repository, root_argument, today_option
 from tocsin.cli.targets import environment_of
 from tocsin.cli.terminal import echo
 from tocsin.cli.workspace import no_collector, read_sources
-from tocsin.diag import SourceFile
+from tocsin.diag import Diagnostic, SourceFile, diagnostic
 from tocsin.emit.grafana import folder_of
 from tocsin.errors import MachineError, UsageError
 from tocsin.ir.compiled import CompiledAlert, CompiledGroup
@@ -24,8 +25,7 @@ from tocsin.source.tree import read_document
 from tocsin.sync.routes import Route, from_config, from_policies, judged, reaches
 from tocsin.wire.grafana import Json
 
-_RENDER = {"text": report.as_text, "json": report.as_json}
-FAILED = 1
+_FORMATS = ("text", "json")
 
 
 @click.command("routes")
@@ -37,10 +37,15 @@ FAILED = 1
     type=click.Path(path_type=Path, dir_okay=False, exists=True),
     help="An Alertmanager's configuration file.",
 )
-@click.option("--grafana", "policies", is_flag=True, help="The policy tree of the environment's Grafana.")
+@click.option(
+    "--grafana",
+    "policies",
+    is_flag=True,
+    help="The policy tree of the environment's Grafana; the default where `notifier` is grafana.",
+)
 @click.option("--evaluator", metavar="NAME", help="Which Grafana; default: the first.")
 @click.option("--url", metavar="URL", help="Its address; default: the environment's variable.")
-@click.option("--format", "format_", type=click.Choice(tuple(_RENDER)), default="text", show_default=True)
+@click.option("--format", "format_", type=click.Choice(_FORMATS), default="text", show_default=True)
 @today_option
 def routes_command(
     root: Path,
@@ -53,22 +58,48 @@ def routes_command(
     today: str | None,
 ) -> int:
     """Say which receiver each alert reaches, and check `routes_to`. Ends with 1 where an alert cannot reach the one its source names."""
-    if (config is not None) == policies:
+    if config is not None and policies:
         raise UsageError("say which tree: --alertmanager-config FILE, or --grafana")
     with no_collector():
-        compilation = compile_sources(read_sources(repository(root)), day(today))
+        sources = read_sources(repository(root))
+        compilation = compile_sources(sources, day(today))
     if compilation.settings is None:
         raise UsageError("tocsin.yaml cannot be used", help="`tocsin check` says why")
     environment = environment_of(compilation.settings.project, env_name)
     if config is not None:
         tree, where = config_tree(config), str(config)
         rows = list(_rows(compilation, environment, tree, _alertmanaged(environment)))
-    else:
+    elif policies or environment.notifier == "grafana":
         chosen = grafana_named(environment, evaluator)
         tree, where = policy_tree(url, chosen.url_env)
         rows = list(_rows(compilation, environment, tree, lambda alert: alert.evaluator.name == chosen.name))
-    echo(_RENDER[format_](rows, where))
-    return FAILED if any(each.verdict is not None and each.verdict.kind == "fails" for each in rows) else 0
+    else:
+        raise UsageError(
+            f"{environment.name} notifies an Alertmanager", help="add --alertmanager-config FILE"
+        )
+    found = report_of(_findings(rows, where), sources, fail_on=None)
+    if format_ == "json":
+        echo(report.as_json(rows, where, text_of(found, "json")))
+    else:
+        echo((text_of(found, "text") if found.diagnostics else "") + report.as_text(rows, where))
+    return exit_code(found)
+
+
+def _findings(rows: Iterable[report.Row], where: str) -> Iterator[Diagnostic]:
+    """The assertions that fail, and those nobody can be sure of."""
+    for each in rows:
+        if each.verdict is None or each.verdict.kind == "holds":
+            continue
+        fails = each.verdict.kind == "fails"
+        yield diagnostic(
+            "TOC901" if fails else "TOC902",
+            each.span,
+            f"{each.key} {'must' if fails else 'may'} reach `{each.wanted}`: {each.verdict.say}",
+            help=f"its own labels lead there through {where}: change them, `routes_to`, or the tree"
+            if fails
+            else "give the alert that label itself, if it shall not depend on a series",
+            subject=each.key,
+        )
 
 
 def config_tree(path: Path) -> Route:

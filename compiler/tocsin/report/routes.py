@@ -1,4 +1,4 @@
-"""Who is notified, for people and for machines: one row for each compiled alert, assertions that fail first."""
+"""Who is notified, for people and for machines: one row for each compiled alert, whether or not its source asserts something."""
 
 from __future__ import annotations
 
@@ -25,17 +25,11 @@ class Row:
 
 
 def as_text(rows: Sequence[Row], where: str) -> str:
-    """For a terminal."""
+    """For a terminal, below the findings."""
     return "\n".join(_lines(rows, where)) + "\n"
 
 
 def _lines(rows: Sequence[Row], where: str) -> Iterator[str]:
-    for each in rows:
-        if each.verdict is not None and each.verdict.kind == "fails":
-            yield f"{each.span.place}: error: {each.key} must reach `{visible(each.wanted)}`: {visible(each.verdict.say)}"
-    for each in rows:
-        if each.verdict is not None and each.verdict.kind == "depends":
-            yield f"{each.span.place}: note: {each.key} may reach `{visible(each.wanted)}`: it {visible(each.verdict.say)}"
     width = max((len(each.key) for each in rows), default=0)
     for each in rows:
         yield f"{each.key:<{width}}  {visible(', '.join(reach.text for reach in each.reaches))}"
@@ -48,9 +42,10 @@ def _lines(rows: Sequence[Row], where: str) -> Iterator[str]:
     yield f"{len(rows)} alerts through {where}; routes_to: {counted or 'none'}"
 
 
-def as_json(rows: Sequence[Row], where: str) -> str:
-    """For machines."""
+def as_json(rows: Sequence[Row], where: str, findings: str) -> str:
+    """For machines: what every report of findings says (`findings`, as JSON), and the alerts."""
     document = {
+        **json.loads(findings),
         "format": 1,
         "through": where,
         "alerts": [
