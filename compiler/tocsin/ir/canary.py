@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from functools import reduce
 from typing import Final, Literal, get_args
 
 from tocsin.ir.duration import Duration
@@ -34,6 +35,7 @@ Rollback = Literal["auto", "ask"]
 DAY: Final = Duration(86_400_000)
 _TWO_WEEKS: Final = Duration(14 * DAY)
 _TEN_MINUTES: Final = Duration(600_000)
+_NONE: Final = float("inf")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,8 +53,22 @@ class GateLimits:
         """Whether something passes here that would not pass `other`."""
         return (
             (other.critical and not self.critical)
-            or any(self.at_most.get(name, float("inf")) > limit for name, limit in other.at_most.items())
-            or any(self.at_least.get(name, float("-inf")) < limit for name, limit in other.at_least.items())
+            or any(self.at_most.get(name, _NONE) > limit for name, limit in other.at_most.items())
+            or any(self.at_least.get(name, -_NONE) < limit for name, limit in other.at_least.items())
+        )
+
+    def and_(self, other: GateLimits) -> GateLimits:
+        """The stricter of the two in everything: looser than neither."""
+        return GateLimits(
+            critical=self.critical or other.critical,
+            at_most={
+                name: min(self.at_most.get(name, _NONE), other.at_most.get(name, _NONE))
+                for name in {**self.at_most, **other.at_most}
+            },
+            at_least={
+                name: max(self.at_least.get(name, -_NONE), other.at_least.get(name, -_NONE))
+                for name in {**self.at_least, **other.at_least}
+            },
         )
 
 
@@ -147,16 +163,20 @@ class CanaryPolicy:
     )
     """What a tripped alarm of stage 3 does, by its kind; `other` for those not named."""
 
-    def limits(self, severity: str | None) -> Mapping[GateName, GateLimits]:
-        """Every gate's limits for alerts of a severity."""
-        return self.gates.get(severity or "", self.gates.get("", DEFAULT_GATES))
+    def limits(self, *severities: str | None) -> Mapping[GateName, GateLimits]:
+        """Every gate's limits for alerts of a severity; of several, the stricter in everything."""
+        found = [self.gates.get(each or "", self.gates.get("", DEFAULT_GATES)) for each in severities]
+        found = found or [self.gates.get("", DEFAULT_GATES)]
+        return {
+            name: reduce(
+                GateLimits.and_, (gates.get(name, limits) for gates in found[1:]), found[0].get(name, limits)
+            )
+            for name, limits in DEFAULT_GATES.items()
+        }
 
     def demanded(
-        self, severity: str | None, stages: frozenset[int] = frozenset({0})
+        self, *severities: str | None, stages: frozenset[int] = frozenset({0})
     ) -> Mapping[str, GateLimits]:
         """The limits that a record must have been judged by, where these stages are required: what `verdict.Policy.gates` takes."""
-        return {
-            name: limits
-            for name, limits in self.limits(severity).items()
-            if name != "fidelity" or 2 in stages
-        }
+        limits = self.limits(*severities)
+        return {name: limits[name] for name in GATES if name != "fidelity" or 2 in stages}
