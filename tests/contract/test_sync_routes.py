@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.standin import DEFAULT_TOKEN, StandIn
+from tests.standin import DEFAULT_TOKEN, Fault, StandIn
+from tests.standin.errors import Reply
 from tests.syncing import PROJECT, rule_file
 
 from tocsin.cli import main
@@ -248,3 +250,64 @@ def test_a_plan_says_where_a_change_reaches_another_receiver(
         assert main(["plan", str(tmp_path), "--env", "prod", "--alertmanager-config", str(config)]) == 0
     said = capsys.readouterr().out
     assert said.count("will notify oncall instead of office") == 1
+
+
+@pytest.fixture
+def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Path, StandIn]]:
+    """A repository that is synced to a Grafana which notifies by `POLICIES`."""
+    (tmp_path / "tocsin.yaml").write_text(
+        PROJECT.replace("VERSION", "12.0").replace("FOLDER", "{service} {env}")
+    )
+    path = tmp_path / "rules" / "db" / "main.yaml"
+    path.parent.mkdir(parents=True)
+    path.write_text(rule_file("db", {"db-down": {}, "db-slow": {}}).text)
+    monkeypatch.setenv("GRAFANA_TOKEN", DEFAULT_TOKEN)
+    with StandIn("12.0") as grafana:
+        with grafana.edit() as edit:
+            edit.datasource("prom-main")
+        grafana.org().policies = POLICIES  # type: ignore[assignment]
+        monkeypatch.setenv("GRAFANA_URL", grafana.url)
+        assert main(["sync", str(tmp_path), "--env", "prod", "--yes", "--no-wait"]) == 0
+        yield tmp_path, grafana
+
+
+def test_a_plan_asks_a_grafana_that_notifies_for_its_policies(
+    shop: tuple[Path, StandIn], capsys: pytest.CaptureFixture[str]
+) -> None:
+    top, grafana = shop
+    words = ["plan", str(top), "--env", "prod"]
+    grafana.log.clear()
+    assert main(words) == 0
+    assert grafana.log.count("GET", ".*/policies") == 0
+    changed = rule_file("db", {"db-down": {"severity": "P1"}, "db-slow": {"for": "9m"}, "db-new": {}})
+    (top / changed.path).write_text(changed.text)
+    capsys.readouterr()
+    assert main(words) == 0
+    said = capsys.readouterr().out
+    assert (
+        said.count("will notify db-oncall instead of zone (depends on zone), default (depends on zone)") == 1
+    )
+    assert said.count("notifies zone (depends on zone), default (depends on zone)") == 1
+
+    # In the folder of `web` others are told.
+    shutil.move(top / "rules/db", top / "rules/web")
+    moved = (top / "rules/web/main.yaml").read_text().replace("service: db", "service: web")
+    (top / "rules/web/main.yaml").write_text(moved.replace('severity: "P1"', 'severity: "P2"'))
+    assert main([*words, "--max-delete-percent", "0"]) == 0
+    said = capsys.readouterr().out
+    assert said.count("will notify folder instead of zone (depends on zone), default") == 2
+
+
+@pytest.mark.parametrize(("status", "why"), [(403, "may not read them"), (404, "tells none"), (500, "500")])
+def test_policies_that_cannot_be_read_are_said_and_fail_nothing(
+    shop: tuple[Path, StandIn], status: int, why: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    top, grafana = shop
+    changed = rule_file("db", {"db-down": {"severity": "P1"}, "db-slow": {}})
+    (top / changed.path).write_text(changed.text)
+    answer = Reply(status=status, body=b'{"message": "no"}')
+    grafana.plan(Fault(kind="answer", path=".*/policies", times=99, reply=answer))
+    assert main(["plan", str(top), "--env", "prod"]) == 0
+    said = capsys.readouterr().out
+    assert "which receivers change is not known" in said and why in said
+    assert "1 to update" in said

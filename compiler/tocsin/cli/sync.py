@@ -12,6 +12,7 @@ import click
 
 from tocsin.cli.journals import HELP, journal_at
 from tocsin.cli.options import day, repository
+from tocsin.cli.receivers import told_receivers
 from tocsin.cli.run_plan import (
     DRIFTED,
     Stopped,
@@ -36,7 +37,6 @@ from tocsin.sync.document import from_json
 from tocsin.sync.drift import drift_of
 from tocsin.sync.journal import plan_of
 from tocsin.sync.plan import fingerprint, make_plan
-from tocsin.sync.routes import with_receivers
 from tocsin.sync.values import Desired, Live, Plan, Target
 
 _RENDER = {"text": plan_report.as_text, "markdown": plan_report.as_markdown, "json": plan_report.as_json}
@@ -87,7 +87,7 @@ def _sides(where: Where, *, read_only: bool) -> Iterator[_Side]:
     "--alertmanager-config",
     "config",
     type=click.Path(path_type=Path, dir_okay=False, exists=True),
-    help="Also say where a change reaches another receiver of this routing tree.",
+    help="Say where a change reaches another receiver by this routing tree; else by Grafana's policies, where it notifies.",
 )
 @click.option("--detailed-exitcode", is_flag=True, help="End with 8 where something would change.")
 @gathered(where=Where, may=May)
@@ -102,12 +102,8 @@ def plan_command(
 ) -> int:
     """Say what a sync would do, and what that does to alerts. Nothing but GET can leave this process."""
     with _sides(where, read_only=True) as side:
-        plan = _planned(side, side.target.read(), where, may)
+        plan = _planned(side, side.target.read(), where, may, config)
         texts = texts_of(side.target)
-    if config is not None:
-        from tocsin.cli.routes import config_tree
-
-        plan = with_receivers(plan, config_tree(config))
     if out is not None:
         write_file(out, plan_report.as_json(plan))
     echo(_RENDER[format_](plan))
@@ -206,13 +202,21 @@ def drift_command(where: Where, format_: str, detailed_exitcode: bool) -> int:
     return DRIFTED if detailed_exitcode and found.rows else 0
 
 
-def _planned(side: _Side, live: Live, where: Where, may: May) -> Plan:
+def _planned(side: _Side, live: Live, where: Where, may: May, config: Path | None = None) -> Plan:
     gate = gate_of(
-        side.compiled.environment, may.records, side.top, day(where.today), override=may.override_canary
+        side.compiled,
+        live,
+        side.version,
+        records=may.records,
+        top=side.top,
+        base=may.policy_base,
+        today=day(where.today),
+        override=may.override_canary,
     )
     plan = make_plan(side.desired, live, may.guard(side.version), gate, now_text(), where.scope)
     plan = ready(plan, side.target, may.accept_blind)
-    return replace(plan, notes=(*plan.notes, *gate.notes))
+    plan = told_receivers(plan, live, side.desired, side.target, side.compiled.environment, config)
+    return replace(plan, notes=(*plan.notes, *gate.said))
 
 
 def _saved(path: Path, live: Live) -> Plan:

@@ -14,7 +14,7 @@ from tocsin.ir.digest import GRAFANA_INTERVAL
 from tocsin.ir.duration import Duration
 from tocsin.sync.grafana import rule_from_grafana, rule_to_grafana
 from tocsin.sync.values import Folder, Group, Live, Place, Rule, Server, State
-from tocsin.wire.grafana import GrafanaGroup
+from tocsin.wire.grafana import GrafanaGroup, Json
 from tocsin.wire.live import (
     Actor,
     GrafanaServer,
@@ -66,6 +66,7 @@ class GrafanaClient(Protocol):
     def actor(self) -> Actor: ...
     def datasources(self) -> tuple[LiveDatasource, ...]: ...
     def states(self) -> tuple[GroupState, ...]: ...
+    def policies(self) -> Json: ...
 
 
 class ByUid(Protocol):
@@ -117,6 +118,15 @@ class GrafanaTarget:
             states={uid: State.of(each) for uid, each in self._by_uid(states, rules, folders).items()},
             silences=self._silences(),
         )
+
+    @property
+    def address(self) -> str:
+        """Where it is."""
+        return self._client.address
+
+    def policies(self) -> Json:
+        """Its tree of notification policies, None where it tells none."""
+        return self._client.policies()
 
     def read_group(self, place: Place) -> Group | None:
         """One group as it is; its rules carry no provenance, which no comparison of a write needs."""

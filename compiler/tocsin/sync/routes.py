@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from tocsin.errors import UsageError
-from tocsin.sync.values import Change, Plan
+from tocsin.sync.values import Change, Place, Plan, Rule
 from tocsin.wire.grafana import Json
 from tocsin.wire.live import Matcher
 
@@ -106,14 +106,22 @@ def receiver_change(before: Labels | None, after: Labels | None, tree: Route) ->
     return f"will notify {new} instead of {old}" if after is not None else ""
 
 
-def with_receivers(plan: Plan, tree: Route) -> Plan:
-    """The plan with a note at each rule that notifies somebody else afterwards."""
+def with_receivers(plan: Plan, tree: Route, titles: Mapping[str, str] | None = None) -> Plan:
+    """The plan with a note at each rule that notifies somebody else afterwards. `titles` are folder uid -> title: a Grafana's alerts carry the
+    title of theirs."""
+    titles = (titles or {}) if plan.server.kind == "grafana" else {}
+
+    def seen(rule: Rule | None, place: Place) -> Labels | None:
+        if rule is None:
+            return None
+        title = titles.get(place.folder)
+        return rule.labels if title is None else {**rule.labels, "grafana_folder": title}
 
     def noted(change: Change) -> Change:
         if change.action == "none" or change.rule.kind != "alert":
             return change
-        after = None if change.action == "delete" else change.rule.labels
-        note = receiver_change(change.before.labels if change.before is not None else None, after, tree)
+        after = None if change.action == "delete" else seen(change.rule, change.place)
+        note = receiver_change(seen(change.before, change.came_from or change.place), after, tree)
         return replace(change, notes=(*change.notes, note)) if note else change
 
     groups = tuple(
