@@ -40,7 +40,7 @@ def render(report: Report) -> str:
         by_file.setdefault(each.span.file, []).append(each)
     worst_first = sorted(by_file.items(), key=lambda pair: (*_weight(pair[1]), pair[0]))
 
-    title = f"### tocsin: {_text(report.summary)}\n"
+    title = f"### tocsin: {inline(report.summary)}\n"
     parts, used, left_out = [title], len(title), list[Diagnostic]()
     for number, (file, found) in enumerate(worst_first):
         part, rest = _file(file, found, unfolded=number < _OPEN, room=LIMIT - used - _TAIL)
@@ -81,16 +81,16 @@ def _file(file: str, found: list[Diagnostic], *, unfolded: bool, room: int) -> t
 
 
 def _row(found: Diagnostic) -> str:
-    help = f"<br>{_text(_cut(found.help))}" if found.help else ""
+    help = f"<br>{inline(_cut(found.help))}" if found.help else ""
     code = f"{found.code} {slug(found.code)}"
-    return f"| {found.span.line} | {_MARK[found.severity]} | {code} | {_text(_cut(found.message))}{help} |\n"
+    return f"| {found.span.line} | {_MARK[found.severity]} | {code} | {inline(_cut(found.message))}{help} |\n"
 
 
 def _cut(text: str) -> str:
     return text if len(text) <= _ROW else text[: _ROW - 1] + "…"
 
 
-def _text(text: str) -> str:
+def inline(text: str) -> str:
     """Words of a source for a table cell: what stands between backquotes as code, the rest as plain text."""
     pieces = _QUOTED.split(visible(text))
     return "".join(

@@ -22,6 +22,7 @@ if TYPE_CHECKING:  # values of the canary that come with arrays
     from tocsin.canary.values import Labels, Window
 
 GAINED_SHOWN = 5
+NO_CLAIM = "unmatched: of pages, those of no known incident; not called false where the incident log is not declared complete and nobody judged"
 _VERDICT_ORDER: Mapping[str, int] = {
     "fail": 0,
     "not-backtestable": 1,
@@ -103,6 +104,11 @@ class Backtest:
         return f"{self.environment}: {counted} of {rules} against {self.base}, {span}"
 
     @property
+    def claims(self) -> bool:
+        """Whether every unmatched rate may be called a false-positive rate."""
+        return all(unmatched_name(each) == "false-positive rate" for _, each in self.shown)
+
+    @property
     def uncaught(self) -> tuple[IncidentSpan, ...]:
         """Incidents of the changed rules' services that no rule catches, old ones aside; only those of which that is known."""
         spans: dict[str, IncidentSpan] = {}
@@ -147,7 +153,9 @@ def row(judged: Judged) -> Row:
         return (judged.key.text, said, *[""] * (len(COLUMNS) - 2))
     old, new = comparison.old, comparison.new
     ratio = comparison.page_ratio
-    interval = f" (x{ratio.low:.2g}..{ratio.high:.2g})" if ratio is not None else ""
+    interval = (
+        f" (x{ratio.low:.2g}..{ratio.high:.2g})" if ratio is not None and ratio.low < ratio.high else ""
+    )
     return (
         judged.key.text,
         said,
@@ -225,9 +233,14 @@ def figure(found: Figure) -> str:
     return f"{found.name} {old} -> {new}{percent}"
 
 
+def known_figures(comparison: Comparison) -> tuple[Figure, ...]:
+    """The figures of which at least one side is known."""
+    return tuple(each for each in comparison.figures if each.old is not None or each.new is not None)
+
+
 def _measure(value: float | None, unit: str) -> str:
     if value is None:
-        return "not known"
+        return "-"
     return f"{value:.2f}/d" if unit == "/d" else f"{value:.1f}%" if unit == "%" else f"{value:.0f} s"
 
 
@@ -285,25 +298,38 @@ def assumptions(comparison: Comparison) -> str:
 
 
 def caught(comparison: Comparison) -> Iterator[str]:
-    """A line for each incident in scope: who caught it, how soon."""
+    """A line for each incident that a side caught, with how soon; the others together in one."""
+    missed = []
     for span in comparison.incidents:
         if span.in_scope:
-            sides = [
-                f"{side} {_detection(metrics, span.id)}"
-                for side, metrics in (("old", comparison.old), ("new", comparison.new))
-                if metrics is not None
-            ]
-            others = {True: "another rule caught it", False: "no other rule caught it", None: ""}
-            yield "; ".join(
-                filter(None, [f"{span.id} {span.title}", ", ".join(sides), others[span.caught_by_others]])
-            )
+            sides = [each for each in (comparison.old, comparison.new) if each is not None]
+            if not any(span.id in each.detected for each in sides):
+                missed.append(span.id)
+                continue
+            others = {True: "; so did another rule", False: "; no other rule did", None: ""}
+            yield f"{span.id} {span.title}: {who_caught(comparison, span)}{others[span.caught_by_others]}"
+    if missed:
+        yield f"not caught by this rule: {', '.join(missed)}"
 
 
-def _detection(metrics: Metrics, incident: str) -> str:
+def who_caught(comparison: Comparison, span: IncidentSpan) -> str:
+    """`old after 3m30s, new missed`; `missed by both`."""
+    sides = [
+        (side, detection(metrics, span.id))
+        for side, metrics in (("old", comparison.old), ("new", comparison.new))
+        if metrics is not None
+    ]
+    if len(sides) == 2 and all(word == "missed" for _, word in sides):
+        return "missed by both"
+    return ", ".join(f"{side} {word}" for side, word in sides)
+
+
+def detection(metrics: Metrics, incident: str) -> str:
+    """`after 17m`, or that it missed it."""
     for each in metrics.detections:
         if each.incident == incident and each.detected:
             return f"after {seconds(each.delay_s)}"
-    return "missed it"
+    return "missed"
 
 
 def advice(judged: Judged) -> Iterator[str]:

@@ -27,6 +27,8 @@ def _lines(backtest: Backtest) -> Iterator[str]:
         return
     yield ""
     yield from table([canary.COLUMNS, *map(canary.row, backtest.worst_first)])
+    if not backtest.claims:
+        yield canary.NO_CLAIM
     for each in backtest.worst_first:
         yield ""
         yield from _rule(each)
@@ -73,10 +75,8 @@ def _evidence(comparison: Comparison) -> Iterator[str]:
             yield f"  old  {old}"
         if comparison.new is not None:
             yield f"  new  {new}"
-        for each in comparison.figures:
+        for each in canary.known_figures(comparison):
             yield f"  {canary.figure(each)}"
-        if canary.unmatched_name(comparison) == "unmatched rate":
-            yield "  nobody may call an unmatched page a false one: the incident log is not declared complete, and no person judged"
     for line in canary.caught(comparison):
         yield f"  {line}"
     longest, number = canary.gained(comparison)
