@@ -18,13 +18,14 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Callable
 from typing import Final
 
 import numpy as np
 
-from tocsin.canary.decode import decode_raw
-from tocsin.canary.source import MetricSource, Seen, SourceInfo, TooMuch, Unanswerable
-from tocsin.canary.values import RuleVersion
+from tocsin.canary.decode import decode, decode_raw
+from tocsin.canary.source import MetricSource, Seen, SourceInfo, TooMuch, Unanswerable, Unfit
+from tocsin.canary.values import Grid, RuleVersion
 from tocsin.promql.lex import quoted
 
 _HOUR: Final = 3_600_000
@@ -49,31 +50,33 @@ def phase_of(version: RuleVersion, source: MetricSource, now_ms: int) -> tuple[i
 
 
 class Phases:
-    """The phases of one server's groups; what it says of its groups is asked once."""
+    """The phases of one server's groups; what it says of its groups is asked once. `take` is called before each request."""
 
-    def __init__(self, source: MetricSource, now_ms: int) -> None:
+    def __init__(self, source: MetricSource, now_ms: int, take: Callable[[], None] = lambda: None) -> None:
         self._source = source
         self._now_ms = now_ms
+        self._take = take
         self._seen: tuple[Seen, ...] | None = None
+        self._any: bool | None = None
         self._known: dict[tuple[object, ...], tuple[int, str]] = {}
-        self.requests = 0
 
     def of(self, version: RuleVersion) -> tuple[int, str]:
-        """As `phase_of`. Two versions of one alert in one group with one interval have one phase."""
-        place = (version.machine, version.group, version.file, version.interval_ms)
-        key = (*place, version.name, version.query_offset_ms)
+        """As `phase_of`. What is known of a group that the server names is known for all its alerts."""
+        group = self._group(version)
+        where = (
+            (group.group, group.file) if group is not None else (version.group, version.file, version.name)
+        )
+        key = (version.machine, version.interval_ms, version.query_offset_ms, *where)
         if key not in self._known:
-            found = self._find(version)
-            self._known[key] = found
+            self._known[key] = self._find(version, group)
         return self._known[key]
 
-    def _find(self, version: RuleVersion) -> tuple[int, str]:
-        group = self._group(version)
+    def _find(self, version: RuleVersion, group: Seen | None) -> tuple[int, str]:
         if version.machine == "grafana":
             if self._source.info().flavour == "grafana" and group is not None and group.evaluated_ms:
                 return group.evaluated_ms % version.interval_ms // _TICK * _TICK, "grafana"
             return 0, "assumed"
-        stored = self._stored(version, group)
+        stored = self._stored(version, group) if self._any_stored() else None
         if stored is not None:
             return stored, "ALERTS"
         if group is not None and group.evaluated_ms and group.interval_ms == version.interval_ms:
@@ -88,7 +91,7 @@ class Phases:
     def _group(self, version: RuleVersion) -> Seen | None:
         """The one group that can be the version's."""
         if self._seen is None:
-            self.requests += 1
+            self._take()
             self._seen = tuple(self._source.groups())
         found = [each for each in self._seen if each.group == version.group]
         if version.file:
@@ -97,19 +100,31 @@ class Phases:
             found = [each for each in found if version.name in each.alerts]
         return found[0] if len(found) == 1 else None
 
+    def _any_stored(self) -> bool:
+        """Whether the server stored any `ALERTS` in the last day; asked once."""
+        if self._any is None:
+            self._take()
+            now = self._now_ms
+            try:
+                body = self._source.range("count(last_over_time(ALERTS[1d]))", now, now, 60_000)
+                self._any = bool(decode(body, Grid(start_ms=now, step_ms=60_000, count=1)).series)
+            except (TooMuch, Unanswerable, Unfit):
+                self._any = True
+        return self._any
+
     def _stored(self, version: RuleVersion, group: Seen | None) -> int | None:
         """From the times of stored samples, which lie `query_offset` before the evaluation."""
-        own = "".join(f",{name}={quoted(value)}" for name, value in _plain(version))
+        own = "".join(f",{name}={quoted(value)}" for name, value in plain_labels(version))
         asked = [(f"alertname={quoted(version.name)}{own}", back) for back in (_HOUR, 24 * _HOUR)]
         others = sorted(group.alerts - {version.name}) if group is not None else []
         if others and group is not None and group.interval_ms == version.interval_ms:
             names = "|".join(re.escape(each) for each in others)
             asked.append((f"alertname=~{quoted(names)}", _HOUR))
         for matchers, back in asked:
-            self.requests += 1
+            self._take()
             try:
                 body = self._source.raw(f"ALERTS{{{matchers}}}", self._now_ms, back)
-            except (TooMuch, Unanswerable):
+            except (TooMuch, Unanswerable, Unfit):
                 continue
             at = decode_raw(body).at_ms
             if not len(at):
@@ -213,6 +228,6 @@ def _encoding(info: SourceInfo) -> str | None:
     return "ended" if minor < 44 else None
 
 
-def _plain(version: RuleVersion) -> list[tuple[str, str]]:
+def plain_labels(version: RuleVersion) -> list[tuple[str, str]]:
     """The labels that every alert of the version carries as they are written."""
     return sorted((name, value) for name, value in version.labels.items() if value and "{{" not in value)

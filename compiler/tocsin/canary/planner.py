@@ -147,15 +147,15 @@ def make_plan(
     *,
     phase_of: PhaseOf | None = None,
     savings: Savings | None = None,
-    resolved: Callable[[RuleVersion], bool] | None = None,
+    replayed: Callable[[RuleVersion], bool] | None = None,
 ) -> Plan:
     """The questions, in the order of the pairs. Without `phase_of` phases are taken as 0, which is enough for an estimate, and versions of other
-    groups never share. `resolved` may leave versions out."""
+    groups never share. `replayed` may leave versions out."""
     savings = savings or Savings()
     asked: dict[tuple[object, ...], _Asked] = {}
     for number, pair in enumerate(pairs):
         for side, version in _sides(pair):
-            if version.exactness.level == "not-backtestable" or (resolved and not resolved(version)):
+            if version.exactness.level == "not-backtestable" or (replayed and not replayed(version)):
                 continue
             phase = phase_of(version)[0] if phase_of else 0
             text, limit = question(version.expr) if savings.limits else (same(version.expr), None)

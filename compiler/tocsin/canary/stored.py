@@ -61,6 +61,24 @@ def unpack(data: bytes) -> tuple[Presence, Ints] | None:
         return None
 
 
+def cut(presence: Presence, first: int, count: int, stride: int) -> Presence:
+    """The part at indices `first`, `first + stride`, ..., with indices of its own from 0 and no series that is not in it."""
+    inside = (presence.at >= first) & (presence.at <= first + stride * (count - 1))
+    left, row = np.unique(presence.row[inside], return_inverse=True)
+    return Presence(
+        series=tuple(presence.series[each] for each in left),
+        row=row.astype(np.int32),
+        at=((presence.at[inside] - first) // stride).astype(np.int32),
+        value=None if presence.value is None else presence.value[inside],
+    )
+
+
+def moved(presence: Presence, first: int, stride: int) -> Presence:
+    """The part back in its place: what `cut` took out."""
+    at = (presence.at * stride + first).astype(np.int32)
+    return Presence(series=presence.series, row=presence.row, at=at, value=presence.value)
+
+
 def joined(parts: list[Presence], *, values: bool) -> Presence:
     """Answers over times that do not meet as one: each series once, in the order of its labels, its times ascending."""
     series = sorted({labels for part in parts for labels in part.series})

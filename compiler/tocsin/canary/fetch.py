@@ -1,0 +1,353 @@
+"""Asking a server for what a plan needs, and for as little more as it takes.
+
+A `Fetch` is one question under way; several share the pool of a `Fetcher`, so that the server always has `workers` requests and nobody waits for
+the slowest. What comes back goes into the cache piece by piece as it comes: a run that is broken off is not lost.
+
+- TooMuch: half as many points, down to 60; the rest of the question is then asked in that size.
+- Unanswerable: half of the times, down to the one evaluation that fails, which the live rule failed at, too (its grid index is `missed`).
+- Unfit: the answer is not used, nor asked for again.
+
+Sampling never sees an evaluation that fails between two samples; none of these can change what fires, and one that is sampled ends the sampling.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections import deque
+from collections.abc import Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tocsin.canary.decode import decode
+from tocsin.canary.planner import Budget, Piece, Progress, Question, Watch, batches, pieces
+from tocsin.canary.source import Cache, MetricSource, TooMuch, Unanswerable, Unfit
+from tocsin.canary.stored import FORMAT, cut, joined, moved, pack, unpack
+from tocsin.canary.threshold import same
+from tocsin.canary.values import Grid, Ints, Presence
+
+FLOOR: Final = 60
+"""Points below which a request is not halved any more, and evaluations below which two neighbourhoods of hits are asked for as one."""
+_SETTLED_MS: Final = 2 * 3_600_000 + 600_000
+"""Younger than two hours and some time for what comes in late, history may still change: it is not kept."""
+_BISECTIONS: Final = 500
+_HOPELESS: Final = 127
+"""So many parts of a question failed and none was answered (all of its 1/64ths): it is not the times that are wrong."""
+_OFTEN: Final = 0.3
+"""The share of evaluations with samples above which all are asked for."""
+_ROUNDS: Final = 8
+
+
+class NotReplayable(Exception):
+    """Why this question has no answer; the text ends up in `not-backtestable(...)`."""
+
+
+class Spent(NotReplayable):
+    """The budget is used up."""
+
+
+class _Failing(Exception):
+    """A sample hit an evaluation that fails."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Answer:
+    """What was there, on the grid with its failed evaluations."""
+
+    presence: Presence
+    grid: Grid
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Got:
+    """Part of an answer, in indices of the question's grid."""
+
+    presence: Presence
+    missed: Ints
+
+
+class Fetcher:
+    """One run's way to one server: its pool, budget, cache and counts. Use it in a `with`."""
+
+    def __init__(
+        self, source: MetricSource, cache: Cache | None, budget: Budget, watch: Watch, *, points: int = 0
+    ) -> None:
+        self.source, self.cache, self.watch = source, cache, watch
+        self.caps, self.info = source.caps, source.info()
+        self.requests = 0
+        self._budget = budget
+        self._began = watch.monotonic()
+        self._lock = threading.Lock()
+        self._pool = ThreadPoolExecutor(max_workers=self.caps.workers, thread_name_prefix="history")
+        self._points, self._done = points, 0
+
+    def __enter__(self) -> Fetcher:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, _error: object, _trace: object) -> None:
+        # A person who presses Ctrl-C does not wait for an answer that takes a minute.
+        stopped = kind is not None and not issubclass(kind, Exception)
+        self._pool.shutdown(wait=not stopped, cancel_futures=kind is not None)
+
+    def begin(self, question: Question) -> Fetch:
+        """Sends off the first requests of a question."""
+        return Fetch(self, question)
+
+    def submit(self, fetch: Fetch, batch: Sequence[Piece]) -> Future[list[_Got]]:
+        """Has a worker ask for neighbouring pieces in one request."""
+        return self._pool.submit(fetch.ask, batch)
+
+    def take(self, count: int = 1) -> None:
+        """Counts requests about to be sent; `Spent` where the budget has none left."""
+        with self._lock:
+            elapsed = self.watch.monotonic() - self._began
+            if self.requests + count > self._budget.requests:
+                raise Spent(f"budget: {self._budget.requests} requests are used up")
+            if elapsed > self._budget.seconds:
+                raise Spent(f"budget: {self._budget.seconds:g} s are used up")
+            self.requests += count
+
+    def expect(self, points: int) -> None:
+        """More is asked for than the plan said."""
+        with self._lock:
+            self._points += points
+
+    def arrived(self, points: int) -> None:
+        """So many evaluations are answered; tells whoever watches."""
+        with self._lock:
+            self._done += points
+            of = max(self._points, self._done)
+            elapsed = self.watch.monotonic() - self._began
+            left = elapsed / self._done * (of - self._done) if self._done else None
+            self.watch.told(Progress(done=self._done, of=of, requests=self.requests, left=left))
+
+    def key(self, question: Question, piece: Piece) -> str | None:
+        """Under which a piece is kept; None for one that may still change, and where nothing is kept."""
+        start = _time(question, piece.first)
+        end = _time(question, piece.last)
+        if self.cache is None or end > self.watch.now_ms - _SETTLED_MS:
+            return None
+        step = question.grid.step_ms * piece.stride
+        words = (FORMAT, self.info.id, self.info.flavour, self.info.build, *map(str, (start, end, step)))
+        text = "\0".join((*words, str(question.values), same(question.expr)))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+class Fetch:
+    """One question under way."""
+
+    def __init__(self, fetcher: Fetcher, question: Question) -> None:
+        self._fetcher = fetcher
+        self._question = question
+        self._lock = threading.Lock()
+        self._most = fetcher.caps.points
+        self._bisections = self._answered = 0
+        self.requests = 0
+        self._begun = self._send([(0, question.grid.count)], question.stride)
+
+    def finish(self) -> Answer:
+        """Waits for the whole answer. `NotReplayable` where there is none."""
+        question = self._question
+        try:
+            if question.stride == 1:
+                return self._answer(self._gather(self._begun))
+            try:
+                samples = self._gather(self._begun)
+            except _Failing:
+                samples = None
+                for each in self._begun:
+                    each.cancel()
+            return self._answer(self._closely(samples))
+        except BaseException:
+            for each in self._begun:
+                each.cancel()
+            raise
+
+    def ask(self, batch: Sequence[Piece]) -> list[_Got]:
+        """A worker's part: neighbouring pieces in as few requests as the server allows, each piece kept."""
+        first, stride = batch[0].first, batch[0].stride
+        whole = Piece(first=first, count=sum(each.count for each in batch), stride=stride)
+        got = self._whole(whole)
+        for piece in batch:
+            key = self._fetcher.key(self._question, piece)
+            if key is not None and self._fetcher.cache is not None:
+                inside = (got.missed >= piece.first) & (got.missed <= piece.last)
+                part = cut(got.presence, piece.first, piece.count, stride)
+                self._fetcher.cache.put(key, pack(part, ((got.missed[inside] - piece.first) // stride)))
+        return [got]
+
+    def _send(self, spans: Iterable[tuple[int, int]], stride: int) -> list[Future[list[_Got]]]:
+        """Futures of everything in the spans (first index, count): from the cache, or under way."""
+        found: list[Future[list[_Got]]] = []
+        open_pieces: list[Piece] = []
+        for first, count in spans:
+            for piece in pieces(self._question, first, count, stride, self._fetcher.caps.points):
+                kept = self._kept(piece)
+                if kept is None:
+                    open_pieces.append(piece)
+                    continue
+                ready: Future[list[_Got]] = Future()
+                ready.set_result([kept])
+                found.append(ready)
+                self._fetcher.arrived(piece.count)
+        for batch in batches(open_pieces, self._fetcher.caps.points):
+            found.append(self._fetcher.submit(self, batch))
+        return found
+
+    def _kept(self, piece: Piece) -> _Got | None:
+        key = self._fetcher.key(self._question, piece)
+        data = self._fetcher.cache.get(key) if key is not None and self._fetcher.cache is not None else None
+        stored = unpack(data) if data is not None else None
+        if stored is None:
+            return None
+        presence, missed = stored
+        return _Got(
+            presence=moved(presence, piece.first, piece.stride),
+            missed=(missed * piece.stride + piece.first).astype(np.int32),
+        )
+
+    def _gather(self, futures: Sequence[Future[list[_Got]]]) -> list[_Got]:
+        return [got for future in futures for got in future.result()]
+
+    def _answer(self, parts: Sequence[_Got]) -> Answer:
+        question = self._question
+        presence = joined([each.presence for each in parts], values=question.values)
+        missed = [each.missed for each in parts if each.missed.size]
+        if not missed:
+            return Answer(presence=presence, grid=question.grid)
+        at = np.unique(np.concatenate(missed)).astype(np.int32)
+        return Answer(presence=presence, grid=replace(question.grid, missed=at))
+
+    def _closely(self, samples: list[_Got] | None) -> list[_Got]:
+        """The neighbourhoods of the samples that hit, each until everything has resolved; everything where the samples are None."""
+        question = self._question
+        count, settle = question.grid.count, question.settle
+        wanted = np.zeros(count, dtype=np.bool_)
+        covered = wanted.copy()
+        if samples is None:
+            wanted[:] = True
+        else:
+            if settle > 1:
+                # What is kept firing over short runs before the window is seen in full, or the warm-up could not be judged.
+                wanted[: question.warm + 1] = True
+            hits = np.concatenate([np.zeros(0, dtype=np.int32), *(each.presence.at for each in samples)])
+            wanted |= _around(np.unique(hits), question.stride, question.stride, count)
+        found: list[_Got] = []
+        for turn in range(_ROUNDS + 1):
+            wanted = _closed(wanted)
+            if turn == _ROUNDS or wanted.mean() > _OFTEN:
+                wanted[:] = True
+            new = wanted & ~covered
+            if not new.any():
+                break
+            self._fetcher.expect(int(new.sum()))
+            self._begun = self._send(_runs(new), 1)
+            got = self._gather(self._begun)
+            found += got
+            covered |= new
+            hits = np.unique(np.concatenate([each.presence.at for each in got]))
+            wanted |= _around(hits, 0, settle, count)
+        return found
+
+    def _whole(self, asked: Piece) -> _Got:
+        """The answer to one span, asked for in parts where it must be."""
+        queue = deque([asked])
+        parts: list[Presence] = []
+        missed: list[int] = []
+        while queue:
+            span = queue.popleft()
+            if span.count > self._most:
+                queue.extendleft(reversed(_halves(span)))
+                continue
+            try:
+                part = self._one(span)
+            except TooMuch as much:
+                if span.count <= FLOOR:
+                    raise NotReplayable(f"the server refuses even {span.count} points: {much}") from None
+                with self._lock:
+                    self._most = min(self._most, max(span.count // 2, FLOOR))
+                queue.extendleft(reversed(_halves(span)))
+            except Unanswerable as error:
+                self._failed(error, span)
+                if span.count == 1:
+                    missed.append(span.first)
+                    self._fetcher.arrived(1)
+                else:
+                    # Breadth first: a query that fails at all times is known for one after 127 requests.
+                    queue.extend(_halves(span))
+            except Unfit as unfit:
+                raise NotReplayable(str(unfit)) from None
+            else:
+                with self._lock:
+                    self._answered += 1
+                parts.append(moved(part, span.first, span.stride))
+                self._fetcher.arrived(span.count)
+        values = self._question.values
+        whole = parts[0] if len(parts) == 1 else joined(parts, values=values)
+        return _Got(presence=whole, missed=np.array(sorted(missed), dtype=np.int32))
+
+    def _one(self, span: Piece) -> Presence:
+        """One request."""
+        question = self._question
+        start, end = _time(question, span.first), _time(question, span.last)
+        step = question.grid.step_ms * span.stride
+        self._fetcher.take()
+        with self._lock:
+            self.requests += 1
+        body = self._fetcher.source.range(question.expr, start, end, step)
+        grid = Grid(start_ms=start, step_ms=step, count=span.count)
+        return decode(body, grid, values=question.values)
+
+    def _failed(self, error: Unanswerable, span: Piece) -> None:
+        """Counts a part that fails. `NotReplayable` where going on would find nothing, or cost too much."""
+        if span.stride > 1:
+            raise _Failing
+        with self._lock:
+            self._bisections += 1
+            bisections, answered = self._bisections, self._answered
+        if not answered and bisections >= min(_HOPELESS, 2 * self._question.grid.count - 1):
+            raise NotReplayable(f"the query fails at all times: {error.said}")
+        if bisections > _BISECTIONS:
+            raise NotReplayable(f"the query fails at too many times: {error.said}")
+
+
+def _time(question: Question, index: int) -> int:
+    """The query's time for an evaluation."""
+    return question.grid.start_ms + index * question.grid.step_ms - question.offset_ms
+
+
+def _halves(span: Piece) -> list[Piece]:
+    half = span.count // 2
+    behind = span.first + half * span.stride
+    return [replace(span, count=half), replace(span, first=behind, count=span.count - half)]
+
+
+def _around(hits: Ints, left: int, right: int, count: int) -> NDArray[np.bool_]:
+    """True from `left` before to `right` behind each index."""
+    edges = np.zeros(count + 1, dtype=np.int64)
+    np.add.at(edges, np.maximum(hits - left, 0), 1)
+    np.add.at(edges, np.minimum(hits + right + 1, count), -1)
+    around: NDArray[np.bool_] = np.cumsum(edges[:-1]) > 0
+    return around
+
+
+def _closed(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Gaps of less than FLOOR closed."""
+    inside = np.flatnonzero(mask)
+    if not inside.size:
+        return mask
+    gap = np.diff(inside)
+    for at in np.flatnonzero((gap > 1) & (gap <= FLOOR)):
+        mask[inside[at] : inside[at + 1]] = True
+    return mask
+
+
+def _runs(mask: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """(first, count) of each stretch of True."""
+    edges = np.diff(np.concatenate(([0], mask.astype(np.int8), [0])))
+    starts, ends = np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)
+    return [(int(start), int(end - start)) for start, end in zip(starts, ends, strict=True)]

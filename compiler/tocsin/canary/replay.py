@@ -1,0 +1,203 @@
+"""Both versions of every pair over the window, as their server would have evaluated them. The way in to the room's costly half.
+
+    phases -> plan -> fetch (shared) -> limit, identities, machine (each version) -> cut to the window -> what really fired (old versions)
+
+One question after the other, the next one under way while this one is worked on; an answer is dropped as soon as its versions are replayed, so
+memory is that of the broadest rules. Whatever has no answer is `not-backtestable` with its reason; nothing is left out in silence.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+import numpy as np
+
+from tocsin.canary.fetch import Answer, Fetch, Fetcher, NotReplayable
+from tocsin.canary.identity import identities
+from tocsin.canary.machine import simulate
+from tocsin.canary.phase import Phases
+from tocsin.canary.planner import Budget, Plan, Question, Savings, Side, Want, Watch, earlier, make_plan
+from tocsin.canary.reach import begins_late
+from tocsin.canary.source import Cache, MetricSource
+from tocsin.canary.stored import joined, moved
+from tocsin.canary.threshold import within
+from tocsin.canary.values import Exactness, Pair, Presence, Replay, Replayed, RuleVersion, Window
+from tocsin.canary.warmth import cut_to, unsettled
+
+SHORT: Final = "short-window"
+"""The reason of a replay whose server has no history for the beginning of the window."""
+_AHEAD: Final = 2
+"""Questions under way at once."""
+_EXTENSIONS: Final = 4
+_READ: Final = frozenset({"ALERTS", "rules", "grafana"})
+"""Ways to know a phase that are more than a guess."""
+
+
+def replay(
+    pairs: Sequence[Pair],
+    window: Window,
+    source: MetricSource,
+    cache: Cache | None,
+    budget: Budget,
+    watch: Watch,
+    *,
+    savings: Savings | None = None,
+) -> tuple[Replayed, ...]:
+    """The pairs in their order, each side replayed or said why not. A `TocsinError` where the server cannot be reached; what was fetched until
+    then, or until somebody presses Ctrl-C, is in the cache."""
+    with Fetcher(source, cache, budget, watch) as fetcher:
+        run = _Run(fetcher=fetcher, window=window)
+        phases = Phases(source, watch.now_ms, fetcher.take)
+        for pair in pairs:
+            run.find_phases(pair, phases)
+        plan = make_plan(
+            pairs, window, fetcher.info, fetcher.caps, phase_of=run.phase, savings=savings, replayed=run.fits
+        )
+        fetcher.expect(plan.points)
+        short = bool(plan.questions) and begins_late(plan, window, fetcher)
+        for question, fetch in _under_way(fetcher, plan):
+            run.answer(question, fetch)
+        return tuple(run.result(number, pair, short=short) for number, pair in enumerate(pairs))
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class _Run:
+    """What is known so far. Versions are told apart by id, for two pairs may hold equal ones."""
+
+    fetcher: Fetcher
+    window: Window
+    phases: dict[int, tuple[int, str]] = field(default_factory=dict)
+    refused: dict[int, str] = field(default_factory=dict)
+    replays: dict[tuple[int, Side], Replay] = field(default_factory=dict)
+
+    def phase(self, version: RuleVersion) -> tuple[int, str]:
+        """The phase found before."""
+        return self.phases[id(version)]
+
+    def fits(self, version: RuleVersion) -> bool:
+        """Whether it is to be replayed."""
+        return id(version) in self.phases
+
+    def find_phases(self, pair: Pair, phases: Phases) -> None:
+        """The phase of both sides. A new version in its old one's group with the same interval is evaluated when that one is."""
+        for version in (pair.old, pair.new):
+            if version is None or version.exactness.level == "not-backtestable":
+                continue
+            old = pair.old
+            if version is not old and old is not None and id(old) in self.phases and _one_group(old, version):
+                self.phases[id(version)] = self.phases[id(old)]
+                continue
+            try:
+                self.phases[id(version)] = phases.of(version)
+            except NotReplayable as no:
+                self.refused[id(version)] = str(no)
+
+    def answer(self, question: Question, fetch: Fetch) -> None:
+        """Replays every version that one question is for."""
+        try:
+            question, answer, cold = self._warm(question, fetch.finish())
+        except NotReplayable as no:
+            for want in question.wants:
+                self.refused[id(want.version)] = str(no)
+            return
+        for want in question.wants:
+            version = want.version
+            alerts, failed = _alerts(answer.presence, want)
+            timeline = cut_to(simulate(alerts, answer.grid, version, failed), self.window)
+            phase, how = self.phases[id(version)]
+            exactness = self._exactness(version, how)
+            if id(version) in cold:
+                exactness = exactness.and_(Exactness(level="approx", why=("warm-up",)))
+            self.replays[want.pair, want.side] = Replay(
+                version=version,
+                timeline=timeline,
+                exactness=exactness,
+                phase_ms=phase,
+                phase_how=how,
+                requests=fetch.requests,
+            )
+
+    def result(self, number: int, pair: Pair, *, short: bool) -> Replayed:
+        """One pair."""
+        old, new = self._side(number, "old", pair.old), self._side(number, "new", pair.new)
+        real = old is not None and old.calibration is not None and old.calibration.n > 0
+        level = Exactness(level="exact" if real else "exact-modulo-late-samples")
+        return Replayed(pair=pair, old=_judged(old, level, short=short), new=_judged(new, level, short=short))
+
+    def _side(self, number: int, side: Side, version: RuleVersion | None) -> Replay | None:
+        if version is None or (number, side) in self.replays:
+            return self.replays.get((number, side))
+        no = version.exactness
+        if no.level != "not-backtestable":
+            reason = self.refused.get(id(version), "it was not asked for")
+            no = Exactness(level="not-backtestable", why=(reason,))
+        return Replay(version=version, timeline=None, exactness=no)
+
+    def _exactness(self, version: RuleVersion, how: str) -> Exactness:
+        found = version.exactness
+        if how not in _READ:
+            found = found.and_(Exactness(level="phase-assumed", why=() if how == "assumed" else (how,)))
+        if version.machine == "grafana":
+            found = found.and_(Exactness(level="modelled"))
+        if not self.fetcher.caps.exact:
+            found = found.and_(Exactness(level="approx", why=("vm",)))
+        return found
+
+    def _warm(self, question: Question, answer: Answer) -> tuple[Question, Answer, frozenset[int]]:
+        """The answer, begun as early as it takes for the state at the window's start to be sure; the versions for which that was in vain."""
+        for turn in range(_EXTENSIONS + 1):
+            cold = frozenset(
+                id(want.version)
+                for want in question.wants
+                if unsettled(_alerts(answer.presence, want)[0], answer.grid, want.version, question.warm)
+            )
+            if not cold or turn == _EXTENSIONS:
+                return question, answer, cold
+            by = question.warm
+            question = earlier(question, by)
+            head = replace(question, grid=replace(question.grid, count=by, missed=question.grid.missed[:0]))
+            self.fetcher.expect(by)
+            before = self.fetcher.begin(head).finish()
+            missed = np.concatenate((before.grid.missed, answer.grid.missed + by)).astype(np.int32)
+            parts = [before.presence, moved(answer.presence, by, 1)]
+            presence = joined(parts, values=question.values)
+            grid = replace(question.grid, missed=missed)
+            question, answer = replace(question, grid=grid), Answer(presence=presence, grid=grid)
+        raise AssertionError("the last turn returns")
+
+
+def _under_way(fetcher: Fetcher, plan: Plan) -> Iterator[tuple[Question, Fetch]]:
+    """Every question with its fetch, begun a little ahead."""
+    waiting: deque[tuple[Question, Fetch]] = deque()
+    for question in plan.questions:
+        waiting.append((question, fetcher.begin(question)))
+        if len(waiting) > _AHEAD:
+            yield waiting.popleft()
+    while waiting:
+        yield waiting.popleft()
+
+
+def _alerts(presence: Presence, want: Want) -> tuple[Presence, np.ndarray[tuple[int], np.dtype[np.int32]]]:
+    """What one version sees of an answer that several share, by its alerts; and where two of them meet."""
+    seen = presence if want.limit is None else within(presence, want.limit)
+    return identities(seen, want.version)
+
+
+def _judged(found: Replay | None, level: Exactness, *, short: bool) -> Replay | None:
+    """The replay with the level that its run as a whole gives it."""
+    if found is None or found.timeline is None:
+        return found
+    exactness = found.exactness.and_(level)
+    if short:
+        exactness = replace(exactness, why=(*exactness.why, SHORT))
+    return replace(found, exactness=exactness)
+
+
+def _one_group(old: RuleVersion, new: RuleVersion) -> bool:
+    def place(version: RuleVersion) -> tuple[object, ...]:
+        return version.machine, version.group, version.interval_ms
+
+    return place(old) == place(new) and (not new.file or old.file == new.file)
