@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -24,14 +24,23 @@ from tocsin.cli.workspace import no_collector, read_history, read_sources
 from tocsin.diag import Severity
 from tocsin.diff.changes import RuleChange
 from tocsin.diff.compare import compare
-from tocsin.disk.git_release import deploy_ref, push, store, tag, tagged, tags_before
+from tocsin.disk.git_release import (
+    continue_branch,
+    deploy_ref,
+    propose,
+    push,
+    store,
+    tag,
+    tagged,
+    tags_before,
+)
 from tocsin.disk.git_revisions import repository_of
 from tocsin.disk.write import write_file
 from tocsin.errors import UsageError
 from tocsin.ir.compiled import Resolved
 from tocsin.ir.project import UNRELEASED, Ledger, Project, Release, ReleasedChange
 from tocsin.ir.sop import content_digest, ledger_name
-from tocsin.pipeline import Compilation, artifacts, compile_sources, published
+from tocsin.pipeline import Compilation, Settings, artifacts, compile_sources, published
 from tocsin.project import LEDGER_FILE
 from tocsin.release.changelog import merged, section
 from tocsin.release.entries import released
@@ -66,7 +75,17 @@ class _Next:
     is_flag=True,
     help="Tag HEAD, whose ledger names the release, and keep its compiled files.",
 )
-@click.option("--push", "remote", metavar="REMOTE", help="With --tag: push what was made, all or nothing.")
+@click.option(
+    "--branch",
+    metavar="BRANCH",
+    help="Put the ledger and the changelog there, as a commit on HEAD; needs --push.",
+)
+@click.option(
+    "--manifests", metavar="BRANCH", help="Put HEAD's compiled files there, as one commit more; needs --push."
+)
+@click.option(
+    "--push", "remote", metavar="REMOTE", help="Where to: what --tag made, all or nothing; a branch."
+)
 @click.option(
     "--message",
     type=click.Path(path_type=Path, dir_okay=False, exists=True),
@@ -78,6 +97,8 @@ def release_command(
     root: Path,
     write: bool | None,
     make_tag: bool,
+    branch: str | None,
+    manifests: str | None,
     remote: str | None,
     message: Path | None,
     format_: str,
@@ -85,11 +106,15 @@ def release_command(
 ) -> int:
     """Compute the next version, its ledger and its changelog; with --tag, tag it."""
     top = repository(root)
-    if remote is not None and not make_tag:
-        raise UsageError("--push goes with --tag")
+    if sum((make_tag, branch is not None, manifests is not None, write is not None)) > 1:
+        raise UsageError("--write, --branch, --tag and --manifests are four things: choose one")
+    if (remote is None) != (branch is None and manifests is None) and not make_tag:
+        raise UsageError(
+            "--branch and --manifests need --push REMOTE, and --push goes with them or with --tag"
+        )
     with no_collector():
-        if make_tag:
-            return _tag(top, remote, day(today))
+        if make_tag or manifests is not None:
+            return _kept(top, manifests, remote, day(today))
         sources = read_sources(top)
         compilation = compile_sources(sources, day(today))
         if compilation.settings is None or _broken(compilation):
@@ -98,10 +123,16 @@ def release_command(
             return 1
         said = message.read_text(encoding="utf-8", errors="replace") if message is not None else ""
         found = _next(top, compilation, said, day(today))
+    project = compilation.settings.project
+    if branch is not None and remote is not None:
+        if found.ledger is not None and _proposed(top, project, found.ledger, remote, branch):
+            click.echo(f"{branch} is pushed to {remote}", err=True)
+        write = False
     if write is None:
         write = os.environ.get("CI", "").lower() != "true"
     if write and found.ledger is not None:
-        _write(top, compilation.settings.project, found.ledger)
+        for path, text in _texts(top, project, found.ledger):
+            write_file(top / path, text)
     _tell(found, format_, written=write)
     return 0
 
@@ -131,11 +162,10 @@ def _next(top: Path, compilation: Compilation, message: str, today: date) -> _Ne
     )
     if version is None:
         return _Next(last=last, version=None, ledger=None, release=None)
-    at = read_history(top, {}).head
     ledger = next_ledger(
         before,
         version,
-        at.at[:10] if at is not None else today.isoformat(),
+        _moment(top)[:10],
         _resolved(compilation),
         sops,
         rows,
@@ -159,12 +189,18 @@ def _sops(compilation: Compilation) -> dict[str, str]:
     return {ledger_name(each): content_digest(each) for each in found if each is not None}
 
 
-def _write(top: Path, project: Project, ledger: Ledger) -> None:
+def _texts(top: Path, project: Project, ledger: Ledger) -> Iterator[tuple[str, str]]:
+    """The changelog first: a ledger without its words would look finished."""
     path = top / project.release.changelog
     before = path.read_text(encoding="utf-8") if path.is_file() else ""
-    # The changelog first: a ledger without its words would look finished.
-    write_file(path, merged(before, ledger.releases[:1]))
-    write_file(top / LEDGER_FILE, ledger_text(ledger))
+    yield project.release.changelog, merged(before, ledger.releases[:1])
+    yield LEDGER_FILE, ledger_text(ledger)
+
+
+def _proposed(top: Path, project: Project, ledger: Ledger, remote: str, branch: str) -> bool:
+    prefix = repository_of(top).prefix
+    files = [(prefix + path, text.encode()) for path, text in _texts(top, project, ledger)]
+    return propose(top, remote, branch, files, f"Release {ledger.release}\n", _seconds(_moment(top)))
 
 
 def _tell(found: _Next, format_: str, *, written: bool) -> None:
@@ -180,7 +216,7 @@ def _tell(found: _Next, format_: str, *, written: bool) -> None:
         click.echo(json.dumps(row, indent=2, ensure_ascii=False))
         return
     if found.release is None:
-        _say(f"nothing to release since {found.last}")
+        click.echo(f"nothing to release since {found.last}", err=True)
         return
     _say(section(found.release))
     done = f"{LEDGER_FILE} and the changelog are written" if written else "nothing is written; --write does"
@@ -199,8 +235,8 @@ def _as_data(change: ReleasedChange) -> Mapping[str, object]:
     }
 
 
-def _tag(top: Path, remote: str | None, today: date) -> int:
-    """The tag and the kept files of the release that HEAD's ledger names."""
+def _kept(top: Path, manifests: str | None, remote: str | None, today: date) -> int:
+    """HEAD compiled as it was committed, and kept: as a release, or on a branch."""
     head = repository_of(top).head
     compilation = compiled_at(top, head, today)
     if compilation.settings is None or _broken(compilation):
@@ -209,29 +245,35 @@ def _tag(top: Path, remote: str | None, today: date) -> int:
             "text",
         )
         return 1
-    ledger = compilation.settings.ledger
+    if manifests is None or remote is None:
+        return _tag(top, head, compilation, compilation.settings, remote)
+    files = [
+        row for env in compilation.settings.project.environments for row in _files(compilation, env.name)
+    ]
+    at = _seconds(_moment(top))
+    done = continue_branch(top, remote, manifests, dict(files).items(), f"Compiled from {head}\n", at)
+    _say(f"{manifests} {'has one commit more' if done else 'holds these files already'}")
+    return 0
+
+
+def _tag(top: Path, head: str, compilation: Compilation, settings: Settings, remote: str | None) -> int:
+    """The tag and the kept files of the release that HEAD's ledger names."""
+    ledger = settings.ledger
     if ledger.release == UNRELEASED or not ledger.releases or version_of(ledger.release) is None:
-        raise UsageError(
-            "no release is prepared in this commit", help="`tocsin release --write`, commit, then --tag"
-        )
+        _say("no release is prepared in this commit; `tocsin release` prepares one")
+        return 0
     release = ledger.releases[0]
     if tagged(top, release.version) not in (None, head):
         # Later commits carry the ledger of the last release too: that one has its tag, and there is nothing to do.
         _say(f"{release.version} is tagged already; nothing new is released in this commit")
         return 0
-    at = read_history(top, {}).head
-    moment = at.at if at is not None else f"{release.date}T00:00:00+00:00"
+    moment = _moment(top)
     refs = []
     # What a rollback needs comes first: a tag without it would look finished.
-    for env in compilation.settings.project.environments:
+    for env in settings.project.environments:
         ref = deploy_ref(env.name, release.version)
-        made = store(
-            top,
-            ref,
-            _files(compilation, env.name),
-            f"{release.version} as compiled for {env.name}\n",
-            _seconds(moment),
-        )
+        said = f"{release.version} as compiled for {env.name}\n"
+        made = store(top, ref, _files(compilation, env.name), said, _seconds(moment))
         refs.append(ref)
         _say(f"{ref} {'is made' if made else 'was there'}")
     made = tag(top, release.version, head, section(release) + "\n", moment)
@@ -241,6 +283,12 @@ def _tag(top: Path, remote: str | None, today: date) -> int:
         push(top, remote, refs)
         _say(f"pushed to {remote}")
     return 0
+
+
+def _moment(top: Path) -> str:
+    """When HEAD was committed: what is made from it says no other time."""
+    head = read_history(top, {}).head
+    return head.at if head is not None else "1970-01-01T00:00:00+00:00"
 
 
 def _say(line: str) -> None:

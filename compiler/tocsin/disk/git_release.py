@@ -110,18 +110,7 @@ def tag(root: Path, name: str, commit: str, message: str, at: str) -> bool:
 
 def store(root: Path, ref: str, files: Iterable[tuple[str, bytes]], message: str, at: int) -> bool:
     """A commit of exactly those files on `ref`; False where it was there. `at` is seconds since 1970. MachineError where something else is there."""
-    text = message.encode()
-    stream = [
-        b"reset %s\n\n" % _SCRATCH.encode(),
-        f"commit {_SCRATCH}\ncommitter {WHO[0]} <{WHO[1]}> {at} +0000\n".encode(),
-        b"data %d\n%s\n" % (len(text), text),
-    ]
-    for path, content in sorted(files):
-        stream.append(b"M 100644 inline %s\ndata %d\n%s\n" % (_quoted(path), len(content), content))
-    _write(root, "fast-import", "--quiet", "--force", "--date-format=raw", input=b"".join(stream))
-    made, found = _commit(root, _SCRATCH), _commit(root, ref)
-    _write(root, "update-ref", "-d", _SCRATCH)
-    assert made is not None, "fast-import ended well"
+    made, found = _made(root, files, message, at), _commit(root, ref)
     if found == made:
         return False
     if found is not None:
@@ -130,6 +119,71 @@ def store(root: Path, ref: str, files: Iterable[tuple[str, bytes]], message: str
             help="a release is never made again from other sources or by another tocsin: release a new version",
         )
     _write(root, "update-ref", ref, made, "0" * len(made))
+    return True
+
+
+def propose(
+    root: Path, remote: str, branch: str, files: Iterable[tuple[str, bytes]], message: str, at: int
+) -> bool:
+    """HEAD with those files changed, as the one commit of `branch` at the remote beyond HEAD; what stood on that branch is replaced. False where it
+    is there already."""
+    made = _made(root, files, message, at, parent="HEAD", keep=True)
+    return _pushed(root, remote, branch, made, force=True)
+
+
+def continue_branch(
+    root: Path, remote: str, branch: str, files: Iterable[tuple[str, bytes]], message: str, at: int
+) -> bool:
+    """Exactly those files as one more commit of `branch` at the remote; False where its tip holds just them."""
+    tip = _tip(root, remote, branch)
+    if tip:
+        _write(root, "fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--", remote, tip)
+    made = _made(root, files, message, at, parent=tip)
+    if tip and _tree(root, tip) == _tree(root, made):
+        return False
+    return _pushed(root, remote, branch, made, force=False)
+
+
+def _made(
+    root: Path,
+    files: Iterable[tuple[str, bytes]],
+    message: str,
+    at: int,
+    *,
+    parent: str = "",
+    keep: bool = False,
+) -> str:
+    """A commit of those files on `parent`, beside what stood there only with `keep`; nothing but the object remains."""
+    text = message.encode()
+    stream = [
+        f"reset {_SCRATCH}\n\ncommit {_SCRATCH}\ncommitter {WHO[0]} <{WHO[1]}> {at} +0000\n".encode(),
+        b"data %d\n%s\n" % (len(text), text),
+        f"from {_commit(root, parent)}\n".encode() if parent else b"",
+        b"" if keep else b"deleteall\n",
+    ]
+    for path, content in sorted(files):
+        stream.append(b"M 100644 inline %s\ndata %d\n%s\n" % (_quoted(path), len(content), content))
+    _write(root, "fast-import", "--quiet", "--force", "--date-format=raw", input=b"".join(stream))
+    made = _commit(root, _SCRATCH)
+    _write(root, "update-ref", "-d", _SCRATCH)
+    assert made is not None, "fast-import ended well"
+    return made
+
+
+def _tip(root: Path, remote: str, branch: str) -> str:
+    listed = _write(root, "ls-remote", "--", remote, f"refs/heads/{branch}")
+    return listed.decode("ascii", "replace").partition("\t")[0].strip()
+
+
+def _tree(root: Path, commit: str) -> bytes | None:
+    return ask_git(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{commit}^{{tree}}")
+
+
+def _pushed(root: Path, remote: str, branch: str, commit: str, *, force: bool) -> bool:
+    if _tip(root, remote, branch) == commit:
+        return False
+    plus = "+" if force else ""
+    _write(root, "push", "--quiet", "--no-verify", "--", remote, f"{plus}{commit}:refs/heads/{branch}")
     return True
 
 
@@ -150,5 +204,7 @@ def _quoted(path: str) -> bytes:
     return f'"{escaped}"'.encode()
 
 
-def _write(root: Path, *words: str, input: bytes | None = None, at: str = "") -> None:
-    write_git(root, *words, what="the release cannot be kept in Git", help=_HELP, input=input, at=at)
+def _write(root: Path, *words: str, input: bytes | None = None, at: str = "") -> bytes:
+    return write_git(
+        root, *words, what="the release cannot be kept in Git", help=_HELP, input=input, at=at
+    ).out
