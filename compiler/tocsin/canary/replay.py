@@ -15,16 +15,18 @@ from typing import Final
 
 import numpy as np
 
+from tocsin.canary.actual import fired_names, real_alerts
+from tocsin.canary.calibrate import calibrate
 from tocsin.canary.fetch import Answer, Fetch, Fetcher, NotReplayable
 from tocsin.canary.identity import identities
 from tocsin.canary.machine import simulate
 from tocsin.canary.phase import Phases
 from tocsin.canary.planner import Budget, Plan, Question, Savings, Side, Want, Watch, earlier, make_plan
 from tocsin.canary.reach import begins_late
-from tocsin.canary.source import Cache, MetricSource
+from tocsin.canary.source import Cache, MetricSource, TooMuch, Unanswerable, Unfit
 from tocsin.canary.stored import joined, moved
 from tocsin.canary.threshold import within
-from tocsin.canary.values import Exactness, Pair, Presence, Replay, Replayed, RuleVersion, Window
+from tocsin.canary.values import Exactness, Grid, Pair, Presence, Replay, Replayed, RuleVersion, Window
 from tocsin.canary.warmth import cut_to, unsettled
 
 SHORT: Final = "short-window"
@@ -32,6 +34,9 @@ SHORT: Final = "short-window"
 _AHEAD: Final = 2
 """Questions under way at once."""
 _EXTENSIONS: Final = 4
+_AGREES: Final = 0.98
+"""From here on a calibration says that no late sample matters."""
+_NOTHING: Final = Presence(series=(), row=np.zeros(0, dtype=np.int32), at=np.zeros(0, dtype=np.int32))
 _READ: Final = frozenset({"ALERTS", "rules", "grafana"})
 """Ways to know a phase that are more than a guess."""
 
@@ -45,9 +50,10 @@ def replay(
     watch: Watch,
     *,
     savings: Savings | None = None,
+    calibrated: bool = True,
 ) -> tuple[Replayed, ...]:
     """The pairs in their order, each side replayed or said why not. A `TocsinError` where the server cannot be reached; what was fetched until
-    then, or until somebody presses Ctrl-C, is in the cache."""
+    then, or until somebody presses Ctrl-C, is in the cache. `calibrated` compares old versions with the `ALERTS` stored."""
     with Fetcher(source, cache, budget, watch) as fetcher:
         run = _Run(fetcher=fetcher, window=window)
         phases = Phases(source, watch.now_ms, fetcher.take)
@@ -60,6 +66,8 @@ def replay(
         short = bool(plan.questions) and begins_late(plan, window, fetcher)
         for question, fetch in _under_way(fetcher, plan):
             run.answer(question, fetch)
+        if calibrated:
+            run.calibrate()
         return tuple(run.result(number, pair, short=short) for number, pair in enumerate(pairs))
 
 
@@ -120,11 +128,36 @@ class _Run:
                 requests=fetch.requests,
             )
 
+    def calibrate(self) -> None:
+        """What old versions really did, beside what they are said to have done."""
+        fetcher = self.fetcher
+        old = [
+            key
+            for key, each in self.replays.items()
+            if key[1] == "old" and each.version.machine == "prometheus"
+        ]
+        try:
+            names = fired_names(fetcher.source, self.window, fetcher.take) if old else frozenset()
+            for key in old:
+                found = self.replays[key]
+                assert found.timeline is not None
+                if names is None or found.version.name in names:
+                    real = real_alerts(found.version, found.timeline.grid, fetcher.source, fetcher.take)
+                elif names:
+                    # Others fired and this one never did: that is an answer.
+                    real = _NOTHING
+                else:
+                    continue
+                agreed = calibrate(found.timeline, _inside(real, found.timeline.grid, self.window))
+                self.replays[key] = replace(found, calibration=agreed)
+        except (NotReplayable, TooMuch, Unanswerable, Unfit):
+            # What is not calibrated says so by its level.
+            return
+
     def result(self, number: int, pair: Pair, *, short: bool) -> Replayed:
         """One pair."""
         old, new = self._side(number, "old", pair.old), self._side(number, "new", pair.new)
-        real = old is not None and old.calibration is not None and old.calibration.n > 0
-        level = Exactness(level="exact" if real else "exact-modulo-late-samples")
+        level = Exactness(level="exact" if _reproduced(old) else "exact-modulo-late-samples")
         return Replayed(pair=pair, old=_judged(old, level, short=short), new=_judged(new, level, short=short))
 
     def _side(self, number: int, side: Side, version: RuleVersion | None) -> Replay | None:
@@ -184,6 +217,18 @@ def _alerts(presence: Presence, want: Want) -> tuple[Presence, np.ndarray[tuple[
     """What one version sees of an answer that several share, by its alerts; and where two of them meet."""
     seen = presence if want.limit is None else within(presence, want.limit)
     return identities(seen, want.version)
+
+
+def _inside(real: Presence, grid: Grid, window: Window) -> Presence:
+    """What fired in the window itself: a replay's spells are cut to it."""
+    keep = real.at >= -((grid.start_ms - window.start_ms) // grid.step_ms)
+    return Presence(series=real.series, row=real.row[keep], at=real.at[keep])
+
+
+def _reproduced(old: Replay | None) -> bool:
+    """Whether what the old version really did says that the model is right."""
+    found = old.calibration if old is not None else None
+    return found is not None and found.n > 0 and found.agreement >= _AGREES
 
 
 def _judged(found: Replay | None, level: Exactness, *, short: bool) -> Replay | None:
