@@ -22,6 +22,7 @@ class Hosts:
 
     def __init__(self) -> None:
         self.things: dict[str, list[dict[str, object]]] = {}
+        self.assets: dict[str, bytes] = {}
         self.me = "github-actions[bot]"
         self.forbidden = ""
         self.lose_next_write = False
@@ -48,8 +49,23 @@ class Hosts:
         return answer
 
     def _github(self, seen: Seen, path: list[str], asked: dict[str, str]) -> bytes:
+        upload = path[:2] == ["api", "uploads"]
+        path = path[2:] if upload else path
         assert path[:3] == ["repos", "team", "alerts"]
         rest = path[3:]
+        if rest[:2] == ["releases", "tags"]:
+            found = [each for each in self.things.get("releases", []) if each["tag_name"] == rest[2]]
+            return reply(200, found[0]) if found else reply(404, {"message": "Not Found"})
+        if rest[0] == "releases" and "assets" in rest:
+            if seen.method == "GET":
+                return reply(200, [{"name": name, "id": 1} for name in self.assets])
+            if seen.method == "DELETE":
+                self.assets.clear()
+                return reply(204)
+            assert upload and seen.headers["content-type"] == "application/octet-stream"
+            assert asked["name"] not in self.assets
+            self.assets[asked["name"]] = seen.body
+            return reply(201, {})
         if rest[:2] == ["issues", "comments"]:
             return self._edited(seen, self.things["comments"], "id", rest[2])
         kind = "comments" if rest[-1] == "comments" else rest[0]
@@ -209,6 +225,23 @@ def test_a_token_that_may_not_says_what_it_needs(
     assert said == [
         "tocsin: the token may not do this on team/alerts (403: Resource not accessible by integration)",
         "  give it `pull-requests: write`",
+    ]
+
+
+def test_a_release_with_its_files(hosts: tuple[Hosts, Loopback], tmp_path: Path) -> None:
+    file, asset = text(tmp_path, "what changed"), tmp_path / "dist.tar.gz"
+    asset.write_bytes(b"\x1f\x8b\0first")
+    assert main(["post", "release", "v1.1.0", file, "--asset", str(asset)]) == 0
+    asset.write_bytes(b"\x1f\x8b\0second")
+    assert main(["post", "release", "v1.1.0", file, "--asset", str(asset)]) == 0
+    made, server = hosts
+    assert [each["tag_name"] for each in made.things["releases"]] == ["v1.1.0"]
+    assert made.assets == {"dist.tar.gz": b"\x1f\x8b\0second"}
+    assert writes(server) == [
+        "POST /repos/team/alerts/releases",
+        "POST /api/uploads/repos/team/alerts/releases/1/assets",
+        "DELETE /repos/team/alerts/releases/assets/1",
+        "POST /api/uploads/repos/team/alerts/releases/1/assets",
     ]
 
 

@@ -20,6 +20,7 @@ from tocsin.errors import MachineError, UsageError
 
 if TYPE_CHECKING:
     from tocsin.remote.forge import Forge, Posted
+    from tocsin.remote.http import Door
 
 _LONGEST: Final = 65_536
 """Characters GitHub takes in a body; GitLab takes a million."""
@@ -115,6 +116,31 @@ def pull_command(
     return 0
 
 
+@post_command.command("release")
+@click.argument("tag")
+@_file
+@click.option(
+    "--asset",
+    "assets",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    multiple=True,
+    help="A file to attach; repeatable.",
+)
+@_where
+def release_command(tag: str, file: Path, assets: tuple[Path, ...], repository: str | None) -> int:
+    """Make the release of TAG on GitHub say FILE and hold the assets."""
+    from tocsin.remote.github import GitHub
+
+    with _forge(os.environ, repository, None) as forge, _uploads(os.environ) as uploads:
+        if not isinstance(forge, GitHub):
+            raise UsageError(
+                "releases are posted on GitHub alone", help="GitLab makes them in its own job: `release:`"
+            )
+        held = {each.name: each.read_bytes() for each in assets}
+        _tell(forge.release(tag, body_of(_text(file)), held, uploads), f"the release {tag}")
+    return 0
+
+
 def body_of(text: str) -> str:
     """A text as it is posted: nobody is called by it, and it fits."""
     quiet = text.replace("@", "@\N{ZERO WIDTH NON-JOINER}").replace("\0", "")
@@ -163,3 +189,19 @@ def _forge(environment: Mapping[str, str], repository: str | None, login: str | 
     )
     with Door(url, clock=Now(), auth=Bearer(Secret(token))) as door:
         yield GitLab(door, place) if gitlab else GitHub(door, place, login or "")
+
+
+@contextmanager
+def _uploads(environment: Mapping[str, str]) -> Iterator[Door]:
+    """The host that takes files: beside api.github.com, below the host of an enterprise's own. What an answer says about it is not asked: a token goes
+    only where the environment says."""
+    from tocsin.remote.access import Bearer, Secret
+    from tocsin.remote.http import Door
+
+    api = environment.get("GITHUB_API_URL") or "https://api.github.com"
+    own = api.removesuffix("/v3").removesuffix("/api") + "/api/uploads"
+    url = environment.get("GITHUB_UPLOADS_URL") or (
+        "https://uploads.github.com" if api == "https://api.github.com" else own
+    )
+    with Door(url, clock=Now(), auth=Bearer(Secret(environment.get("GITHUB_TOKEN", "")))) as door:
+        yield door

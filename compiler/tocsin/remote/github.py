@@ -74,6 +74,38 @@ class GitHub:
                 return found.whole("number")
         return None
 
+    def release(self, tag: str, body: str, assets: Mapping[str, bytes], uploads: Door) -> Posted:
+        """The release of that tag with those files; `uploads` is the door to the host that takes files. A file of the same name is replaced."""
+        need = "`contents: write`"
+        with permission(need, self._repository):
+            found = self._door.get(
+                *self._path, "releases", "tags", tag, headers=GITHUB_HEADERS, accept=(200, 404)
+            )
+        wanted: dict[str, Json] = {"tag_name": tag, "name": tag, "body": body}
+        releases = (*self._path, "releases")
+        if found.status == 200:
+            place = (*releases, str(found.json().whole("id")))
+            posted, here = self._written("PATCH", place, found.json(), wanted, need), found.json()
+        else:
+            here = self._send("POST", releases, wanted, need).json()
+            posted = Posted(done="created", url=here.text("html_url", ""))
+        id = str(here.whole("id"))
+        held = {each.text("name"): each.whole("id") for each in self._each((*releases, id, "assets"), need)}
+        for name, content in assets.items():
+            with permission(need, self._repository):
+                if name in held:
+                    gone = (*releases, "assets", str(held[name]))
+                    self._door.send("DELETE", *gone, headers=GITHUB_HEADERS, accept=(204, 404))
+                uploads.send(
+                    "POST",
+                    *(*releases, id, "assets"),
+                    params=(("name", name),),
+                    body=Body(content, "application/octet-stream"),
+                    headers=GITHUB_HEADERS,
+                    accept=(201,),
+                )
+        return posted
+
     def _issue(self, mark: str, labels: Sequence[str]) -> Reader | None:
         asked = _open_with(labels)
         for found in self._each((*self._path, "issues"), "`issues: write`", asked):
