@@ -57,9 +57,11 @@ def document() -> dict[str, Any]:
             "pages": {"critical": True, "at_most": {"ratio": 1.5}, "at_least": {"events": 5}},
             "delay": {"critical": False},
         },
+        "base": {"revision": "4f2a91c"},
         "source": {"id": "prod-mimir"},
         "window": {"evals": 40320},
         "exactness": {"old": "exact"},
+        "versions": {"old": {"expr": "up == 0"}},
         "incidents": {"in_scope": 6},
         "stages": [
             {

@@ -14,22 +14,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
-from typing import Final
 
 from tocsin.canary.comparison import Comparison, Judged
 from tocsin.canary.gates import STAGE_0, vacuous
 from tocsin.ir.canary import CanaryPolicy, GateLimits, WaivedGate
 from tocsin.ir.compiled import RuleKey
-from tocsin.verdict.record import GateResult, GateVerdict, Verdict, Waiver
-
-_WORST: Final[dict[GateVerdict, int]] = {"fail": 0, "warn": 1, "insufficient": 2, "vacuous": 3, "ok": 4}
-_VERDICTS: Final[dict[Verdict, int]] = {
-    "fail": 0,
-    "not-backtestable": 1,
-    "quiet": 2,
-    "pass": 3,
-    "not-needed": 4,
-}
+from tocsin.verdict.record import GateResult, Waiver
 
 
 def judge(found: Comparison, policy: CanaryPolicy, today: date, *, tested: bool) -> Judged:
@@ -68,21 +58,6 @@ def judge(found: Comparison, policy: CanaryPolicy, today: date, *, tested: bool)
 def not_needed(key: RuleKey) -> Judged:
     """The verdict on a rule whose texts alone changed."""
     return Judged(key=key, comparison=None, verdict="not-needed", reason="only its texts changed")
-
-
-def by_severity_of_result(judged: Sequence[Judged]) -> tuple[Judged, ...]:
-    """The worst first: by verdict, then by how badly the gates ended, then by key."""
-
-    def rank(each: Judged) -> tuple[object, ...]:
-        ends = sorted(_WORST[gate.verdict] for gate in each.gates)
-        return (
-            _VERDICTS[each.verdict],
-            ends[0] if ends else 9,
-            -ends.count(ends[0]) if ends else 0,
-            each.key,
-        )
-
-    return tuple(sorted(judged, key=rank))
 
 
 def _not_replayed(found: Comparison) -> str:

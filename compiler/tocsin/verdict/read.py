@@ -48,7 +48,7 @@ _TOP = {
         "verdict",
         "signature",
     ),
-    *("source", "window", "exactness", "incidents"),
+    *("base", "source", "window", "exactness", "versions", "incidents"),
     *("author", "approver", "rolled_back"),
 }
 
@@ -113,7 +113,7 @@ def _record(document: Mapping[str, Json]) -> Record:
     rule = _object(document.get("rule"), "rule")
     _only(rule, {"env", "id", "level", "override", "uid", "old_digest", "new_digest", "old_object"}, "rule")
     _text(rule, "uid", "rule", default="")
-    for name in ("source", "window", "exactness", "incidents"):
+    for name in ("base", "source", "window", "exactness", "versions", "incidents"):
         if name in document:
             _object(document[name], name)
     signature = _text(document, "signature", "", default="")
