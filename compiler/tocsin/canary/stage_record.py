@@ -12,6 +12,7 @@ from typing import Any, Final, Literal, TypeVar
 
 from tocsin.canary.overlay import Mode
 from tocsin.canary.values import RuleVersion
+from tocsin.ir.canary import GateLimits
 from tocsin.sync.document import from_json, to_json
 from tocsin.sync.values import Group, Place, Rule
 from tocsin.verdict.record import Record, Verdict
@@ -93,6 +94,37 @@ def body_of(number: int, verdict: Verdict, value: object, gates: list[Json] | No
     made = to_json(value)
     assert isinstance(made, Mapping)
     return {"stage": number, "verdict": verdict, "gates": gates or [], **made}
+
+
+def with_stage(
+    record: Record, body: Mapping[str, Json], limits: Mapping[str, GateLimits] | None = None
+) -> dict[str, Json]:
+    """The record's document with that stage in it (or instead of what it had of that number), its verdict the worst of all. `limits` are those
+    of the stage's own gates."""
+    document: dict[str, Any] = dict(record.document)
+    others = [each for each in document["stages"] if each["stage"] != body["stage"]]
+    document["stages"] = sorted([*others, dict(body)], key=lambda each: int(each["stage"]))
+    if limits:
+        document["policy"] = {**document["policy"], **{name: _limits(each) for name, each in limits.items()}}
+    document["verdict"] = _worst(document["stages"])
+    return document
+
+
+def _worst(stages: list[Any]) -> Verdict:
+    found = {each["verdict"] for each in stages}
+    for verdict in ("fail", "not-backtestable"):
+        if verdict in found:
+            return verdict
+    thin = any(gate["verdict"] == "insufficient" for each in stages for gate in each.get("gates", ()))
+    return "quiet" if thin or "quiet" in found else "pass"
+
+
+def _limits(limits: GateLimits) -> Json:
+    return {
+        "critical": limits.critical,
+        "at_most": dict(limits.at_most),
+        "at_least": dict(limits.at_least),
+    }
 
 
 def deployed_of(record: Record) -> Deployed | None:

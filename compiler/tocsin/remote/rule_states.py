@@ -60,6 +60,7 @@ def _rule(read: Reader, group: str, file: str, folder_uid: str | None) -> RuleSt
         uid=read.text("uid", "") or None,
         folder_uid=read.text("folderUid", "") or folder_uid,
         paused=read.flag("isPaused"),
+        took=read.number("evaluationTime", 0.0),
     )
 
 

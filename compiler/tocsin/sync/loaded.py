@@ -81,6 +81,7 @@ def together(states: Mapping[str, State], others: Mapping[str, State]) -> dict[s
             firing=max(old.firing, each.firing),
             error=worse.error,
             evaluated=min(old.evaluated, each.evaluated),
+            took=max(old.took, each.took),
         )
     return made
 

@@ -101,6 +101,8 @@ class State:
     firing: int = 0
     error: str = ""
     evaluated: str = ""
+    took: float = 0.0
+    """Seconds of its last evaluation."""
 
     @staticmethod
     def of(state: RuleState) -> State:
@@ -111,6 +113,7 @@ class State:
             firing=state.count("firing"),
             error=state.last_error,
             evaluated=state.last_evaluation if state.evaluated else "",
+            took=state.took,
         )
 
 

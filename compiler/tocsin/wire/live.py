@@ -103,6 +103,8 @@ class RuleState:
     uid: str | None = None
     folder_uid: str | None = None
     paused: bool = False
+    took: float = 0.0
+    """Seconds of its last evaluation."""
 
     @property
     def evaluated(self) -> bool:

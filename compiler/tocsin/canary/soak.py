@@ -1,0 +1,164 @@
+"""Stage 2: what a soak has to last, and what it showed, question by question in a fixed order. Pure.
+
+Health and errors come first, for a rule that cannot be evaluated shows nothing; then its cost; then whether the model that judged stage 0 agrees with
+reality on this server; only then old against new on the same scope. A day on a twentieth of the series is too little for the counts of most rules:
+where a gate has too little to judge by, it is said, and fidelity with stage 0 decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Final
+
+from tocsin.canary.comparison import Judged
+from tocsin.canary.fidelity import Fidelity
+from tocsin.canary.stage_record import Check
+from tocsin.canary.values import RuleVersion, Window
+from tocsin.ir.canary import CanaryPolicy, GateLimits, WaivedGate
+from tocsin.promql import Expr, parse
+from tocsin.promql.tree import Range, Subquery
+from tocsin.sync.values import State
+from tocsin.verdict import GateResult, Record
+from tocsin.verdict.record import Verdict
+from tocsin.wire.grafana import Json
+
+_TIMES: Final = 4
+_SLOWER: Final = 2.0
+_MEASURABLE: Final = 0.05
+"""Seconds below which an evaluation's time says more about the machine than about the rule."""
+
+
+def soak_ms(version: RuleVersion, policy_ms: int) -> int:
+    """How long a canary has to run: as the severity says, and four times the longest of `for` and every range."""
+    parsed = parse(version.expr)
+    ranges = [
+        int(node.range)
+        for node in (parsed.tree if isinstance(parsed, Expr) else ())
+        if isinstance(node, Range | Subquery)
+    ]
+    return max(policy_ms, _TIMES * max([version.for_ms, *ranges]))
+
+
+def window_of(version: RuleVersion, applied_ms: int, end_ms: int) -> Window:
+    """What is compared: from when a rule that began at `applied_ms` no longer remembers that it began, to two evaluations before the end."""
+    interval = version.interval_ms
+    start = applied_ms + version.for_ms + version.keep_ms + 2 * interval
+    return Window(start_ms=start, end_ms=end_ms - 2 * interval)
+
+
+def health(state: State | None) -> Check:
+    """Whether the canary is evaluated and well."""
+    if state is None or not state.evaluated:
+        return Check(id="health", state="fail", say="it is not evaluated")
+    if state.health == "error":
+        return Check(
+            id="health", state="fail", say=f"its evaluation fails: {state.error or 'without a reason'}"
+        )
+    return Check(id="health", state="ok", say=f"it is evaluated, and its health is {state.health}")
+
+
+def errors(said: Sequence[str], *, known: bool) -> Check:
+    """Whether evaluations failed or were missed during the soak."""
+    if said:
+        return Check(id="errors", state="fail", say="; ".join(said))
+    if not known:
+        return Check(
+            id="errors",
+            state="unknown",
+            say="the server does not count its failures; the last evaluation was well",
+        )
+    return Check(id="errors", state="ok", say="no evaluation failed")
+
+
+def cost(new: State | None, old: State | None) -> Check:
+    """Whether it takes more than twice the old one's time."""
+    if new is None or old is None or not old.took:
+        return Check(id="evaluation-time", state="unknown", say="there is no old rule to compare with")
+    say = f"{new.took:.3f} s, the old rule's {old.took:.3f} s"
+    slow = new.took > _SLOWER * old.took and new.took > _MEASURABLE
+    return Check(id="evaluation-time", state="fail" if slow else "ok", say=say)
+
+
+def faithful(found: Fidelity, limits: GateLimits, *, exact: bool) -> tuple[Check, GateResult]:
+    """Whether the live canary did what the simulated one did; `exact` is what the source can be held to."""
+    if found.agreement is None:
+        say = "nothing was pending or firing on either side: stage 0 carries the verdict"
+        return (
+            Check(id="fidelity", state="vacuous", say=say),
+            GateResult(id="fidelity", verdict="vacuous", message=say),
+        )
+    wanted = limits.at_least.get("agreement" if exact else "agreement_approx", 0.0)
+    say = (
+        f"{found.agreement:.4f} of {found.n} evaluations agree ({found.live} live, {found.simulated} simulated; "
+        f"{wanted:g} is wanted)"
+    )
+    well = found.agreement >= wanted
+    gate = GateResult(
+        id="fidelity",
+        verdict="ok" if well else "fail" if limits.critical else "warn",
+        old=wanted,
+        new=found.agreement,
+        message=say,
+    )
+    return Check(id="fidelity", state="ok" if well else "fail", say=say), gate
+
+
+def compared(judged: Judged | None, why: str = "") -> tuple[Check, tuple[GateResult, ...]]:
+    """What the gates say of old against new on the same scope. A gate with too little to judge by is left to fidelity and stage 0, and says so."""
+    if judged is None or judged.verdict == "not-backtestable":
+        reason = why or (judged.reason if judged is not None else "")
+        return Check(id="comparison", state="unknown", say=reason or "there is nothing to compare with"), ()
+    gates = tuple(
+        replace(each, verdict="vacuous", message=f"insufficient: {each.message}".removesuffix(": "))
+        if each.verdict == "insufficient"
+        else each
+        for each in judged.gates
+    )
+    thin = [each.id for each in judged.gates if each.verdict == "insufficient"]
+    failed = [each for each in judged.gates if each.verdict == "fail"]
+    if judged.verdict == "fail":
+        say = "; ".join(f"{each.id}: {each.message or 'failed'}" for each in failed)
+        return Check(id="comparison", state="fail", say=say), gates
+    if thin:
+        say = f"too little happened for {', '.join(thin)}: fidelity and stage 0 decide"
+        return Check(id="comparison", state="insufficient", say=say), gates
+    return Check(id="comparison", state="ok", say="no gate tripped"), gates
+
+
+def verdict_of(checks: Iterable[Check], record: Record) -> Verdict:
+    """The verdict of stage 2: what failed fails; else stage 0's, which nothing here contradicts."""
+    if any(each.state == "fail" for each in checks):
+        return "fail"
+    first = record.stage(0)
+    return first.verdict if first is not None else "quiet"
+
+
+def judged_by(policy: CanaryPolicy, record: Record, severity: str | None) -> CanaryPolicy:
+    """The policy with the limits and waivers of the record, which are those of the base revision, whatever the work tree says."""
+    own = dict(policy.limits(severity))
+    for name, limits in record.policy.items():
+        own[name] = limits  # type: ignore[index]  # a gate this version does not know is judged by nobody
+    return replace(
+        policy,
+        gates={**policy.gates, severity or "": own},
+        waivers=tuple(
+            WaivedGate(
+                rule=record.key.text, gate=each.gate, by=each.by, reason=each.reason, expires=each.expires
+            )
+            for each in record.waivers
+        ),
+    )
+
+
+def gate_json(gate: GateResult) -> dict[str, Json]:
+    """A gate's result as records hold it."""
+    made: dict[str, Json] = {"id": gate.id, "verdict": gate.verdict, "old": gate.old, "new": gate.new}
+    if gate.message:
+        made["message"] = gate.message
+    return made
+
+
+def limits_of(gates: Iterable[GateResult], limits: Mapping[str, GateLimits]) -> dict[str, GateLimits]:
+    """The limits of the gates that have a result."""
+    return {each.id: limits[each.id] for each in gates if each.id in limits}
