@@ -15,21 +15,16 @@ from typing import TYPE_CHECKING
 
 from tocsin.canary.comparison import Comparison, Figure, IncidentSpan, Judged, Metrics, Spell
 from tocsin.canary.figures import percent_text
+from tocsin.canary.judge import by_severity_of_result
 from tocsin.ir.canary import GATES
-from tocsin.verdict.record import VERDICTS, GateResult, Verdict
+from tocsin.verdict.record import GateResult, Verdict
 
 if TYPE_CHECKING:  # values of the canary that come with arrays
     from tocsin.canary.values import Labels, Window
 
 GAINED_SHOWN = 5
 NO_CLAIM = "unmatched: of pages, those of no known incident; not called false where the incident log is not declared complete and nobody judged"
-_VERDICT_ORDER: Mapping[str, int] = {
-    "fail": 0,
-    "not-backtestable": 1,
-    "quiet": 2,
-    "pass": 3,
-    "not-needed": 4,
-}
+WORST_FIRST: Sequence[Verdict] = ("fail", "not-backtestable", "quiet", "pass", "not-needed")
 _GATE_ORDER: Mapping[str, int] = {"fail": 0, "warn": 1, "insufficient": 2, "vacuous": 3, "ok": 4}
 COLUMNS = (
     *("rule", "verdict", "pages/wk", "unmatched", "recall", "delay", "mean firing"),
@@ -77,7 +72,7 @@ class Backtest:
     @property
     def worst_first(self) -> tuple[Judged, ...]:
         """Sorted by verdict, then by the worst gate, then by key."""
-        return tuple(sorted(self.judged, key=_weight))
+        return by_severity_of_result(self.judged)
 
     @property
     def shown(self) -> tuple[tuple[Judged, Comparison], ...]:
@@ -96,7 +91,7 @@ class Backtest:
     @property
     def headline(self) -> str:
         """`prod: 1 fail, 2 quiet of 3 changed rules against main, 2026-08-10 00:00 to 2026-08-24 00:00 UTC`."""
-        counted = ", ".join(f"{self.count(each)} {each}" for each in _by_weight() if self.count(each))
+        counted = ", ".join(f"{self.count(each)} {each}" for each in WORST_FIRST if self.count(each))
         rules = f"{len(self.judged)} changed rule{'' if len(self.judged) == 1 else 's'}"
         span = f"{moment(self.window.start_ms)} to {moment(self.window.end_ms)} UTC"
         if not self.judged:
@@ -122,17 +117,6 @@ class Backtest:
             if comparison.new is not None:
                 caught.update(comparison.new.detected)
         return tuple(spans[each] for each in sorted(spans) if each not in caught)
-
-
-def _by_weight() -> Sequence[Verdict]:
-    return sorted(VERDICTS, key=lambda each: _VERDICT_ORDER[each])
-
-
-def _weight(judged: Judged) -> tuple[object, ...]:
-    found = gates(judged)
-    worst = (_GATE_ORDER[found[0].verdict], _place(found[0].id)) if found else (len(_GATE_ORDER), 0)
-    failing = sum(each.verdict == "fail" for each in found)
-    return _VERDICT_ORDER[judged.verdict], *worst, -failing, judged.key
 
 
 def _place(gate: str) -> int:
