@@ -74,7 +74,7 @@ def record_of(judged: Judged, subject: Subject, job: Job, key: bytes = b"") -> d
             **({} if subject.old_object is None else {"old_object": subject.old_object}),
         },
         "base": {"revision": job.revision, "policy_sha256": policy_sha256(job.policy)},
-        "policy": {name: _limits(limits) for name, limits in sorted(judged.limits.items())},
+        "policy": {name: limits_json(limits) for name, limits in sorted(judged.limits.items())},
         "stages": [],
         "waivers": [_waiver(each) for each in judged.waivers],
         "verdict": judged.verdict,
@@ -97,7 +97,7 @@ def stage_0(judged: Judged) -> dict[str, Json]:
     return {
         "stage": 0,
         "verdict": judged.verdict,
-        "gates": [_gate(each) for each in judged.gates],
+        "gates": [gate_json(each) for each in judged.gates],
         "metrics": {"old": _metrics(found.old), "new": _metrics(found.new)},
         "matched": {
             "by": found.paired_by,
@@ -129,7 +129,7 @@ def stage_0(judged: Judged) -> dict[str, Json]:
 def policy_sha256(policy: CanaryPolicy) -> str:
     """A hash of all that a judgement depends on: gates, waivers, grouping, window, complete logs. Budgets and stages are not in it."""
     gates = {
-        severity: {name: _limits(limits) for name, limits in found.items()}
+        severity: {name: limits_json(limits) for name, limits in found.items()}
         for severity, found in policy.gates.items()
     }
     waivers: list[Json] = [{**_waiver(each), "rule": each.rule} for each in policy.waivers]
@@ -241,7 +241,8 @@ def _metrics(metrics: Metrics | None) -> dict[str, Json]:
     return found
 
 
-def _gate(gate: GateResult) -> dict[str, Json]:
+def gate_json(gate: GateResult) -> dict[str, Json]:
+    """A gate's result as records hold it."""
     found: dict[str, Json] = {"id": gate.id, "verdict": gate.verdict}
     if gate.old is not None:
         found["old"] = _number(gate.old)
@@ -254,7 +255,8 @@ def _gate(gate: GateResult) -> dict[str, Json]:
     return found
 
 
-def _limits(limits: GateLimits) -> dict[str, Json]:
+def limits_json(limits: GateLimits) -> dict[str, Json]:
+    """A gate's limits as records hold them."""
     found: dict[str, Json] = {"critical": limits.critical}
     for name, side in (("at_most", limits.at_most), ("at_least", limits.at_least)):
         if side:

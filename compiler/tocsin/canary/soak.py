@@ -21,7 +21,6 @@ from tocsin.promql.tree import Range, Subquery
 from tocsin.sync.values import State
 from tocsin.verdict import GateResult, Record
 from tocsin.verdict.record import Verdict
-from tocsin.wire.grafana import Json
 
 _TIMES: Final = 4
 _SLOWER: Final = 2.0
@@ -149,14 +148,6 @@ def judged_by(policy: CanaryPolicy, record: Record, severity: str | None) -> Can
             for each in record.waivers
         ),
     )
-
-
-def gate_json(gate: GateResult) -> dict[str, Json]:
-    """A gate's result as records hold it."""
-    made: dict[str, Json] = {"id": gate.id, "verdict": gate.verdict, "old": gate.old, "new": gate.new}
-    if gate.message:
-        made["message"] = gate.message
-    return made
 
 
 def limits_of(gates: Iterable[GateResult], limits: Mapping[str, GateLimits]) -> dict[str, GateLimits]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeVar
 
 from tocsin.canary.overlay import Mode
+from tocsin.canary.record import limits_json
 from tocsin.canary.values import RuleVersion
 from tocsin.ir.canary import GateLimits
 from tocsin.sync.document import from_json, to_json
@@ -105,7 +106,10 @@ def with_stage(
     others = [each for each in document["stages"] if each["stage"] != body["stage"]]
     document["stages"] = sorted([*others, dict(body)], key=lambda each: int(each["stage"]))
     if limits:
-        document["policy"] = {**document["policy"], **{name: _limits(each) for name, each in limits.items()}}
+        document["policy"] = {
+            **document["policy"],
+            **{name: limits_json(each) for name, each in limits.items()},
+        }
     document["verdict"] = _worst(document["stages"])
     return document
 
@@ -117,14 +121,6 @@ def _worst(stages: list[Any]) -> Verdict:
             return verdict
     thin = any(gate["verdict"] == "insufficient" for each in stages for gate in each.get("gates", ()))
     return "quiet" if thin or "quiet" in found else "pass"
-
-
-def _limits(limits: GateLimits) -> Json:
-    return {
-        "critical": limits.critical,
-        "at_most": dict(limits.at_most),
-        "at_least": dict(limits.at_least),
-    }
 
 
 def deployed_of(record: Record) -> Deployed | None:

@@ -15,6 +15,7 @@ from tocsin.canary.fidelity import Fidelity, fidelity_of, live_alerts
 from tocsin.canary.judge import judge
 from tocsin.canary.overlay import LABEL, Canary, canaries
 from tocsin.canary.planner import Budget, Savings, Watch
+from tocsin.canary.record import gate_json
 from tocsin.canary.replay import replay
 from tocsin.canary.stage_record import Check, Compared, Deployed, body_of, deployed_of, with_stage
 from tocsin.canary.stages import abort
@@ -81,7 +82,7 @@ def _compare(stand: Stand, record: Record, live: Live, shorter: Duration | None,
     policy = soak.judged_by(stand.project.canary, record, deployed.new.severity)
     limits = soak.limits_of(gates, policy.limits(deployed.new.severity))  # type: ignore[arg-type]
     gates = tuple(each for each in gates if each.id in limits or each.id in record.policy)
-    body = body_of(2, verdict, value, [soak.gate_json(each) for each in gates])
+    body = body_of(2, verdict, value, [gate_json(each) for each in gates])
     kept = stand.keep(with_stage(record, body, limits), f"{key}: stage 2, {verdict}")
     click.echo(f"{key}: {deployed.canary}: stage 2 says {verdict}, the record {kept.verdict}")
     if verdict != "fail":

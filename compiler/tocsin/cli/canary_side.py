@@ -26,7 +26,7 @@ from tocsin.cli.options import day, repository
 from tocsin.cli.records import HELP, RecordPlace, keep, place_of, read_all
 from tocsin.cli.rule_servers import mimir_target, prometheus_target, replica_ways
 from tocsin.cli.targets import Compiled, Now, compiled_for, desired_of, door_to, environment_of
-from tocsin.cli.verdicts import KEY
+from tocsin.cli.verdicts import verdict_key
 from tocsin.diag.nearest import did_you_mean
 from tocsin.diff.changes import Side
 from tocsin.errors import MachineError, TocsinError, UsageError
@@ -186,7 +186,7 @@ def stand_at(place: Place, names: Iterable[str] = (), *, read_only: bool = False
             keepers=_keepers(stack, environment, compiled.kind, own),
             source=_history(stack, environment, compiled, place.url),
             shelf=place_of(place.records, top, made=True),
-            key=signing_key(),
+            key=verdict_key(),
         )
 
 
@@ -202,13 +202,13 @@ def stand_for(
         raise UsageError("there is no tocsin.yaml here", help="run this inside the repository, or add -C")
     environment = environment_of(project, place.env_name)
     shelf = place_of(place.records, top, made=True)
-    newest = {each.key: each for each in believed(shelf, environment, signing_key())}
+    newest = {each.key: each for each in believed(shelf, environment, verdict_key())}
     found: dict[RuleKey, Record] = {}
     for name in names:
         mine = {
             key: record
             for key, record in newest.items()
-            if means(name, key.text) or name == canary_of(record)
+            if means(name, key.text) or name in (record.id, canary_of(record))
         }
         ran = {key: record for key, record in mine.items() if record.stage(stage) is not None}
         if not ran:
@@ -236,11 +236,6 @@ def evaluator_of(record: Record) -> str:
     """The server a record's stages are on, `""` where none was run."""
     deployed, promotion = deployed_of(record), promotion_of(record)
     return (promotion or deployed).evaluator if promotion or deployed else ""  # type: ignore[union-attr]
-
-
-def signing_key() -> bytes:
-    """What records are signed with, empty where this job holds none."""
-    return os.environ.get(KEY, "").encode("utf-8", "surrogateescape")
 
 
 def believed(shelf: RecordPlace, environment: Environment, key: bytes) -> tuple[Record, ...]:
