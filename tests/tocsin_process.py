@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,6 +53,13 @@ class Repository:
         self.env = environment(standin.url if standin is not None else "http://127.0.0.1:9")
         self.project(verdict=verdict)
         self.write(*files)
+
+    @classmethod
+    def at(cls, top: Path, env: Mapping[str, str]) -> Repository:
+        """A repository that is there, with the environment of another."""
+        made = cls.__new__(cls)
+        made.top, made.env = top, dict(env)
+        return made
 
     def project(self, *, verdict: str = "advised", version: str = "12.0") -> None:
         text = PROJECT.replace("VERSION", version).replace("FOLDER", "{service} {env}")

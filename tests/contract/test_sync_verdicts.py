@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.recording import KEY, NOW, document, limits_of, written
 from tests.standin import StandIn
 from tests.syncing import rule_file
 from tests.tocsin_process import Repository
+from tests.unit.test_sync_journals import git
 
-from tocsin.verdict import sign
+from tocsin.ir.canary import DEFAULT_GATES
+from tocsin.sync.document import from_json
+from tocsin.sync.standing import object_of
+from tocsin.sync.values import Group
 
-KEY = "the protected job's key"
-NOW = datetime.now(tz=UTC)
 RULES = {"db-down": {}, "db-slow": {"expr": "latency > 5"}}
+LATER = (NOW - timedelta(minutes=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 @pytest.fixture
@@ -30,13 +34,24 @@ def grafana() -> Iterator[StandIn]:
 
 @pytest.fixture
 def repo(grafana: StandIn, tmp_path: Path) -> Repository:
-    """Everything synced as it is; from then on verdicts are required."""
+    """Everything synced as it is and committed, twice, so that there is a base; from then on verdicts are required."""
     made = Repository(tmp_path / "repo", grafana, rule_file("db", RULES), rule_file("web", {"web-down": {}}))
     assert made.sync().code == 0
     made.project(verdict="required")
     made.env["TOCSIN_VERDICT_KEY"] = KEY
+    git(made.top, "init", "-q")
+    commit(made, "all of it")
+    commit(made, "nothing")
     grafana.log.clear()
     return made
+
+
+def commit(repo: Repository, subject: str) -> str:
+    """Everything of the work tree, committed; the commit."""
+    git(repo.top, "add", "rules", "tocsin.yaml")
+    who = ("-c", "user.name=a", "-c", "user.email=a@example.org")
+    git(repo.top, *who, "commit", "-q", "--allow-empty", "-m", subject)
+    return git(repo.top, "rev-parse", "HEAD")
 
 
 def digests(repo: Repository) -> dict[str, str]:
@@ -47,53 +62,36 @@ def digests(repo: Repository) -> dict[str, str]:
 
 
 def record(
-    repo: Repository, id: str, digest: str, *, key: str = KEY, folder: str = "records", **changes: Any
+    repo: Repository, id: str, old: str, new: str, *, key: str = KEY, folder: str = "records", **changes: Any
 ) -> None:
-    """A signed record that admits `id` -> `digest`, but for `changes`."""
-    gates = [{"id": "pages", "verdict": changes.pop("gate", "ok"), "old": 12, "new": 9}]
-    verdict = changes.get("verdict", "pass")
-    body: dict[str, Any] = {
-        "schema": "tocsin/canary/1",
-        "id": f"c-{id}",
-        "created": NOW.strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "expires": (NOW + timedelta(days=7)).date().isoformat(),
-        "tool": "0.4.0",
-        "rule": {
-            "env": changes.pop("env", "prod"),
-            "id": id,
-            "uid": id,
-            "old_digest": "0" * 24,
-            "new_digest": digest,
-            "old_object": None,
-        },
-        "policy": {"pages": {"critical": True, "at_most": {"ratio": 1.5}, "at_least": {}}},
-        "stages": [{"stage": 0, "verdict": verdict, "metrics": {}, "gates": gates}],
-        "waivers": [],
-        "verdict": verdict,
-        **changes,
-    }
-    if key:
-        body["signature"] = sign(body, key.encode())
-    path = repo.top / folder / f"{id}.json"
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(json.dumps(body))
+    """A signed record that admits `id` from `old` to `new`, but for `changes`."""
+    written(repo.top / folder, document(id, old, new, **changes), key=key)
 
 
-def change(repo: Repository) -> str:
-    """A longer `for` of web-down; its digest."""
-    repo.write(rule_file("web", {"web-down": {"for": "9m"}}))
-    return digests(repo)["web-down"]
+def change(repo: Repository, **fields: Any) -> tuple[str, str]:
+    """A longer `for` of web-down, or what is given; its digests, before and after."""
+    old = digests(repo)["web-down"]
+    repo.write(rule_file("web", {"web-down": fields or {"for": "9m"}}))
+    commit(repo, "another web-down")
+    return old, digests(repo)["web-down"]
 
 
 def test_what_is_unchanged_needs_none(repo: Repository, grafana: StandIn) -> None:
     ended = repo.sync()
     assert (ended.code, grafana.log.writes()) == (0, []), ended.said
+    assert "gates" not in ended.said, "nobody was asked, so nobody compiled a base"
+
+
+def test_texts_need_none(repo: Repository, grafana: StandIn) -> None:
+    repo.write(rule_file("web", {"web-down": {"summary": "other words"}}))
+    ended = repo.sync()
+    assert ended.code == 0 and grafana.log.writes(), ended.said
 
 
 def test_a_good_record_admits_and_the_rest_is_refused(repo: Repository, grafana: StandIn) -> None:
-    digest = change(repo)
+    old, new = change(repo)
     repo.write(rule_file("db", {**RULES, "db-down": {"for": "9m"}}))
-    record(repo, "web-down", digest)
+    record(repo, "web-down", old, new)
     ended = repo.sync()
     assert ended.code == 4, ended.said
     assert "verdict-missing: `db-down` has no canary record" in ended.out
@@ -102,49 +100,213 @@ def test_a_good_record_admits_and_the_rest_is_refused(repo: Repository, grafana:
     assert repo.sync().code == 7, "what is left waits for the canary alone"
 
 
-def test_a_removal_needs_one_too(repo: Repository) -> None:
-    repo.write(rule_file("db", {"db-down": {}}))
+def test_a_removal_and_an_addition_need_one_too(repo: Repository) -> None:
+    old = digests(repo)["db-slow"]
+    repo.write(rule_file("db", {"db-down": {}, "db-new": {"expr": "x > 1"}}))
     assert repo.sync().code == 7
-    record(repo, "db-slow", "")
+    record(repo, "db-slow", old, "")
+    assert repo.sync().code == 7
+    record(repo, "db-new", "", digests(repo)["db-new"])
     assert repo.sync().code == 0
 
 
+DAYS_AGO = (NOW - timedelta(days=3)).strftime("%Y-%m-%dT%H:%M:%SZ")
+REFUSED: list[tuple[str, dict[str, Any]]] = [
+    ("unsigned", {"key": ""}),
+    ("bad-signature", {"key": "another key"}),
+    ("expired", {"expires": (NOW - timedelta(days=1)).date().isoformat()}),
+    ("failed", {"verdict": "fail", "gate": "fail"}),
+    ("missing", {"rule": {"env": "staging"}}),
+    ("digest", {"rule": {"new_digest": "f" * 24}}),
+    ("live", {"rule": {"old_digest": "e" * 24}}),
+    ("live", {"rule": {"old_digest": ""}}),
+    ("live", {"rule": {"old_digest": "e" * 24, "old_object": {"title": "WebDown"}}}),
+    ("loosened", {"limits": limits_of({"pages": DEFAULT_GATES["peak"]})}),
+    ("not-backtestable", {"verdict": "not-backtestable"}),
+    ("not-backtestable", {"verdict": "not-backtestable", "author": "ada", "approver": "ada"}),
+    ("not-needed", {"verdict": "not-needed"}),
+    ("stage", {"stages": [{"stage": 0, "verdict": "pass", "gates": []}]}),
+    ("rolled-back", {"rolled_back": LATER}),
+    (
+        "waiver",
+        {
+            "stages": [{"stage": 0, "verdict": "pass", "gates": [
+                {"id": name, "verdict": "fail" if name == "pages" else "ok"} for name in DEFAULT_GATES]}],
+            "limits": limits_of(DEFAULT_GATES),
+            "waivers": [{"gate": "pages", "by": "ada", "reason": "r", "expires": DAYS_AGO[:10]}],
+        },
+    ),
+]  # fmt: skip
+
+
 @pytest.mark.parametrize(
-    ("changes", "reason"),
-    [
-        ({"key": ""}, "unsigned"),
-        ({"key": "another key"}, "bad-signature"),
-        ({"expires": (NOW - timedelta(days=1)).date().isoformat()}, "expired"),
-        ({"verdict": "fail", "gate": "fail"}, "failed"),
-        ({"env": "staging"}, "missing"),
-        ({"digest": "f" * 24}, "digest"),
-    ],
+    ("reason", "changes"), REFUSED, ids=[f"{each[0]}-{at}" for at, each in enumerate(REFUSED)]
 )
 def test_records_that_admit_nothing(
     repo: Repository, grafana: StandIn, changes: dict[str, Any], reason: str
 ) -> None:
-    digest = change(repo)
-    record(repo, "web-down", changes.pop("digest", digest), **changes)
-    for command in (("plan",), ("sync", "--yes")):
-        ended = repo.run(*command)
-        assert (ended.code, grafana.log.writes()) == (7, []), ended.said
-        assert f"verdict-{reason}: " in ended.out and "--override-canary" in ended.out
-        assert KEY not in ended.said
+    record(repo, "web-down", *change(repo), **changes)
+    ended = repo.sync()
+    assert (ended.code, grafana.log.writes()) == (7, []), ended.said
+    assert f"verdict-{reason}: " in ended.out and "--override-canary" in ended.out
+    assert KEY not in ended.said
 
 
 def test_without_the_key_nothing_is_believed(repo: Repository) -> None:
-    record(repo, "web-down", change(repo))
+    record(repo, "web-down", *change(repo))
     ended = repo.sync(TOCSIN_VERDICT_KEY="")
     assert ended.code == 7 and "verdict-no-key" in ended.out
 
 
+def test_what_cannot_be_replayed_goes_out_with_a_second_persons_word(repo: Repository) -> None:
+    record(repo, "web-down", *change(repo), verdict="not-backtestable", author="ada", approver="ben")
+    assert repo.sync().code == 0
+
+
+def test_quiet_is_enough_but_where_the_severity_wants_a_test(repo: Repository) -> None:
+    quiet = {"verdict": "quiet", "gate": "insufficient"}
+    record(repo, "web-down", *change(repo), **quiet)
+    assert repo.sync().code == 0
+    old, new = change(repo, severity="P1")
+    record(repo, "web-down", old, new, **quiet)
+    ended = repo.sync()
+    assert ended.code == 7 and "verdict-untested" in ended.out
+    path = repo.top / "rules/web/main.yaml"
+    path.write_text(
+        path.read_text()
+        + """\
+    tests:
+      - name: it is down for long
+        alert: web-down
+        step: 1m
+        series: {'up{job="web"}': 0x20}
+        firing: {10m: [""]}
+"""
+    )
+    shown = repo.run("plan")
+    assert "verdict-untested" not in shown.out, shown.said
+
+
+def test_an_opaque_rule_is_compared_as_an_object(repo: Repository, grafana: StandIn) -> None:
+    """Somebody changed the rule in the UI into a form tocsin never writes: the record holds what it was, and it must still be that."""
+    old, new = change(repo)
+    uid = next(uid for uid, each in grafana.org().rules.items() if each.title == "WebDown")
+    with grafana.edit() as edit:
+        edit.rule(uid, no_data_state="Alerting")
+    record(repo, "web-down", old, new)
+    refused = repo.run("plan", "--format", "json")
+    assert refused.code == 7 and "verdict-live" in refused.out
+    groups = json.loads(refused.out)["plan"]["groups"]
+    before = next(
+        from_json(Group, each["before"], "before")
+        for each in groups
+        if any(change["rule"]["key"] == "web-down" for change in each["changes"])
+    )
+    here = object_of(before.rules[0], before)
+    record(repo, "web-down", old, new, rule={"old_digest": "", "old_object": here})
+    assert repo.sync().code == 0
+
+
+def test_an_older_pass_is_void_once_its_change_was_taken_back(repo: Repository) -> None:
+    old, new = change(repo)
+    record(repo, "web-down", old, new)
+    taken = document("web-down", old, new, id="c-2", rolled_back=LATER)
+    written(repo.top / "records", taken, name="taken.json")
+    assert "verdict-rolled-back" in repo.sync().out
+    now = NOW.strftime("%Y-%m-%dT%H:%M:%SZ")
+    written(repo.top / "records", document("web-down", old, new, id="c-3", created=now), name="new.json")
+    assert repo.sync().code == 0
+
+
+def test_stages_that_the_severity_demands(repo: Repository) -> None:
+    text = (repo.top / "tocsin.yaml").read_text()
+    staged = text.replace("warning}}", "warning}, canary: {stages: [0, 1, 2, 3]}}")
+    (repo.top / "tocsin.yaml").write_text(staged)
+    commit(repo, "stages")
+    old, new = change(repo)
+    record(repo, "web-down", old, new)
+    assert "verdict-loosened" in repo.sync().out, "it has no limits of fidelity"
+    limits = limits_of(DEFAULT_GATES)
+    record(repo, "web-down", old, new, limits=limits)
+    assert "verdict-stage: stage 1 was not run" in repo.sync().out
+    gates = [{"id": name, "verdict": "ok"} for name in DEFAULT_GATES]
+    stages = [{"stage": number, "verdict": "pass", "gates": gates} for number in (0, 1, 2)]
+    record(repo, "web-down", old, new, limits=limits, stages=stages)
+    assert repo.sync().code == 0, "stage 3 comes after"
+
+
+@pytest.mark.parametrize(
+    ("was", "becomes"),
+    [
+        ("verdict: required", "verdict: advised"),
+        ("environments:", "canary: {gates: {default: {pages: {ratio: 9}}}}\nenvironments:"),
+    ],
+)
+def test_a_pull_request_that_loosens_its_own_gate_is_refused(
+    repo: Repository, grafana: StandIn, was: str, becomes: str
+) -> None:
+    """It brings looser gates, the change, and a record that says pass by them; it has no key of the trusted job."""
+    text = (repo.top / "tocsin.yaml").read_text()
+    (repo.top / "tocsin.yaml").write_text(text.replace(was, becomes))
+    old = digests(repo)["web-down"]
+    repo.write(rule_file("web", {"web-down": {"for": "9m"}}))
+    looser = DEFAULT_GATES["pages"]
+    limits = limits_of({"pages": looser})
+    limits["pages"]["at_most"]["ratio"] = 9
+    new = digests(repo)["web-down"]
+    record(repo, "web-down", old, new, limits=limits, key="")
+    commit(repo, "everything at once")
+    ended = repo.sync()
+    assert (ended.code, grafana.log.writes()) == (7, []) and "verdict-unsigned" in ended.out, ended.said
+    record(repo, "web-down", old, new, limits=limits)
+    ended = repo.sync()
+    assert (ended.code, grafana.log.writes()) == (7, []) and "verdict-loosened" in ended.out, ended.said
+    base = git(repo.top, "rev-parse", "HEAD^")
+    assert f"gates, waivers and stages are those of {base[:12]}" in ended.out
+
+
+def test_what_was_merged_before_counts(repo: Repository) -> None:
+    text = (repo.top / "tocsin.yaml").read_text()
+    (repo.top / "tocsin.yaml").write_text(
+        text.replace("environments:", "canary: {gates: {default: {pages: {ratio: 9}}}}\nenvironments:")
+    )
+    before = commit(repo, "looser gates")
+    old, new = change(repo)
+    limits = limits_of({"pages": DEFAULT_GATES["pages"]})
+    limits["pages"]["at_most"]["ratio"] = 9
+    record(repo, "web-down", old, new, limits=limits)
+    assert repo.run("plan").code == 0
+    assert "verdict-loosened" in repo.run("plan", "--policy-base", f"{before}^").out
+
+
+def test_a_base_that_a_shallow_clone_hides_stops_the_run(repo: Repository, tmp_path: Path) -> None:
+    record(repo, "web-down", *change(repo))
+    git(tmp_path, "clone", "-q", "--depth", "1", f"file://{repo.top}", "shallow")
+    ended = Repository.at(tmp_path / "shallow", repo.env).sync()
+    assert ended.code == 3 and "shallow clone" in ended.err
+
+
 def test_another_folder_and_a_broken_file(repo: Repository) -> None:
-    record(repo, "web-down", change(repo), folder="elsewhere")
+    record(repo, "web-down", *change(repo), folder="elsewhere")
     (repo.top / "elsewhere" / "broken.json").write_text("{")
     assert repo.run("plan").code == 7
     ended = repo.run("plan", "--records", str(repo.top / "elsewhere"))
     assert ended.code == 0 and "broken.json is no canary record" in ended.out
     assert repo.run("plan", "--records", str(repo.top / "nowhere")).code == 3
+
+
+def test_a_branch_of_records(repo: Repository, tmp_path: Path) -> None:
+    """Written by one job, read by another one that only has the clone."""
+    from tocsin.disk.git_records import GitRecords
+
+    git(tmp_path, "init", "-q", "--bare", "origin.git")
+    git(repo.top, "remote", "add", "origin", str(tmp_path / "origin.git"))
+    record(repo, "web-down", *change(repo), folder="../made")
+    content = (tmp_path / "made" / "web-down.json").read_bytes()
+    GitRecords("git:origin:tocsin-canary", repo.top).write({"web-down.json": content}, "records")
+    assert repo.run("plan").code == 7
+    assert repo.run("plan", "--records", "git:origin:tocsin-canary").code == 0
+    assert repo.run("plan", "--records", "git:nowhere:tocsin-canary").code == 3
 
 
 def test_an_override_is_recorded_with_who(repo: Repository, grafana: StandIn) -> None:
@@ -160,10 +322,11 @@ def test_an_override_is_recorded_with_who(repo: Repository, grafana: StandIn) ->
 
 def test_where_verdicts_are_advised_they_are_notes(repo: Repository) -> None:
     repo.project(verdict="advised")
-    digest = change(repo)
+    commit(repo, "advised")
+    old, new = change(repo)
     ended = repo.run("plan")
     assert ended.code == 0 and "note: verdicts are advised here: `web-down` has no canary record" in ended.out
-    record(repo, "web-down", digest, key="")
+    record(repo, "web-down", old, new, key="")
     assert "verdicts are advised" not in repo.run("plan").out
 
 

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import click
 
 from tocsin.cli.options import root_argument, today_option
+from tocsin.cli.records import HELP as RECORDS
 from tocsin.errors import UsageError
 from tocsin.ir.duration import Duration, parse_duration
 from tocsin.sync.guard import Guard
@@ -47,7 +48,8 @@ class May:
     max_deletes: int
     max_delete_percent: float
     skip_foreign: bool
-    records: Path | None
+    records: str | None
+    policy_base: str | None
     override_canary: bool
     reason: str | None
     accept_blind: Duration | None
@@ -68,10 +70,11 @@ class May:
         )
 
 
-def _duration(_context: click.Context, _option: click.Parameter, text: str | None) -> Duration | None:
+def duration_option(_context: click.Context, option: click.Parameter, text: str | None) -> Duration | None:
+    """The value of an option that is a duration."""
     found = parse_duration(text) if text is not None else None
     if text is not None and found is None:
-        raise UsageError(f"--accept-blind: `{text}` is no duration", help="write it as 30m, 1h, 2d")
+        raise UsageError(f"{option.opts[0]}: `{text}` is no duration", help="write it as 30m, 1h, 2d")
     return found
 
 
@@ -134,8 +137,13 @@ def may_options(command: _F) -> _F:
         ),
         click.option(
             "--records",
-            type=click.Path(path_type=Path, file_okay=False),
-            help="The folder of canary records; default: records/ of the repository.",
+            metavar="WHERE",
+            help=RECORDS,
+        ),
+        click.option(
+            "--policy-base",
+            metavar="REV",
+            help="The revision whose gates count; default: the first parent of HEAD.",
         ),
         click.option(
             "--override-canary",
@@ -146,7 +154,7 @@ def may_options(command: _F) -> _F:
         click.option(
             "--accept-blind",
             metavar="T",
-            callback=_duration,
+            callback=duration_option,
             help="Let alerts out whose records cover less than they look back on, up to T: `0s`, `1h`.",
         ),
     ):

@@ -20,8 +20,9 @@ from tocsin.resolve import RecordFacts, records_of
 from tocsin.sync.compare import TEXTS
 from tocsin.sync.grafana import rule_to_grafana
 from tocsin.sync.values import Group, Live, Rule, TargetKind
+from tocsin.verdict.record import Json as Plain
 from tocsin.wire.grafana import Facts, Json, decode
-from tocsin.wire.versions import supports
+from tocsin.wire.versions import Surface, supports
 
 Reads = Mapping[str, tuple[str, ...]]
 """Series name -> the digests of the records that write it."""
@@ -98,13 +99,13 @@ def digests_of(rule: Rule, group: Group, ground: Ground) -> frozenset[str]:
     )
 
 
-def object_of(rule: Rule, group: Group) -> Json:
+def object_of(rule: Rule, group: Group) -> Plain:
     """The live rule as a record holds one that cannot be decoded: everything but texts, place and marks."""
     return {
         "title": rule.title,
         "interval": int(group.interval),
-        "settings": {name: value for name, value in sorted(group.settings.items()) if name in _BINDING},
-        "body": {name: value for name, value in sorted(rule.body.items()) if name not in TEXTS},
+        "settings": {name: _plain(group.settings[name]) for name in _BINDING if name in group.settings},
+        "body": {name: _plain(value) for name, value in sorted(rule.body.items()) if name not in TEXTS},
     }
 
 
@@ -170,11 +171,22 @@ def _of_grafana(rule: Rule, group: Group, ground: Ground) -> frozenset[str]:
 
 def _states(ground: Ground) -> tuple[str, str, int | None]:
     """The states that tocsin writes to a server of that version, as they are read back."""
+    surface: Surface = "file" if ground.kind == "directory" else "http"
     return (
         "OK",
-        "KeepLast" if supports("grafana", "http", "keep_last", ground.version) else "OK",
-        1 if supports("grafana", "http", "missing_series", ground.version) else None,
+        "KeepLast" if supports("grafana", surface, "keep_last", ground.version) else "OK",
+        1 if supports("grafana", surface, "missing_series", ground.version) else None,
     )
+
+
+def _plain(value: Json) -> Plain:
+    """As it is written to JSON and read back."""
+    if isinstance(value, Mapping):
+        return {name: _plain(each) for name, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(each) for each in value]
+    assert value is None or isinstance(value, (bool, int, float, str))
+    return value
 
 
 def _read(expr: Expr, reads: Reads) -> list[str]:
