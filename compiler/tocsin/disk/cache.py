@@ -108,6 +108,11 @@ def open_cache(version: str, *, limit: int = MAX_BYTES) -> Cache:
     """The user's cache for this version of tocsin: below TOCSIN_CACHE, else XDG_CACHE_HOME, else ~/.cache.
     TOCSIN_CACHE=off means none.
     """
+    return folder_below((version,), limit)
+
+
+def folder_below(path: tuple[str, ...], limit: int) -> Cache:
+    """The cache in this folder of the user's caches, made if need be; one that keeps nothing where others may write to it, or nobody can."""
     said = os.environ.get("TOCSIN_CACHE", "")
     if said == "off":
         return Cache(folder=None, limit=limit)
@@ -117,7 +122,7 @@ def open_cache(version: str, *, limit: int = MAX_BYTES) -> Cache:
             if said
             else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tocsin"
         )
-        folder = home / version
+        folder = home.joinpath(*path)
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         info = folder.stat()
     except (OSError, RuntimeError):
