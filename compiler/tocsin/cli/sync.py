@@ -13,6 +13,7 @@ import click
 from tocsin.cli.journals import HELP, journal_at
 from tocsin.cli.options import day, repository
 from tocsin.cli.receivers import told_receivers
+from tocsin.cli.records_wait import records_came
 from tocsin.cli.run_plan import (
     DRIFTED,
     Stopped,
@@ -23,19 +24,20 @@ from tocsin.cli.run_plan import (
     now_text,
     refused,
 )
-from tocsin.cli.sync_options import May, Where, gathered, may_options, where_options
+from tocsin.cli.sync_options import May, Where, duration_option, gathered, may_options, where_options
 from tocsin.cli.targets import Compiled, compiled_for, ready, target_of, texts_of
 from tocsin.cli.terminal import echo
 from tocsin.cli.verdicts import gate_of
 from tocsin.disk.write import write_file
 from tocsin.errors import MachineError
+from tocsin.ir.duration import Duration
 from tocsin.report import commands
 from tocsin.report import drift as drift_report
 from tocsin.report import plan as plan_report
 from tocsin.sync.apply import OnError
 from tocsin.sync.document import from_json
 from tocsin.sync.drift import drift_of
-from tocsin.sync.journal import plan_of
+from tocsin.sync.journal import Journal, plan_of
 from tocsin.sync.plan import fingerprint, make_plan
 from tocsin.sync.values import Desired, Live, Plan, Target
 
@@ -134,6 +136,14 @@ def plan_command(
     type=click.Path(path_type=Path, dir_okay=False, exists=True),
     help="Apply exactly this saved plan, or stop.",
 )
+@click.option(
+    "--wait-records",
+    metavar="T",
+    default="2m",
+    show_default=True,
+    callback=duration_option,
+    help="Wait so long for new records, if what reads them can follow then: `0s` leaves it to the next sync.",
+)
 @gathered(where=Where, may=May)
 def sync_command(
     where: Where,
@@ -145,6 +155,7 @@ def sync_command(
     resume_: bool,
     undo_: bool,
     plan_file: Path | None,
+    wait_records: Duration,
 ) -> int:
     """Make the server hold what the sources say: journal, write, read back. A second run in a row writes nothing."""
     top = repository(where.root)
@@ -159,32 +170,54 @@ def sync_command(
         plan = _planned(side, live, where, may)
         if plan_file is not None:
             plan = _as_saved(_saved(plan_file, live), plan)
-        echo(plan_report.as_text(plan))
-        if plan.stops:
-            raise Stopped(plan.stops[0].message, help=plan.stops[0].help)
-        code = refused(plan)
-        if not any(each.writes for each in plan.groups):
-            return code
-        by = actor_of(plan.server)
-        if may.override_canary and not by:
-            raise Stopped(
-                "nobody is known to have overridden the canary: the token has no login and no CI names an actor",
-                help="use a token whose login Grafana tells, or run this in a job that sets GITHUB_ACTOR",
-            )
-        agreed(yes=yes)
-        why = (may.reason or "") if may.override_canary else ""
-        done = carried_out(
-            plan,
-            side.target,
-            book,
-            on_error,
-            by=by,
-            override=why,
-            # A folder evaluates nothing, so there is nobody to watch.
-            before=None if live.server.kind == "directory" else live.states,
-            wait=not no_wait,
+        how = _How(yes=yes, on_error=on_error, wait=not no_wait)
+        failed = _written(side, live, plan, book, may, how)
+        # A saved plan is applied and nothing else is.
+        if (
+            not failed
+            and plan_file is None
+            and records_came(plan, side.target, wait_records, may.accept_blind)
+        ):
+            live = side.target.read()
+            plan = _planned(side, live, where, may)
+            failed = _written(side, live, plan, book, may, how)
+        return failed or refused(plan)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _How:
+    """How a plan is carried out."""
+
+    yes: bool
+    on_error: OnError
+    wait: bool
+
+
+def _written(side: _Side, live: Live, plan: Plan, book: Journal, may: May, how: _How) -> int:
+    """One plan shown, asked about and carried out: 0, or 4 where not all of it is there and well."""
+    echo(plan_report.as_text(plan))
+    if plan.stops:
+        raise Stopped(plan.stops[0].message, help=plan.stops[0].help)
+    if not any(each.writes for each in plan.groups):
+        return 0
+    by = actor_of(plan.server)
+    if may.override_canary and not by:
+        raise Stopped(
+            "nobody is known to have overridden the canary: the token has no login and no CI names an actor",
+            help="use a token whose login Grafana tells, or run this in a job that sets GITHUB_ACTOR",
         )
-        return done or code
+    agreed(yes=how.yes)
+    return carried_out(
+        plan,
+        side.target,
+        book,
+        how.on_error,
+        by=by,
+        override=(may.reason or "") if may.override_canary else "",
+        # A folder evaluates nothing, so there is nobody to watch.
+        before=None if live.server.kind == "directory" else live.states,
+        wait=how.wait,
+    )
 
 
 @click.command("drift")

@@ -2,12 +2,13 @@
 
 A plan goes in, and what a server answers to one question (`covered`: does this query give anything?). A plan comes out in which alerts that would
 be blind are refused with `records-not-ready`, and in which nothing is deleted that a refused rule still reads, or that was to begin again in a
-refused group. Of a group that brings the record itself, the record goes out and the alert waits for the next sync.
+refused group. Of a group that brings the record itself, the record goes out and the alert waits: for the
+next sync, or for this one where `waits` says that it is a matter of minutes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -18,6 +19,9 @@ from tocsin.promql.tree import NAME, Range, Selector, Subquery
 from tocsin.sync.values import Change, Group, GroupPlan, Plan, Refusal, Rule
 
 Covered = Callable[[str], bool]
+NOT_READY = "records-not-ready"
+_EVERY = 60_000
+"""How often a group without an interval is evaluated, unless the server says otherwise."""
 _WINDOW = 600_000
 """How long before the wanted moment a sample may lie: longer than any usual interval."""
 
@@ -46,6 +50,28 @@ def held_back(plan: Plan, covered: Covered, blind: Duration | None) -> Plan:
         waiting = {} if each.refusals else _waiting(each, records, ready, blind)
         groups.extend(_without(each, waiting) if waiting else (each,))
     return replace(plan, groups=tuple(_with_needed(groups)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wait:
+    """What a refused alert waits for: a record, the query that tells when it is there, and how long that takes at the latest."""
+
+    record: str
+    query: str
+    within: Duration
+
+
+def waits(plan: Plan, blind: Duration | None) -> tuple[Wait, ...]:
+    """What the alerts wait for that `held_back` refused, each query once."""
+    records = _records(plan)
+    found = {
+        query: Wait(record=name, query=query, within=_within(record, back))
+        for each in plan.groups
+        if any(why.code == NOT_READY for why in each.refusals)
+        for _, name, record, back in _read(each, records, blind)
+        if (query := coverage_query(record.rule, record.group, back))
+    }
+    return tuple(found.values())
 
 
 def with_lost_records(plan: GroupPlan) -> Group | None:
@@ -111,6 +137,16 @@ def _waiting(
 ) -> dict[str, Refusal]:
     """uid of an alert that must wait -> why."""
     found: dict[str, Refusal] = {}
+    for change, name, record, back in _read(plan, records, blind):
+        if not ready(coverage_query(record.rule, record.group, back)):
+            found.setdefault(change.rule.uid, _refusal(change, name, back, _within(record, back)))
+    return found
+
+
+def _read(
+    plan: GroupPlan, records: Mapping[str, list[_Record]], blind: Duration | None
+) -> Iterator[tuple[Change, str, _Record, int]]:
+    """(an alert that changes, a record it will read, how far back), for each of which it is not known that the series is there."""
     for change in plan.changes:
         if change.rule.kind != "alert" or change.action in ("none", "delete"):
             continue
@@ -120,9 +156,13 @@ def _waiting(
                 known = not record.new and before.get(name, -1) >= back
                 if known or (blind is not None and blind >= back) or _same_round(plan, change, record, back):
                     continue
-                if not ready(coverage_query(record.rule, record.group, back)):
-                    found.setdefault(change.rule.uid, _refusal(change, name, back))
-    return found
+                yield change, name, record, back
+
+
+def _within(record: _Record, back: int) -> Duration:
+    """When the record covers that much at the latest, counted from its being written: a server spreads its groups over an interval, and samples are
+    asked for at the next evaluation."""
+    return Duration(back + 2 * int(record.group.interval or _EVERY))
 
 
 def _same_round(plan: GroupPlan, change: Change, record: _Record, back: int) -> bool:
@@ -133,13 +173,14 @@ def _same_round(plan: GroupPlan, change: Change, record: _Record, back: int) -> 
     return order.index(record.rule.uid) < order.index(change.rule.uid)
 
 
-def _refusal(change: Change, name: str, back: int) -> Refusal:
+def _refusal(change: Change, name: str, back: int, within: Duration) -> Refusal:
     span = format_duration(Duration(back))
     what = f"has no samples that cover the {span} it looks back on" if back else "has no samples yet"
     return Refusal(
-        code="records-not-ready",
+        code=NOT_READY,
         message=f"{change.rule.title} reads {name}, which {what}",
-        help=f"sync again when it has; or --accept-blind {span}, if nobody needs this alert for so long",
+        help=f"sync again when it has, {format_duration(within)} after the record is written at the latest; or --accept-blind {span}, "
+        "if nobody needs this alert for so long",
         subject=change.rule.key or change.rule.uid,
     )
 
