@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 
 from tocsin.canary.comparison import Comparison, Figure, IncidentSpan, Judged, Metrics, Spell
 from tocsin.canary.figures import percent_text
-from tocsin.canary.judge import by_severity_of_result
 from tocsin.ir.canary import GATES
 from tocsin.verdict.record import GateResult, Verdict
 
@@ -72,7 +71,7 @@ class Backtest:
     @property
     def worst_first(self) -> tuple[Judged, ...]:
         """Sorted by verdict, then by the worst gate, then by key."""
-        return by_severity_of_result(self.judged)
+        return tuple(sorted(self.judged, key=_weight))
 
     @property
     def shown(self) -> tuple[tuple[Judged, Comparison], ...]:
@@ -117,6 +116,13 @@ class Backtest:
             if comparison.new is not None:
                 caught.update(comparison.new.detected)
         return tuple(spans[each] for each in sorted(spans) if each not in caught)
+
+
+def _weight(judged: Judged) -> tuple[object, ...]:
+    found = gates(judged)
+    worst = (_GATE_ORDER[found[0].verdict], _place(found[0].id)) if found else (len(_GATE_ORDER), 0)
+    failing = sum(each.verdict == "fail" for each in found)
+    return WORST_FIRST.index(judged.verdict), *worst, -failing, judged.key
 
 
 def _place(gate: str) -> int:
