@@ -1,18 +1,21 @@
 """The sources of a revision, and which revision a change is measured against.
 
-    base_of(root, named, branch)  -> the commit a branch is compared with
-    sources_at(root, revision)    -> its sources, as `workspace.read_sources` gives those of the work tree
-    compiled_at(root, revision)   -> its compilation, with its own tocsin.yaml, ledger and findings
+    base_of(root, named, branch)       -> the commit a branch is compared with
+    sources_at(root, revision)         -> its sources, as `workspace.read_sources` gives those of the work tree
+    compiled_at(root, revision, today) -> its compilation, with its own tocsin.yaml, ledger and findings
+    both_at(root, base, head, today)   -> both as far as they may differ, for `diff.compare`: quicker where little changed
 
 Nothing is checked out: the work tree stays as it is.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date
 from pathlib import Path
 
-from tocsin.cli.workspace import no_collector, sources_of
+from tocsin.cli.workspace import no_collector, read_sources, sources_of
+from tocsin.diag import Diagnostic
 from tocsin.disk.git_revisions import (
     commit_of,
     first_commit_of,
@@ -23,6 +26,7 @@ from tocsin.disk.git_revisions import (
 from tocsin.disk.git_tree import read_tree_at
 from tocsin.errors import UsageError
 from tocsin.pipeline import Compilation, Sources, compile_sources
+from tocsin.pipeline.standing import Standing, both_standing
 
 
 def sources_at(root: Path, rev: str) -> Sources:
@@ -38,13 +42,28 @@ def compiled_at(root: Path, rev: str, today: date) -> Compilation:
     with no_collector():
         sources = sources_at(root, rev)
         compilation = compile_sources(sources, today)
-    refuse_other_format(compilation, rev)
+    refuse_other_format(compilation.diagnostics, rev)
     return compilation
 
 
-def refuse_other_format(compilation: Compilation, rev: str) -> None:
+def both_at(root: Path, base: str, head: str | None, today: date) -> tuple[Standing, Standing]:
+    """Two revisions as far as they may differ; `head` None is the work tree. UsageError where one of them cannot be compared as a whole."""
+    with no_collector():
+        sources = sources_at(root, base), (read_sources(root) if head is None else sources_at(root, head))
+        both = both_standing(*sources, today)
+    for name, said, standing in zip((base, head or "the work tree"), sources, both, strict=True):
+        refuse_other_format(standing.diagnostics, name)
+        if standing.project is None and said.project is not None:
+            raise UsageError(
+                f"tocsin.yaml of {name[:40]} cannot be used, so there is nothing to compare",
+                help="run `tocsin check`" if head is None else "compare with a revision in which it could",
+            )
+    return both
+
+
+def refuse_other_format(found: Iterable[Diagnostic], rev: str) -> None:
     """UsageError where the sources of `rev` are written in another version of the format."""
-    other = next((each for each in compilation.diagnostics if each.code == "TOC206"), None)
+    other = next((each for each in found if each.code == "TOC206"), None)
     if other is not None:
         raise UsageError(
             f"`{rev}` cannot be compared: {other.span.file}:{other.span.line} says {other.message}",
