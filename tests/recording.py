@@ -24,18 +24,18 @@ def limits_of(gates: Mapping[str, GateLimits]) -> dict[str, Any]:
     }
 
 
-def document(id: str, old: str, new: str, **changes: Any) -> dict[str, Any]:
-    """A record that admits `id` from digest `old` to `new`, not yet signed. `gate` is the verdict of the gate `pages`, `limits` replaces some
+def document(of: str, old: str, new: str, **changes: Any) -> dict[str, Any]:
+    """A record that admits the rule `of` from digest `old` to `new`, not yet signed. `gate` is the verdict of the gate `pages`, `limits` replaces some
     gates' limits, `rule` and everything else replace keys of the document."""
     demanded = CanaryPolicy().demanded()
     gates = [{"id": name, "verdict": "ok"} for name in demanded]
     gate, verdict = changes.pop("gate", "ok"), changes.get("verdict", "pass")
     next(each for each in gates if each["id"] == "pages")["verdict"] = gate
     limits = limits_of(demanded) | changes.pop("limits", {})
-    rule = {"env": "prod", "id": id, "old_digest": old, "new_digest": new} | changes.pop("rule", {})
+    rule = {"env": "prod", "id": of, "old_digest": old, "new_digest": new} | changes.pop("rule", {})
     return {
         "schema": "tocsin/canary/1",
-        "id": f"c-{id}",
+        "id": f"c-{of}",
         "created": (NOW - timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "expires": (NOW + timedelta(days=7)).date().isoformat(),
         "tool": "0.4.0",

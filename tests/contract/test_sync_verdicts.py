@@ -192,7 +192,7 @@ def test_an_opaque_rule_is_compared_as_an_object(repo: Repository, grafana: Stan
     old, new = change(repo)
     uid = next(uid for uid, each in grafana.org().rules.items() if each.title == "WebDown")
     with grafana.edit() as edit:
-        edit.rule(uid, no_data_state="Alerting")
+        edit.rule(uid, no_data="Alerting")
     record(repo, "web-down", old, new)
     refused = repo.run("plan", "--format", "json")
     assert refused.code == 7 and "verdict-live" in refused.out
@@ -221,6 +221,7 @@ def test_an_older_pass_is_void_once_its_change_was_taken_back(repo: Repository) 
 def test_stages_that_the_severity_demands(repo: Repository) -> None:
     text = (repo.top / "tocsin.yaml").read_text()
     staged = text.replace("warning}}", "warning}, canary: {stages: [0, 1, 2, 3]}}")
+    staged = staged.replace("environments:", "canary: {scope: {cluster: canary-1}}\nenvironments:")
     (repo.top / "tocsin.yaml").write_text(staged)
     commit(repo, "stages")
     old, new = change(repo)
