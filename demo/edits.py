@@ -175,8 +175,8 @@ EDITS = (
             ),
         ),
         answers={
-            "node-memory-low/ticket": Answer(verdict="not-backtestable"),
-            "node-memory-low/page": Answer(verdict="not-backtestable"),
+            "node-memory-low/ticket": Answer(verdict="not-backtestable", fails=_failed("errors")),
+            "node-memory-low/page": Answer(verdict="not-backtestable", fails=_failed("errors")),
         },
     ),
     Edit(
