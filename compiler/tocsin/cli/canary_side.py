@@ -222,7 +222,8 @@ def stand_for(
     if place.evaluator is None and len(evaluators) > 1:
         raise UsageError(f"these are on {' and on '.join(sorted(evaluators))}", help="say which: --evaluator")
     named = replace(place, evaluator=place.evaluator or next(iter(evaluators), None))
-    with stand_at(named, read_only=read_only) as stand:
+    rules = () if named.evaluator is not None else [record.key.text for record in found.values()]
+    with stand_at(named, rules, read_only=read_only) as stand:
         yield stand, tuple(found[key] for key in sorted(found))
 
 
