@@ -227,7 +227,7 @@ def _metrics(metrics: Metrics | None) -> dict[str, Json]:
         found[name] = _number(value) if isinstance(value, float) else value
     interval = metrics.unmatched_interval
     found["unmatched_interval"] = None if interval is None else [_number(each) for each in interval]
-    found["judged"] = {word: count for word, count in metrics.judged.items()}
+    found["judged"] = {str(word): count for word, count in metrics.judged.items()}
     found["detections"] = [
         {
             "incident": each.incident,
