@@ -12,12 +12,17 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 from tocsin.errors import UsageError
 from tocsin.sync.values import Change, Place, Plan, Rule
 from tocsin.wire.grafana import Json
 from tocsin.wire.live import Matcher
 
+Time = Literal["day", "night"]
+"""Two times that stand for all: a Wednesday at 14:00, and at 03:00, where the interval is."""
+NOBODY = "nobody"
+"""The receiver of a node that is quiet."""
 Can = Callable[[str], bool]
 """Whether the series of an alert may carry a label at all; False is a proof that it is empty."""
 Labels = Mapping[str, str]
@@ -37,6 +42,8 @@ class Route:
     matchers: tuple[Matcher, ...] = ()
     goes_on: bool = False
     routes: tuple[Route, ...] = ()
+    quiet: frozenset[Time] = frozenset()
+    """When this node itself (not its children) notifies nobody: its mute intervals, or what is outside its active ones."""
 
     @property
     def receivers(self) -> frozenset[str]:
@@ -81,6 +88,12 @@ def reaches(tree: Route, labels: Labels, can: Can = lambda label: True) -> tuple
         )
         for name in names
     )
+
+
+def at(tree: Route, time: Time) -> Route:
+    """The tree as it notifies at that time."""
+    routes = tuple(at(each, time) for each in tree.routes)
+    return replace(tree, routes=routes, receiver=NOBODY if time in tree.quiet else tree.receiver)
 
 
 def judged(tree: Route, wanted: str, reached: tuple[Reach, ...]) -> Verdict:
@@ -192,17 +205,83 @@ def from_config(document: Json, name: str) -> Route:
     route = document.get("route") if isinstance(document, Mapping) else None
     if not isinstance(route, Mapping):
         raise UsageError(f"{name} has no `route`", help="is this an Alertmanager's configuration?")
-    return _route(route, "", name, "route")
+    return _route(route, "", name, "route", _intervals(document))
 
 
 def from_policies(document: Json, name: str) -> Route:
     """Grafana's policy tree, as its provisioning API answers it."""
     if not isinstance(document, Mapping):
         raise UsageError(f"{name} has no notification policies")
-    return _route(document, "", name, "policies")
+    return _route(document, "", name, "policies", {})
 
 
-def _route(node: Mapping[str, Json], receiver: str, name: str, path: str) -> Route:
+_TIMES: Mapping[Time, int] = {"day": 14 * 60, "night": 3 * 60}
+_WEEK = ("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday")
+_MIDWEEK = 3
+
+
+def _intervals(document: Json) -> Mapping[str, frozenset[Time]]:
+    """Name -> the times an interval holds, as far as times and weekdays tell. Days, months and years are passed over: they are about some days, and the
+    question is about an ordinary one. `mute_time_intervals` is the older name of the same list."""
+    found: dict[str, frozenset[Time]] = {}
+    for key in ("mute_time_intervals", "time_intervals"):
+        for each in _rows(document.get(key) if isinstance(document, Mapping) else None):
+            name = each.get("name")
+            spans = [one for one in _rows(each.get("time_intervals")) if _has_midweek(one.get("weekdays"))]
+            held = {time for one in spans for time in _TIMES if _has(one.get("times"), _TIMES[time])}
+            if isinstance(name, str):
+                found[name] = frozenset(held)
+    return found
+
+
+def _rows(value: Json) -> list[Mapping[str, Json]]:
+    return [each for each in value if isinstance(each, Mapping)] if isinstance(value, (list, tuple)) else []
+
+
+def _has_midweek(value: Json) -> bool:
+    """Whether `['monday:friday']` holds a Wednesday; nothing said is every day."""
+    if not isinstance(value, (list, tuple)):
+        return True
+    for each in value:
+        first, _, last = str(each).lower().partition(":")
+        if (
+            first in _WEEK
+            and (last or first) in _WEEK
+            and _WEEK.index(first) <= _MIDWEEK <= _WEEK.index(last or first)
+        ):
+            return True
+    return False
+
+
+def _has(value: Json, minute: int) -> bool:
+    """Whether `[{start_time: '09:00', end_time: '17:00'}]` holds that minute; nothing said is the whole day."""
+    if not isinstance(value, (list, tuple)):
+        return True
+    return any(
+        _minute(each.get("start_time"), 0) <= minute < _minute(each.get("end_time"), 1440)
+        for each in _rows(value)
+    )
+
+
+def _minute(value: Json, default: int) -> int:
+    found = re.fullmatch(r"([0-9]{1,2}):([0-9]{2})", str(value))
+    return int(found[1]) * 60 + int(found[2]) if found else default
+
+
+def _quiet(node: Mapping[str, Json], intervals: Mapping[str, frozenset[Time]]) -> frozenset[Time]:
+    def named(key: str) -> list[frozenset[Time]]:
+        value = node.get(key)
+        names = value if isinstance(value, (list, tuple)) else ()
+        return [intervals.get(str(each), frozenset()) for each in names]
+
+    muted = frozenset[Time]().union(*named("mute_time_intervals"))
+    active = named("active_time_intervals")
+    return muted | (frozenset(_TIMES) - frozenset[Time]().union(*active) if active else frozenset())
+
+
+def _route(
+    node: Mapping[str, Json], receiver: str, name: str, path: str, intervals: Mapping[str, frozenset[Time]]
+) -> Route:
     own = node.get("receiver")
     settled = own if isinstance(own, str) and own else receiver
     if not settled:
@@ -214,12 +293,13 @@ def _route(node: Mapping[str, Json], receiver: str, name: str, path: str) -> Rou
     for index, each in enumerate(children):
         if not isinstance(each, Mapping):
             raise UsageError(f"{name}: {path}.routes[{index}] is no route")
-        routes.append(_route(each, settled, name, f"{path}.routes[{index}]"))
+        routes.append(_route(each, settled, name, f"{path}.routes[{index}]", intervals))
     return Route(
         receiver=settled,
         matchers=tuple(_matchers_of(node, f"{name}: {path}")),
         goes_on=node.get("continue") is True,
         routes=tuple(routes),
+        quiet=_quiet(node, intervals),
     )
 
 

@@ -1,0 +1,395 @@
+"""What a change means for people: the facts of a pull request's report, gathered from values that others computed.
+
+In: the semantic diff, and whatever else is known (reasons, records of the canary, the routing tree, a plan against the live server, unit tests).
+Out: an `Impact`, one row for each rule that changed alike in its environments, the gravest first. Pure. What nobody asked for is None, which a
+report says; it is never taken for "nothing".
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from tocsin.diff.changes import FieldChange, RuleChange, Side
+from tocsin.diff.sops import SopChange
+from tocsin.ir.compiled import CompiledAlert, RuleKey
+from tocsin.ir.project import Project
+from tocsin.release.entries import Why, rule_of
+from tocsin.sync.compare import effect_of
+from tocsin.sync.routes import NOBODY, Route, Time, at, reaches
+from tocsin.sync.values import Change, Effect, Plan, Rule, TargetKind
+from tocsin.sync.values import FieldChange as BodyChange
+from tocsin.verdict.record import Json, Record
+
+Risk = Literal[
+    "no-test",
+    "no-verdict",
+    "verdict-failed",
+    "no-sop",
+    "sop-unread",
+    "single",
+    "no-reason",
+    "silences",
+    "refires",
+]
+"""What a reviewer should look at: no unit test makes it fire; no record, or one that says no; no procedure, or one not read since; the last alert of its
+service that pages, or of its SLI; nobody says why; silences end; firing instances resolve and fire again."""
+_GRAVEST = {"removal": 0, "meaning": 1, "sensitivity": 2, "routing": 3, "added": 4, "text": 5, "none": 6}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receivers:
+    """Who is notified, by day and at night, before and after; `""` for nobody."""
+
+    day: tuple[str, str]
+    night: tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Canary:
+    """What a canary said: numbers before and after where there were any, and both versions drawn in characters."""
+
+    verdict: str
+    pages_per_week: tuple[float | None, float | None] = (None, None)
+    recall: tuple[float | None, float | None] = (None, None)
+    failed: tuple[str, ...] = ()
+    exactness: str = ""
+    drawn: tuple[str, str] = ("", "")
+    signed: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One rule that changed alike in `envs`."""
+
+    rule: str
+    name: str
+    envs: tuple[str, ...]
+    change: RuleChange
+    """Of the first of the environments."""
+    service: str
+    owner: str
+    why: Why
+    effects: Mapping[str, Effect]
+    """Environment -> what it does to alert state."""
+    active: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    """Environment -> instances pending and firing now, where a plan says."""
+    receivers: Receivers | None = None
+    """None where no routing tree is known."""
+    canary: Mapping[str, Canary] = field(default_factory=dict)
+    """By environment."""
+    tested: bool | None = None
+    """None for a record."""
+    sop: str = ""
+    sop_url: str = ""
+    sop_read: bool | None = None
+    """Whether its SOP was read again together with this change."""
+    silences: tuple[str, ...] = ()
+    """Comments of silences that match before and not after; from a plan."""
+    risks: tuple[Risk, ...] = ()
+
+    @property
+    def alert(self) -> CompiledAlert | None:
+        """The alert as it will be, or was; None for a record."""
+        rule = self.change.side.rule
+        return rule if isinstance(rule, CompiledAlert) else None
+
+    @property
+    def fields(self) -> tuple[FieldChange, ...]:
+        """What differs."""
+        return self.change.fields
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Impact:
+    """Everything one change of the sources means. `base` and `head` are as people call them."""
+
+    base: str
+    head: str
+    rows: tuple[Row, ...]
+    sops: tuple[SopChange, ...] = ()
+    frozen: tuple[str, ...] = ()
+    """Services that do not compile: nothing is known of them."""
+    last: str = ""
+    """The last release: what a rollback goes to."""
+    overrides: int = 0
+    """Changes that went live on somebody's word alone, as the journal tells."""
+
+    @property
+    def headline(self) -> str:
+        """`2 rules more sensitive, 1 rerouted to P1, 0 removed`: what a reviewer reads first. Removals are always counted."""
+        counted = Counter(map(said, self.rows))
+        removed = counted.pop("removed", 0)
+        parts = [
+            (number, words) for words, number in sorted(counted.items(), key=lambda each: _place(each[0]))
+        ]
+        parts.append((removed, "removed"))
+        if self.sops:
+            parts.append((len(self.sops), "SOP changed" if len(self.sops) == 1 else "SOPs changed"))
+        first = f"{parts[0][0]} rule{'' if parts[0][0] == 1 else 's'} {parts[0][1]}"
+        return ", ".join([first, *(f"{number} {words}" for number, words in parts[1:])])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What else is known of a change. Each may be missing."""
+
+    whys: Mapping[str, Why] = field(default_factory=dict)
+    records: tuple[Record, ...] = ()
+    canaries: Mapping[RuleKey, Canary] = field(default_factory=dict)
+    """From a backtest's own report; outranks records."""
+    tree: Route | None = None
+    plans: tuple[Plan, ...] = ()
+    tested: frozenset[tuple[str, str]] = frozenset()
+    """(id, level) that some unit test makes fire."""
+    read_again: frozenset[str] = frozenset()
+    """SOPs whose day of review moved with this change."""
+    asks_why: bool = True
+
+
+def impact_of(
+    changes: Iterable[RuleChange],
+    sops: Iterable[SopChange],
+    project: Project,
+    standing: Iterable[CompiledAlert],
+    known: Known,
+    *,
+    base: str,
+    head: str,
+    last: str = "",
+    frozen: Iterable[str] = (),
+) -> Impact:
+    """The report's facts. `standing` is every alert after the change."""
+    together: dict[tuple[object, ...], list[RuleChange]] = {}
+    for change in changes:
+        if change.class_ != "none":
+            alike = (
+                rule_of(change),
+                change.class_,
+                change.direction,
+                change.fields,
+                change.renamed,
+                change.moved,
+            )
+            together.setdefault(alike, []).append(change)
+    standing = tuple(standing)
+    rows = [_row(group, project, standing, known) for group in together.values()]
+    return Impact(
+        base=base,
+        head=head,
+        rows=tuple(
+            sorted(
+                rows, key=lambda each: (_GRAVEST[each.change.class_], _urgency(each), each.rule, each.envs)
+            )
+        ),
+        sops=tuple(sops),
+        frozen=tuple(sorted(frozen)),
+        last=last,
+    )
+
+
+def _row(group: list[RuleChange], project: Project, standing: tuple[CompiledAlert, ...], known: Known) -> Row:
+    change = group[0]
+    rule = change.side.rule
+    alert = rule if isinstance(rule, CompiledAlert) else None
+    sop = (alert.sop_ref or "").partition("#")[0] if alert is not None else ""
+    found = [(plan, each) for plan in known.plans for each in _planned(plan, group)]
+    row = Row(
+        rule=rule_of(change),
+        name=alert.name if alert is not None else change.key.id,
+        envs=tuple(each.key.env for each in group),
+        change=change,
+        service=rule.service,
+        owner=(alert.owner or "") if alert is not None else "",
+        why=known.whys.get(change.key.id, Why()),
+        effects={each.key.env: effect(each) for each in group}
+        | {plan.environment: each.effect for plan, each in found},
+        active={plan.environment: (each.pending, each.firing) for plan, each in found},
+        receivers=_receivers(change, known.tree) if known.tree is not None and alert is not None else None,
+        canary=_canaries(group, known),
+        tested=None if alert is None else (change.key.id, change.key.level) in known.tested,
+        sop=sop,
+        sop_url=(alert.runbook_url or "") if alert is not None else "",
+        sop_read=sop in known.read_again if sop else None,
+        silences=tuple(sorted({each.comment or each.id for _, rule in found for each in rule.silences_lost})),
+    )
+    return replace(row, risks=tuple(_risks(row, project, standing, known)))
+
+
+_WORDS = (
+    "meaning something else",
+    "more sensitive",
+    "less sensitive",
+    "firing at other times",
+    "rerouted",
+    "added",
+    "reworded",
+)
+
+
+def _place(words: str) -> tuple[int, str]:
+    found = next((place for place, each in enumerate(_WORDS) if words.startswith(each)), len(_WORDS))
+    return found, words
+
+
+def said(row: Row) -> str:
+    """What happened to a rule, in the words of the headline."""
+    change = row.change
+    match change.class_:
+        case "removal":
+            return "removed"
+        case "added":
+            return "added"
+        case "meaning":
+            return "meaning something else"
+        case "text":
+            return "reworded"
+        case "sensitivity":
+            return {"up": "more sensitive", "down": "less sensitive"}.get(
+                change.direction, "firing at other times"
+            )
+    severity = next((each.new for each in change.fields if each.field == "severity"), "")
+    return f"rerouted to {severity}" if severity else "rerouted"
+
+
+def _urgency(row: Row) -> int:
+    return row.alert.urgency if row.alert is not None else 1_000
+
+
+def effect(change: RuleChange) -> Effect:
+    """What a change does to alert state on the server that evaluates the rule, by what that server is known to do."""
+    if change.old is None or change.new is None:
+        return "starts" if change.old is None else "resolves"
+    fields = tuple(BodyChange(path=each.field, old=each.old, new=each.new) for each in change.fields)
+    kind: TargetKind = change.new.rule.evaluator.kind
+    if change.old.rule.evaluator != change.new.rule.evaluator:
+        return "resolves-and-refires"
+    return effect_of(kind, _as_synced(change.old), _as_synced(change.new), fields, moved=change.moved)
+
+
+def _as_synced(side: Side) -> Rule:
+    """As much of a rule as alert state depends on."""
+    rule = side.rule
+    if not isinstance(rule, CompiledAlert):
+        return Rule(uid="", title=rule.record, kind="record", body={"expr": rule.expr})
+    labels = {**side.group.labels, **rule.labels, "alertname": rule.name}
+    return Rule(
+        uid=rule.uid,
+        title=rule.name,
+        kind="alert",
+        body={"expr": rule.expr},
+        labels=labels,
+        paused=rule.paused,
+    )
+
+
+def _planned(plan: Plan, group: list[RuleChange]) -> Iterator[Change]:
+    keys = {each.key.text for each in group if each.key.env == plan.environment}
+    for each in plan.groups:
+        for change in each.changes:
+            if change.action != "none" and change.rule.key in keys:
+                yield change
+
+
+def _receivers(change: RuleChange, tree: Route) -> Receivers:
+    def notified(side: Side | None, when: Time) -> str:
+        if side is None or not isinstance(side.rule, CompiledAlert):
+            return ""
+        labels = {**side.group.labels, **side.rule.labels, "alertname": side.rule.name}
+        return ", ".join(each.text for each in reaches(at(tree, when), labels) if each.receiver != NOBODY)
+
+    day, night = ((notified(change.old, when), notified(change.new, when)) for when in ("day", "night"))
+    return Receivers(day=day, night=night)
+
+
+def _canaries(group: list[RuleChange], known: Known) -> dict[str, Canary]:
+    found: dict[str, Canary] = {}
+    for change in group:
+        told = known.canaries.get(change.key)
+        records = [
+            each
+            for each in known.records
+            if each.key == change.key
+            and (each.old_digest, each.new_digest) == (change.old_digest, change.new_digest)
+        ]
+        if told is not None:
+            found[change.key.env] = told
+        elif records:
+            found[change.key.env] = of_record(max(records, key=lambda each: (each.created, each.id)))
+    return found
+
+
+def of_record(record: Record) -> Canary:
+    """What a record tells a reviewer."""
+    stages = record.document.get("stages")
+    first = stages[0] if isinstance(stages, list) and stages else None
+    metrics = first.get("metrics") if isinstance(first, dict) else None
+    sides = [metrics.get(name) if isinstance(metrics, dict) else None for name in ("old", "new")]
+
+    def number(side: Json, name: str, factor: float = 1.0) -> float | None:
+        value = side.get(name) if isinstance(side, dict) else None
+        return value * factor if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+
+    pages, recall = (
+        (number(sides[0], name, factor), number(sides[1], name, factor))
+        for name, factor in (("pages_per_day", 7.0), ("recall", 1.0))
+    )
+    return Canary(
+        verdict=record.verdict,
+        pages_per_week=pages,
+        recall=recall,
+        failed=record.failed,
+        signed=bool(record.signature),
+    )
+
+
+def _risks(row: Row, project: Project, standing: tuple[CompiledAlert, ...], known: Known) -> Iterator[Risk]:
+    change, alert = row.change, row.alert
+    runs = change.class_ not in ("text", "none")
+    gone = change.new is None
+    if runs and not gone and row.tested is False:
+        yield "no-test"
+    if runs and alert is not None and change.old_digest != change.new_digest:
+        demanding = [
+            each.name for each in project.environments if each.verdict == "required" and each.name in row.envs
+        ]
+        verdicts = [row.canary[each].verdict if each in row.canary else "" for each in demanding]
+        if any(each in ("fail", "not-backtestable") for each in verdicts):
+            yield "verdict-failed"
+        if "" in verdicts:
+            yield "no-verdict"
+    if alert is not None and not gone and not row.sop:
+        yield "no-sop"
+    if runs and row.sop and row.sop_read is False and not gone:
+        yield "sop-unread"
+    if gone and alert is not None and _single(alert, project, standing, row.envs):
+        yield "single"
+    if known.asks_why and runs and not (row.why.reasons and row.why.tickets):
+        yield "no-reason"
+    if row.silences:
+        yield "silences"
+    if any(
+        each == "resolves-and-refires" and sum(row.active.get(env, (0, 1)))
+        for env, each in row.effects.items()
+    ):
+        yield "refires"
+
+
+def _single(
+    gone: CompiledAlert, project: Project, standing: tuple[CompiledAlert, ...], envs: tuple[str, ...]
+) -> bool:
+    """Whether nothing that pages is left for the service, or nothing at all for the SLI, in one of the environments."""
+
+    def pages(alert: CompiledAlert) -> bool:
+        severity = project.severity(alert.severity)
+        return severity is not None and severity.pages
+
+    for env in envs:
+        left = [each for each in standing if each.key.env == env and each.service == gone.service]
+        if pages(gone) and not any(map(pages, left)):
+            return True
+        if gone.source.sli and not any(each.source.sli == gone.source.sli for each in left):
+            return True
+    return False
