@@ -96,7 +96,11 @@ class Question:
 
     def points(self, stride: int) -> int:
         """Evaluations that are asked for."""
-        return -(-self.grid.count // stride)
+        return -(-(self.grid.count - self.ahead(0, stride)) // stride)
+
+    def ahead(self, first: int, stride: int) -> int:
+        """How far from an index to the next one that is sampled: strides count from 1970, so that tomorrow's run samples the same times."""
+        return -(self.grid.start_ms // self.grid.step_ms + first) % stride
 
     def requests(self, stride: int, caps: SourceCaps) -> int:
         """Requests that take no more than the server gives at once."""
@@ -190,13 +194,11 @@ def grid_of(window: Window, phase_ms: int, interval_ms: int, warm_ms: int) -> tu
 
 def pieces(asked: Question, first: int, count: int, stride: int, points: int) -> list[Piece]:
     """The indices from `first` on, `count` of the grid, cut where a UTC day of query time begins, and evenly within days that hold more than
-    `points`. A stride counts from 1970, so that tomorrow's run samples the same times."""
+    `points`."""
     grid = asked.grid
     start = grid.start_ms - asked.offset_ms
-    if stride > 1:
-        number = (grid.start_ms // grid.step_ms) + first
-        ahead = -number % stride
-        first, count = first + ahead, count - ahead
+    ahead = asked.ahead(first, stride)
+    first, count = first + ahead, count - ahead
     step = grid.step_ms * stride
     parts = max(1, -(-(DAY_MS // step) // points))
     length = max(DAY_MS // parts, 1)

@@ -34,6 +34,8 @@ SHORT: Final = "short-window"
 _AHEAD: Final = 2
 """Questions under way at once."""
 _EXTENSIONS: Final = 4
+_EARLIER: Final = 120
+"""Evaluations that a replay whose beginning is unsure begins earlier, at least; each further time it begins twice as early."""
 _AGREES: Final = 0.98
 """From here on a calibration says that no late sample matters."""
 _NOTHING: Final = Presence(series=(), row=np.zeros(0, dtype=np.int32), at=np.zeros(0, dtype=np.int32))
@@ -189,7 +191,7 @@ class _Run:
             )
             if not cold or turn == _EXTENSIONS:
                 return question, answer, cold
-            by = question.warm
+            by = max(question.warm, _EARLIER)
             question = earlier(question, by)
             head = replace(question, grid=replace(question.grid, count=by, missed=question.grid.missed[:0]))
             self.fetcher.expect(by)
