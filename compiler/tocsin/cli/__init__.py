@@ -29,6 +29,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "Print one compiled rule, with the origin of every value.",
     ),
     "test": ("tocsin.cli.test:test_command", "Run the rules' unit tests in promtool."),
+    "diff": ("tocsin.cli.diff:diff_command", "Say what changed between two revisions, and what that does."),
     "plan": ("tocsin.cli.sync:plan_command", "Say what a sync would change on a server, and in its alerts."),
     "sync": ("tocsin.cli.sync:sync_command", "Make a server hold what the sources say."),
     "drift": ("tocsin.cli.sync:drift_command", "Say where a server differs from the sources."),

@@ -8,6 +8,7 @@ drops the columns of a finding over several lines, so only the start is given.
 from __future__ import annotations
 
 from tocsin.diag.diagnostic import Diagnostic, Severity
+from tocsin.diag.span import Span
 from tocsin.report.findings import Report, slug
 from tocsin.report.visible import visible
 
@@ -20,14 +21,18 @@ def render(report: Report) -> str:
 
 
 def _command(found: Diagnostic) -> str:
-    span = found.span
+    message = visible(found.message) + (f"\n{visible(found.help)}" if found.help else "")
+    return command(_COMMAND[found.severity], found.span, f"{found.code} {slug(found.code)}", message)
+
+
+def command(kind: str, span: Span, title: str, message: str) -> str:
+    """One command: `kind` is error, warning or notice; title and message may hold anything."""
     places = {"file": span.file, "line": str(span.line), "col": str(span.col)}
     if span.end_line == span.line:
         places["endColumn"] = str(span.end_col)
-    places["title"] = f"{found.code} {slug(found.code)}"
+    places["title"] = title
     properties = ",".join(f"{name}={_property(value)}" for name, value in places.items())
-    message = visible(found.message) + (f"\n{visible(found.help)}" if found.help else "")
-    return f"::{_COMMAND[found.severity]} {properties}::{_data(message)}\n"
+    return f"::{kind} {properties}::{_data(message)}\n"
 
 
 def _data(text: str) -> str:

@@ -1,0 +1,65 @@
+"""Where a change stands in the sources: the line a reviewer wants marked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tocsin.diag import Span
+from tocsin.diff.changes import FieldChange, RuleChange, Side
+from tocsin.diff.classes import CLASSES
+from tocsin.ir.compiled import CompiledAlert
+
+_GROUP = {"group": "name"}
+_WORDS = ("summary", "description")
+
+
+def place_of(change: RuleChange) -> Span:
+    """The line of its strongest field; of the rule itself where that is written elsewhere. Of a removed rule there is only the file it was in."""
+    side = change.side
+    if change.new is None:
+        return Span(side.group.file)
+    strongest = max(change.fields, key=lambda each: CLASSES.index(each.class_), default=None)
+    return field_place(side, strongest) if strongest is not None else rule_place(side)
+
+
+def rule_place(side: Side) -> Span:
+    """The rule's first line."""
+    return side.rule.origin.key("alert" if isinstance(side.rule, CompiledAlert) else "record")
+
+
+def field_place(side: Side, field: FieldChange) -> Span:
+    """The line that says what the field is now; the rule's own where nothing in its file does."""
+    if field.field.startswith("group."):
+        return side.group.origin.value(field.field.partition(".")[2])
+    if field.field in _GROUP:
+        return side.group.origin.value(_GROUP[field.field])
+    origin = side.rule.origin
+    for path in _paths(side, field.field):
+        if origin.wrote(*path):
+            return origin.value(*path)
+    return rule_place(side)
+
+
+def _paths(side: Side, field: str) -> Iterator[tuple[str, ...]]:
+    """Where an author may have written it, the innermost first."""
+    kind, _, name = field.partition(".")
+    key = side.rule.key
+    own: list[tuple[str, ...]] = [(field,)]
+    if kind == "params":
+        own = [("params", name)]
+        if key.override:
+            yield ("overrides", key.override, "set", f"{key.level}.{name}")
+            yield ("overrides", key.override, "set", name)
+        if key.level:
+            yield ("levels", key.level, name)
+    elif kind in ("labels", "annotations"):
+        own = [(kind, name), *([(name,)] if name in _WORDS else [])]
+    elif field == "name":
+        own = [("alert",)]
+    elif key.override:
+        yield ("overrides", key.override, "set", f"{key.level}.{field}")
+        yield ("overrides", key.override, "set", field)
+    for path in own:
+        if key.level:
+            yield ("levels", key.level, *(("name",) if field == "name" else path))
+    yield from own

@@ -1,0 +1,193 @@
+"""What every report of a diff is given, and how it is said: rows of what changed alike, the words for a class, the headline.
+
+In: `RuleChange`s and `SopChange`s with what commits say about them. Out: `Difference`, from which text, JSON, GitHub annotations and the impact report
+of a pull request are made, so that no two of them count differently.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from tocsin.diff.changes import FieldChange, RuleChange
+from tocsin.diff.classes import CLASSES
+from tocsin.diff.sops import SopChange
+from tocsin.ir.compiled import CompiledAlert, CompiledRecord
+from tocsin.ir.duration import format_duration
+from tocsin.release.entries import Why, rule_of
+from tocsin.report.findings import count
+
+_SENSITIVITY = {
+    "up": "more sensitive",
+    "down": "less sensitive",
+    "both": "more and less sensitive",
+    "": "of another sensitivity",
+}
+_LINE = 400
+"""Characters of an expression that a line shows."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One rule that changed alike in `envs`; `changes` has one for each of them, in their order."""
+
+    rule: str
+    envs: tuple[str, ...]
+    changes: tuple[RuleChange, ...]
+    why: Why
+
+    @property
+    def change(self) -> RuleChange:
+        """Any of them: they say the same."""
+        return self.changes[0]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """Two revisions, compared. `head` is `""` for the work tree; `whys` is by rule id."""
+
+    base: str
+    head: str
+    rules: tuple[RuleChange, ...]
+    sops: tuple[SopChange, ...] = ()
+    whys: Mapping[str, Why] = field(default_factory=dict)
+    frozen: tuple[str, ...] = ()
+    """Services that do not compile on one side: nothing is said about them."""
+    unread: tuple[str, ...] = ()
+    """SOPs that cannot be read on one side, by path."""
+    version: str = ""
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing differs."""
+        return not self.rules and not self.sops
+
+    @property
+    def rows(self) -> tuple[Row, ...]:
+        """The strongest change first, then by rule."""
+        rows: dict[tuple[object, ...], list[RuleChange]] = {}
+        for change in self.rules:
+            rows.setdefault(_sameness(change), []).append(change)
+        found = [
+            Row(
+                rule=rule_of(changes[0]),
+                envs=tuple(sorted({each.key.env for each in changes})),
+                changes=tuple(sorted(changes, key=lambda each: each.key)),
+                why=self.whys.get(changes[0].key.id, Why()),
+            )
+            for changes in rows.values()
+        ]
+        return tuple(sorted(found, key=lambda row: (-CLASSES.index(row.change.class_), row.rule, row.envs)))
+
+
+def _sameness(change: RuleChange) -> tuple[object, ...]:
+    """Equal for changes that one row may tell."""
+    ends = tuple(change_side(change)) if change.old is None or change.new is None else ()
+    return (
+        rule_of(change), change.is_alert, change.class_, change.direction, change.fields, change.renamed,
+        change.moved, ends, severity_of(change),
+    )  # fmt: skip
+
+
+def change_side(change: RuleChange) -> Sequence[str]:
+    """What a rule that came or went is about, in a few lines."""
+    rule = change.side.rule
+    if isinstance(rule, CompiledRecord):
+        return (line(rule.expr),)
+    waits = f" for {format_duration(rule.for_)}" if rule.for_ else ""
+    return (f"{line(rule.expr)}{waits}", *([rule.severity] if rule.severity else []))
+
+
+def severity_of(change: RuleChange) -> str:
+    """The severity after the change, before it of a removed rule; `""` of a record."""
+    rule = change.side.rule
+    return (rule.severity or "") if isinstance(rule, CompiledAlert) else ""
+
+
+def class_words(change: RuleChange) -> str:
+    """`less sensitive`, `rerouted to P1`, `removed`: the class as a reviewer says it."""
+    match change.class_:
+        case "added":
+            return "new"
+        case "removal":
+            return "removed"
+        case "meaning":
+            return "of another meaning"
+        case "sensitivity":
+            return _SENSITIVITY[change.direction]
+        case "routing":
+            rerouted = reroute_words(change)
+            return rerouted or ("renamed" if _only_renamed(change) else "rerouted")
+        case "text":
+            return "reworded"
+    return "moved" if change.moved else "described otherwise"
+
+
+def reroute_words(change: RuleChange) -> str:
+    """`rerouted to P1` where the severity is another; `""` where not."""
+    severity = next((each for each in change.fields if each.field == "severity"), None)
+    return f"rerouted to {severity.new or 'no severity'}" if severity is not None else ""
+
+
+def _only_renamed(change: RuleChange) -> bool:
+    return all(each.field == "name" for each in change.fields if each.class_ == "routing")
+
+
+def sentences(change: RuleChange) -> Sequence[str]:
+    """What a severity means now: `lag > 10000 is now P1, was P2`. Empty where the fields say it all."""
+    old, new = change.old, change.new
+    if old is None or new is None:
+        return change_side(change)
+    rule, before = new.rule, old.rule
+    if not isinstance(rule, CompiledAlert) or not isinstance(before, CompiledAlert):
+        return ()
+    if rule.severity == before.severity:
+        return ()
+    return (
+        f"{line(rule.expr)} is now {rule.severity or 'of no severity'}, was {before.severity or 'of none'}",
+    )
+
+
+def field_words(each: FieldChange) -> str:
+    """`params.limit  5000 -> 4000`; of long texts only where they begin to differ."""
+    old, new = line(each.old), line(each.new)
+    if not old and not new:
+        return each.field
+    if not old or not new:
+        return f"{each.field}  {old or '(none)'} -> {new or '(none)'}"
+    return f"{each.field}  {old} -> {new}"
+
+
+def why_words(why: Why) -> str:
+    """`ticket INFRA-2891: orders were late before anybody was called`; `""` where nothing is said."""
+    tickets = f"ticket {', '.join(why.tickets)}" if why.tickets else ""
+    reasons = "; ".join(why.reasons)
+    return ": ".join(each for each in (tickets, reasons) if each)
+
+
+def headline(difference: Difference) -> str:
+    """What a reviewer reads in ten seconds: `2 rules more sensitive, 1 rerouted to P1, 0 removed`."""
+    counted: dict[str, set[str]] = {}
+    for row in difference.rows:
+        for words in filter(None, (class_words(row.change), _also(row.change))):
+            counted.setdefault(words, set()).add(row.rule)
+    parts = [f"{len(rules)} {words}" for words, rules in counted.items()]
+    if parts:
+        first = next(iter(counted))
+        parts[0] = f"{count(len(counted[first]), 'rule')} {first}"
+        if "removed" not in counted:
+            parts.append("0 removed")
+    if difference.sops:
+        parts.append(f"{count(len({each.id for each in difference.sops}), 'SOP')} changed")
+    return ", ".join(parts) or "nothing changes"
+
+
+def _also(change: RuleChange) -> str:
+    """A new severity of a rule whose class is stronger."""
+    return reroute_words(change) if change.class_ in ("sensitivity", "meaning") else ""
+
+
+def line(text: str) -> str:
+    """A text on one line."""
+    flat = " ".join(text.split())
+    return flat if len(flat) <= _LINE else f"{flat[: _LINE - 1]}…"
