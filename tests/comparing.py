@@ -92,7 +92,7 @@ def comparison(old: Sequence[Spell] = (), new: Sequence[Spell] = (), **more: Any
                 start_ms=each.fired_ms,
                 end_ms=each.resolved_ms,
                 spells=(at,),
-                kind=each.kind if each.kind in ("lost", "gained") else "kept",  # type: ignore[arg-type]
+                kind=each.kind if each.kind in ("lost", "gained") else "kept",
             )
             for at, each in enumerate(spells)
         )
