@@ -15,7 +15,7 @@ from dataclasses import replace
 from tocsin.canary.inline import Recorded, inlined, reads_changed
 from tocsin.canary.lints import exactness_of, refused
 from tocsin.canary.source import Seen
-from tocsin.canary.values import Exactness, Pair, RuleVersion
+from tocsin.canary.values import EXACT, Exactness, Pair, RuleVersion
 from tocsin.diff.changes import RuleChange, Side
 from tocsin.ir.compiled import CompiledAlert, CompiledRecord
 from tocsin.ir.digest import GRAFANA_INTERVAL
@@ -37,13 +37,9 @@ def version_of(side: Side, seen: Iterable[Seen] = ()) -> RuleVersion:
     grafana = alert.evaluator.kind == "grafana"
     labels = {**group.labels, **alert.labels}
     exactness = exactness_of(alert.expr, labels, alert.datasource if grafana else None)
-    interval, file = int(group.interval or 0), ""
-    there = _seen(alert, group.name, seen)
-    if there is not None:
-        interval, file = interval or there.interval_ms, there.file
-    if not interval:
-        interval = DEFAULT_INTERVAL_MS
-        exactness = exactness if grafana else exactness.and_(_ASSUMED)
+    interval, file, sure = interval_of(int(group.interval or 0), group.name, alert.name, seen)
+    if not grafana:
+        exactness = exactness.and_(sure)
     return RuleVersion(
         key=alert.key,
         digest=alert.digest,
@@ -67,6 +63,16 @@ def version_of(side: Side, seen: Iterable[Seen] = ()) -> RuleVersion:
         identity=alert.identity,
         exactness=exactness,
     )
+
+
+def interval_of(own: int, group: str, alert: str, seen: Iterable[Seen]) -> tuple[int, str, Exactness]:
+    """(the group's interval, the file as the server sees it or `""`, how sure that is). `own` is 0 where the group says none; what the server
+    evaluates under that name, once, says the rest."""
+    found = [each for each in seen if each.group == group and alert in each.alerts]
+    there = found[0] if len(found) == 1 else None
+    interval = own or (there.interval_ms if there is not None else 0)
+    file = there.file if there is not None else ""
+    return interval or DEFAULT_INTERVAL_MS, file, EXACT if interval else _ASSUMED
 
 
 def pairs_of(
@@ -131,9 +137,3 @@ def _changed_records(changes: Iterable[RuleChange], records: Iterable[Side]) -> 
             alone=len(sides) == 1 and writers[name] < 2,
         )
     return found
-
-
-def _seen(alert: CompiledAlert, group: str, seen: Iterable[Seen]) -> Seen | None:
-    """The group of that name in which the server has the alert; None where there is none, or more than one."""
-    found = [each for each in seen if each.group == group and alert.name in each.alerts]
-    return found[0] if len(found) == 1 else None

@@ -256,9 +256,14 @@ def _complete(record: Record, policy: Policy) -> Refusal | None:
 
 def _replaces(record: Record, live: Standing | None) -> Refusal | None:
     """Whether the server has what the record took for the old rule: a comparison with another one says nothing about this change."""
-    if live is None or record.old_digest in live.digests:
+    if live is None:
         return None
-    if record.old_object is not None and record.old_object == live.object:
+    # A record of a rule that could not be decoded has no digest of it: the object alone says which one it was.
+    if (
+        record.old_object == live.object
+        if record.old_object is not None
+        else record.old_digest in live.digests
+    ):
         return None
     if "" in live.digests:
         message = f"`{record.key.text}` is not on the server, and the record is about changing it"
