@@ -17,7 +17,8 @@ from tocsin.sync.apply import Outcome, apply, undo
 from tocsin.sync.directory import desired_directory
 from tocsin.sync.directory_target import DirectoryTarget
 from tocsin.sync.guard import Guard
-from tocsin.sync.plan import Admit, Asked, in_order, make_plan
+from tocsin.sync.order import in_order
+from tocsin.sync.plan import Admit, Asked, make_plan
 from tocsin.sync.values import Desired, Plan, Refusal
 
 WEB, SHOP, OURS = "alert-template-web-prod.json", "alert-template-shop-prod.json", "tocsin.shop.prod.json"

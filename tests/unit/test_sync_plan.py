@@ -6,7 +6,8 @@ from dataclasses import replace
 
 from tocsin.ir.duration import Duration
 from tocsin.sync.guard import Guard
-from tocsin.sync.plan import Asked, Scope, fingerprint, in_order, make_plan
+from tocsin.sync.order import in_order
+from tocsin.sync.plan import Asked, Scope, fingerprint, make_plan
 from tocsin.sync.values import Desired, Folder, Group, Hold, Live, Place, Plan, Refusal, Rule, Server, State
 from tocsin.wire.live import Matcher, Silence
 

@@ -33,6 +33,10 @@ def _lines(drift: Drift) -> Iterator[str]:
         yield f"{row.kind:9} {visible(row.title)} [{visible(row.key or row.uid)}] in {visible(row.place.folder)} / {visible(row.place.group)}{say}"
         for each in row.fields:
             yield f"          {field_line(each)}"
+    for failing in drift.failing:
+        yield f"failing   {visible(failing.title)} [{visible(failing.key or failing.uid)}]: {visible(failing.say)}"
+    for note in drift.notes:
+        yield f"note: {visible(note)}"
 
 
 def as_json(drift: Drift, now: str) -> str:
@@ -52,6 +56,9 @@ def as_metrics(drift: Drift, now: str) -> str:
         "# HELP tocsin_compared_rules Rules that were compared.",
         "# TYPE tocsin_compared_rules gauge",
         f'tocsin_compared_rules{{env="{env}"}} {drift.compared}',
+        "# HELP tocsin_failing_rules Rules of ours whose evaluation fails.",
+        "# TYPE tocsin_failing_rules gauge",
+        f'tocsin_failing_rules{{env="{env}"}} {len(drift.failing)}',
         "# HELP tocsin_last_success_timestamp_seconds When the comparison last succeeded.",
         "# TYPE tocsin_last_success_timestamp_seconds gauge",
         f'tocsin_last_success_timestamp_seconds{{env="{env}"}} {int(datetime.fromisoformat(now).timestamp())}',

@@ -21,7 +21,7 @@ from tocsin.sync import journal as book
 from tocsin.sync.forms import between, same, strange
 from tocsin.sync.journal import Journal
 from tocsin.sync.lanes import Lane, phases
-from tocsin.sync.plan import in_order
+from tocsin.sync.order import in_order
 from tocsin.sync.records import with_lost_records
 from tocsin.sync.values import Folder, Group, Place, Plan, Target, WholeGroups
 

@@ -6,11 +6,12 @@ the server by hand or by a hold. divergent: there, and something else than the s
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from tocsin.sync.guard import Guard
+from tocsin.sync.hidden import said_of
 from tocsin.sync.plan import Scope, make_plan
 from tocsin.sync.values import CANARY, Desired, FieldChange, Live, Place, Rule, Server
 
@@ -33,6 +34,17 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Failing:
+    """One rule of ours that the server cannot evaluate, and what the server says of that."""
+
+    uid: str
+    title: str
+    key: str
+    place: Place
+    say: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Drift:
     """Everything that differs, and how many rules were compared."""
 
@@ -40,6 +52,9 @@ class Drift:
     server: Server
     compared: int
     rows: tuple[Row, ...]
+    failing: tuple[Failing, ...] = ()
+    """Rules of ours whose evaluation fails: no drift, and what a sync that does not wait so long leaves to be found here."""
+    notes: tuple[str, ...] = ()
 
     def count(self, kind: Class) -> int:
         """How many of one class."""
@@ -50,6 +65,12 @@ def drift_of(desired: Desired, live: Live, now: str, scope: Scope | None = None)
     """The difference of the two, sorted by class and place."""
     scope = scope or Scope()
     rows = [*_compared(desired, live, now, scope), *_foreign(desired, live, scope)]
+    ours = [
+        (rule, group.place)
+        for group in live.groups
+        for rule in group.rules
+        if rule.owner == desired.owner and scope.holds(rule)
+    ]
     return Drift(
         environment=desired.environment,
         server=live.server,
@@ -57,7 +78,17 @@ def drift_of(desired: Desired, live: Live, now: str, scope: Scope | None = None)
         rows=tuple(
             sorted(rows, key=lambda each: (CLASSES.index(each.kind), each.place, each.title, each.uid))
         ),
+        failing=tuple(_failing(ours, live)),
+        notes=said_of(live.server, (rule for rule, _ in ours)),
     )
+
+
+def _failing(ours: Iterable[tuple[Rule, Place]], live: Live) -> Iterator[Failing]:
+    for rule, place in sorted(ours, key=lambda each: (each[1], each[0].title, each[0].uid)):
+        state = live.states.get(rule.uid)
+        if state is not None and state.health == "error":
+            say = state.error or "the server does not say why"
+            yield Failing(uid=rule.uid, title=rule.title, key=rule.key, place=place, say=say)
 
 
 def _compared(desired: Desired, live: Live, now: str, scope: Scope) -> Iterator[Row]:

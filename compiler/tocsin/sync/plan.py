@@ -9,10 +9,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from tocsin.sync.compare import changes_meaning, differences, effect_of, silences_lost
 from tocsin.sync.guard import Guard, group_refusals, stops, within_limits
+from tocsin.sync.hidden import said_of_plans
 from tocsin.sync.hold import lasts, too_long
 from tocsin.sync.values import (
     Action,
@@ -72,7 +73,6 @@ class _World:
     groups: Mapping[Place, Group]
     now: str
     owner: str
-    notes: list[str] = field(default_factory=list)
 
 
 def make_plan(
@@ -119,7 +119,7 @@ def make_plan(
         groups=tuple(plans),
         stops=stops(desired, live, plans, guard),
         frozen=tuple(sorted(desired.frozen)),
-        notes=tuple(world.notes),
+        notes=said_of_plans(live.server, plans),
     )
 
 
@@ -397,29 +397,3 @@ def _needs_verdict(change: Change) -> bool:
     if change.action in ("create", "delete"):
         return True
     return changes_meaning(each for each in change.fields if each.path not in _NO_MEANING)
-
-
-def in_order(plans: Iterable[GroupPlan]) -> tuple[GroupPlan, ...]:
-    """The groups as they are written: records before alerts, what receives a moved rule before what loses it, deletions last, and of these what
-    deletes records at the very end."""
-
-    plans = tuple(plans)
-    takers: dict[Place, set[Place]] = {}
-    for each in plans:
-        for change in each.changes if each.writes else ():
-            if change.came_from is not None:
-                takers.setdefault(change.came_from, set()).add(each.place)
-
-    def depth(place: Place, seen: frozenset[Place]) -> int:
-        """How many groups must be written before this one, so that what it gives away is taken and not deleted. A circle has no order."""
-        beyond = takers.get(place, set()) - seen
-        return 1 + max(depth(each, seen | {place}) for each in beyond) if beyond else 0
-
-    def rank(plan: GroupPlan) -> tuple[int, int, Place]:
-        records = [each.action for each in plan.changes if each.rule.kind == "record"]
-        writes = any(each not in ("delete", "none") for each in records)
-        if all(each.action in ("delete", "none") for each in plan.changes):
-            return (2, 1 if "delete" in records else 0, plan.place)
-        return (0 if writes else 1, depth(plan.place, frozenset({plan.place})), plan.place)
-
-    return tuple(sorted((each for each in plans if each.writes), key=rank))

@@ -1,4 +1,5 @@
-"""How changed rules fare after they were written: three evaluations each, as far as two intervals and two minutes allow.
+"""How changed rules fare after they were written: three evaluations each, as far as two intervals and two minutes allow
+(decisions/0018: of a rule that is evaluated once a minute two are seen, and that is said).
 
 A rule is judged by what it was before: one that did not work before cannot have been broken by us, one that is new has only itself to answer
 for. A rule that is evaluated too rarely to wait for is left to `tocsin drift`, and that is said. Time comes from the clock that is given; an
@@ -14,6 +15,7 @@ from typing import Literal, Protocol
 from tocsin.errors import RemoteError
 from tocsin.ir.duration import Duration, format_duration
 from tocsin.sync.apply import Outcome
+from tocsin.sync.hidden import SAY, hides_errors
 from tocsin.sync.values import Place, Plan, Rule, State, Target
 
 WANTED = 3
@@ -24,7 +26,8 @@ _POLL = (1.0, 10.0)
 """Seconds between two readings of all states, at first and at most: the list is long, and most rules are evaluated once a minute."""
 _SLOWER = 1.5
 
-Verdict = Literal["healthy", "became-error", "was-ill-before", "not-seen", "left-to-drift"]
+Verdict = Literal["healthy", "evaluated", "became-error", "was-ill-before", "not-seen", "left-to-drift"]
+"""`evaluated` is what a server tells that could not tell an error."""
 
 
 class Clock(Protocol):
@@ -44,6 +47,8 @@ class Seen:
     place: Place
     state: Verdict
     say: str = ""
+    evaluations: int = 0
+    """How many were seen of the `WANTED`."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -55,6 +60,7 @@ class _Case:
     interval: Duration
     new: bool
     before: State | None
+    hidden: bool
     times: set[str] = field(default_factory=set)
     last: State | None = None
 
@@ -73,7 +79,13 @@ class _Case:
     def told(self, state: Verdict, say: str = "") -> Seen:
         rule = self.rule
         return Seen(
-            uid=rule.uid, title=rule.title, key=rule.key or rule.uid, place=self.place, state=state, say=say
+            uid=rule.uid,
+            title=rule.title,
+            key=rule.key or rule.uid,
+            place=self.place,
+            state=state,
+            say=say,
+            evaluations=min(len(self.times), WANTED),
         )
 
 
@@ -103,6 +115,7 @@ def _cases(plan: Plan, outcome: Outcome, before: Mapping[str, State]) -> Iterato
                 interval=group.after.interval,
                 new=change.before is None,
                 before=before.get(change.rule.uid) if change.before is not None else None,
+                hidden=hides_errors(plan.server, change.rule),
             )
 
 
@@ -145,4 +158,5 @@ def _verdict(case: _Case) -> Seen:
     if case.last.health == "error":
         new = "a new rule" if case.new else "it was well before"
         return case.told("became-error", f"{case.last.error or 'its evaluation fails'} ({new})")
-    return case.told("healthy", f"{min(len(case.times), WANTED)} evaluations seen")
+    seen = f"{min(len(case.times), WANTED)} of {WANTED} evaluations seen"
+    return case.told("evaluated", f"{seen}; {SAY}") if case.hidden else case.told("healthy", seen)
