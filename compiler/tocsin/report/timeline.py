@@ -212,7 +212,7 @@ def _names(comparison: Comparison) -> Iterator[str]:
     root = "" if most <= _LINEAR_TO else ", height: square root"
     yield _label("halo", "1.4%", _TOP + 10, "old" if comparison.old is not None else "old: no such rule")
     yield _label("halo", "1.4%", _BOTTOM - 4, "new" if comparison.new is not None else "new: removed")
-    yield _label("halo dim wide", "98.6%", _TOP + 10, f"up to {most} in {step}{root}", "end")
+    yield _label("halo dim wide", "98.6%", _TOP + 10, f"up to {most} episodes per {step}{root}", "end")
 
 
 def _legend(mark: str, incidents: bool) -> Iterator[str]:
