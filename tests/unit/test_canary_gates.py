@@ -8,7 +8,7 @@ from datetime import date
 from typing import Any
 
 import pytest
-from tests.comparing import DAY, HOUR, KEY, WINDOW, Spans, compared, every, incident, replayed, version
+from tests.replaying import DAY, HOUR, KEY, WINDOW, Spans, compared, every, incident, replayed, version
 
 from tocsin.canary.compare import Evidence, compare
 from tocsin.canary.comparison import Comparison, Judged
