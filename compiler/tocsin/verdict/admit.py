@@ -75,6 +75,7 @@ class Refusal:
 
 
 _RERUN = "run `tocsin canary backtest` for this change"
+_NEXT = {1: "run `tocsin canary deploy` for it", 2: "run `tocsin canary compare` after its soak"}
 
 
 def admit_any(
@@ -123,6 +124,7 @@ def admit(
         or _about(record, key, digest)
         or _in_time(record, policy, today)
         or _good(record, policy)
+        or _staged(record, policy)
         or _strict(record, policy)
         or _complete(record, policy)
         or _replaces(record, live)
@@ -228,6 +230,15 @@ def _failed(record: Record) -> Refusal:
     )
 
 
+def _staged(record: Record, policy: Policy) -> Refusal | None:
+    if record.verdict == "not-needed":
+        return None
+    for number in sorted(policy.stages):
+        if record.stage(number) is None:
+            return Refusal("stage", f"stage {number} was not run", _NEXT.get(number, _RERUN))
+    return None
+
+
 def _strict(record: Record, policy: Policy) -> Refusal | None:
     if record.verdict in ("not-needed", "not-backtestable"):
         return None  # no gate judged it
@@ -242,9 +253,6 @@ def _strict(record: Record, policy: Policy) -> Refusal | None:
 def _complete(record: Record, policy: Policy) -> Refusal | None:
     if record.verdict == "not-needed":
         return None
-    for number in sorted(policy.stages):
-        if record.stage(number) is None:
-            return Refusal("stage", f"stage {number} was not run", f"run stage {number} before this change")
     if record.verdict == "not-backtestable":
         return None
     judged = {gate.id for stage in record.stages for gate in stage.gates}

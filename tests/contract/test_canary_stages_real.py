@@ -1,0 +1,174 @@
+"""The staged flow against a live Prometheus that evaluates both versions, and a real Alertmanager that is told to be quiet.
+
+The series are there before they are due, so nothing depends on how busy the machine is: twenty clusters, one of them the scope.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.equivalence.remote_write import push
+from tests.real.components import NEWEST, alertmanager, prometheus
+from tests.real.servers import Server, running_alertmanager, running_prometheus
+from tests.staging import Staged
+
+from tocsin.canary.stage_record import compared_of, deployed_of, promotion_of
+
+SECONDS = 660
+"""Two minutes of them past; a server takes no sample from more than ten minutes ahead."""
+OLD = {"alert": "LoadHigh", "id": "load-high", "expr": "load > 50", "for": "1s"}
+NEW = {**OLD, "expr": "load > 70", "for": "2s"}
+
+
+@pytest.fixture(scope="module")
+def alerts() -> Iterator[Server]:
+    config = "route: {receiver: none}\nreceivers: [{name: none}]\n"
+    with running_alertmanager(alertmanager(), config) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def server(alerts: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, Path]]:
+    rules = tmp_path_factory.mktemp("rules")
+    config = (
+        "global: {evaluation_interval: 1s, scrape_interval: 1s}\n"
+        f"rule_files: ['{rules}/*.yaml']\n"
+        f"alerting: {{alertmanagers: [{{static_configs: [{{targets: ['{alerts.url.removeprefix('http://')}']}}]}}]}}\n"
+    )
+    with running_prometheus(prometheus(NEWEST), config, flags=["--web.enable-remote-write-receiver"]) as made:
+        start = int(time.time()) - 120
+        push(
+            made.url,
+            [
+                (
+                    [
+                        ("__name__", "load"),
+                        ("cluster", "canary-1" if n == 1 else f"prod-{n}"),
+                        ("shard", "a"),
+                    ],
+                    [
+                        ((start + at) * 1000, 40.0 + 40.0 * ((start + at + n) // 4 % 2))
+                        for at in range(SECONDS)
+                    ],
+                )
+                for n in range(1, 21)
+            ],
+        )
+        yield made, rules
+
+
+@pytest.fixture
+def repo(server: tuple[Server, Path], alerts: Server, tmp_path: Path) -> Staged:
+    """The old version on the server; the new one in the work tree, judged by stage 0."""
+    prom, folder = server
+    for each in folder.iterdir():
+        each.unlink()
+    env = {"PROMETHEUS_URL": prom.url, "ALERTMANAGER_URL": alerts.url, "TOCSIN_RULES_DIR": str(folder)}
+    made = Staged(tmp_path / "repo", env)
+    made.rules(OLD)
+    assert made.sync().code == 0
+    old = made.alert("load-high").digest
+    made.project(verdict="required")
+    made.rules(NEW)
+    made.judged("load-high", old)
+    return made
+
+
+def evaluated(server: Server) -> dict[str, list[dict[str, str]]]:
+    groups = server.get("/api/v1/rules")["data"]["groups"]
+    return {group["name"]: [rule for rule in group["rules"]] for group in groups}
+
+
+def canary_id(repo: Staged) -> str:
+    deployed = deployed_of(repo.record("load-high"))
+    assert deployed is not None
+    return deployed.canary
+
+
+def test_the_whole_way(repo: Staged, server: tuple[Server, Path], alerts: Server) -> None:
+    prom, folder = server
+    early = repo.sync()
+    assert early.code == 7 and "verdict-stage" in early.text, early.text
+    done = repo.run("deploy", "load-high", "--ttl", "1h")
+    assert done.code == 0, done.text
+    assert "1 series of 20, 5.0%" in done.text and "warning" not in done.text
+    id = canary_id(repo)
+
+    # What runs: the old rule as it was, and the canary on its scope, muted before it existed.
+    rules = evaluated(prom)
+    (canary,) = rules[f"tocsin-canary-{id}"]
+    assert [each["name"] for each in rules["main"]] == ["LoadHigh"]
+    assert canary["labels"]["tocsin_canary"] == id and canary["labels"]["severity"] == "canary"
+    assert 'load{cluster="canary-1"} > 70' in canary["query"]
+    (silence,) = alerts.get("/api/v2/silences")
+    assert [(each["name"], each["value"]) for each in silence["matchers"]] == [("tocsin_canary", id)]
+    text = {path.name: path.read_text() for path in folder.iterdir()}
+    assert sorted(text) == ["tocsin.shop.prod.web.rules.yaml", "tocsin.shop.prod_canary.web.rules.yaml"]
+
+    # Again is nothing; a sync leaves it alone.
+    again = repo.run("deploy", "load-high", "--ttl", "3h")
+    assert again.code == 0 and "was on trial already" in again.text
+    assert len(alerts.get("/api/v2/silences")) == 1
+    repo.sync()
+    assert {path.name: path.read_text() for path in folder.iterdir()} == text
+
+    early = repo.run("compare", "load-high")
+    assert early.code == 7 and "of 1d" in early.text
+    fired = f'count_over_time(ALERTS{{tocsin_canary="{id}",alertstate="firing"}}[1m])'
+    wait(lambda: [each for each in prom.query(fired) if float(each["value"][1]) >= 3], "it fires thrice")
+    wait(lambda: repo.run("compare", id, "--soak", "10s").code == 0, "the soak's end")
+    found = compared_of(repo.record("load-high"))
+    assert found is not None and [each.id for each in found.checks] == [
+        *("health", "errors", "evaluation-time", "fidelity", "comparison")
+    ]
+    assert found.fidelity is not None and found.fidelity >= 0.98 and found.evaluations >= 4, found
+
+    done = repo.run("promote", "load-high", "--force", "--yes", "--watch", "1h")
+    assert done.code == 0, done.text
+    (rule,) = evaluated(prom)["main"]
+    assert rule["query"] == "load > 70" and list(evaluated(prom)) == ["main"]
+    assert promotion_of(repo.record("load-high")).state == "watching"  # type: ignore[union-attr]
+    assert "nothing" in repo.sync().text or repo.sync().code == 0
+
+    watched = repo.run("watch", "load-high")
+    assert watched.code == 0, watched.text
+    assert "firing now" in watched.text and "stage 0 predicted 50" in watched.text
+
+
+def test_a_storm_brings_the_old_version_back(repo: Staged, server: tuple[Server, Path]) -> None:
+    prom, _ = server
+    repo.judged("load-high", repo.record("load-high").old_digest, peak=2)
+    stages(repo)
+    assert repo.run("promote", "load-high", "--force", "--yes").code == 0
+    wait(lambda: len(prom.query('ALERTS{alertname="LoadHigh",alertstate="firing"}')) > 2, "more fire than 2")
+    wait(lambda: repo.run("watch", "load-high").code == 7, "two samples over the limit")
+    (rule,) = evaluated(prom)["main"]
+    assert rule["query"] == "load > 50"
+    record = repo.record("load-high")
+    assert record.rolled_back and record.verdict == "fail"
+    refused = repo.sync()
+    assert refused.code == 7 and "taken back" in refused.text
+    assert repo.run("promote", "load-high", "--force", "--yes").code == 7
+    assert repo.run("deploy", "load-high").code == 7
+    # A new record that passes lets it in again.
+    repo.judged("load-high", record.old_digest)
+    assert repo.run("deploy", "load-high").code == 0
+    assert "is gone" in repo.run("abort", "load-high").text
+
+
+def stages(repo: Staged) -> None:
+    """Through stages 1 and 2 as fast as possible."""
+    done = repo.run("deploy", "load-high", "--ttl", "1h")
+    assert done.code == 0, done.text
+    wait(lambda: repo.run("compare", "load-high", "--soak", "1s").code == 0, "stage 2")
+
+
+def wait(check: object, what: str) -> None:
+    for _ in range(150):
+        if check():  # type: ignore[operator]
+            return
+        time.sleep(0.2)
+    raise AssertionError(f"never: {what}")
