@@ -36,7 +36,8 @@ _TOO_MUCH: Final = re.compile(
     re.IGNORECASE,
 )
 _NO_QUERY: Final = re.compile(
-    r"unparsed data|unexpected token|unknown func|parse error|bad_data", re.IGNORECASE
+    r"unparsed data|unexpected token|(?:unknown|unsupported) func|cannot parse|parse error|bad_data",
+    re.IGNORECASE,
 )
 _GO_DURATION: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|h|m|s|d)")
 _UNIT_MS: Final[Mapping[str, int]] = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}

@@ -1,0 +1,261 @@
+"""The replay against a real Prometheus and a real VictoriaMetrics: the same episodes with each saving and without, in fewer requests.
+
+A day and a half of six series with lost scrapes, and a flag of which there are two at times, so that a match fails there.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import random
+import shutil
+import subprocess
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from tests.history_source import Episode, episodes, pair, version
+from tests.loopback import FakeClock
+from tests.real import components, servers
+
+from tocsin.canary.planner import Budget, Savings, Watch, make_plan
+from tocsin.canary.replay import replay
+from tocsin.canary.values import Pair, Replayed, Window
+from tocsin.disk.cache import Cache
+from tocsin.remote.history import History
+from tocsin.remote.http import Door
+
+NONE = Savings(share=False, limits=False, coarse=False)
+SCRAPE_NOTHING = "global: {scrape_interval: 1h}\n"
+MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
+BEGIN = 19_700 * DAY
+WINDOW = Window(start_ms=BEGIN + 4 * HOUR, end_ms=BEGIN + 34 * HOUR)
+NOW = BEGIN + 400 * DAY
+TWO = range(BEGIN + 20 * HOUR, BEGIN + 20 * HOUR + 10 * MINUTE, 30_000)
+"""When there is a second flag."""
+
+PAIRS = [
+    pair(
+        version("load > 0.75", for_ms=MINUTE), version("load > 0.75", for_ms=10 * MINUTE, keep_ms=5 * MINUTE)
+    ),
+    pair(version("load > 0.8", for_ms=2 * MINUTE), version("load > 0.85", for_ms=2 * MINUTE)),
+    pair(
+        version("avg by (job) (load) > 0.6"),
+        version("avg by (job) (avg_over_time(load[10m])) > 0.6", for_ms=5 * MINUTE),
+    ),
+    pair(version("absent(load{host=~'h[0-5]'} < 2)"), version("load{host='h0'} < 0.1", limit=1)),
+    pair(None, version("vector(1) * on() flag > 0", for_ms=10 * MINUTE)),
+]
+
+
+def samples() -> Iterator[tuple[str, int, float]]:
+    """(series, ms, value), by series."""
+    chance = random.Random(5)
+    for host in range(6):
+        offset = chance.randrange(30_000)
+        for t in range(BEGIN, BEGIN + 36 * HOUR, 30_000):
+            if chance.random() < 0.01 or 10 * HOUR < t - BEGIN < 10 * HOUR + 7 * MINUTE:
+                continue
+            value = 0.5 + 0.35 * math.sin(t / 3_000_000 + host) + chance.uniform(-0.1, 0.1)
+            yield f'load{{host="h{host}",job="j"}}', t + offset, round(value, 3)
+    for t in range(BEGIN, BEGIN + 36 * HOUR, 30_000):
+        yield 'flag{x="1"}', t, 1.0
+    for t in TWO:
+        yield 'flag{x="2"}', t, 1.0
+
+
+@dataclass(frozen=True)
+class Live:
+    """A server with the samples, and a way to it that counts."""
+
+    server: servers.Server
+    source: History
+    door: Door
+    asked: list[str]
+
+    def run(
+        self, pairs: list[Pair], savings: Savings | None = None, cache: Cache | None = None
+    ) -> tuple[Replayed, ...]:
+        self.asked.clear()
+        ticks = itertools.count()
+        watch = Watch(now_ms=NOW, monotonic=lambda: next(ticks) / 1000)
+        return replay(pairs, WINDOW, self.source, cache, Budget(), watch, savings=savings)
+
+    @property
+    def ranges(self) -> int:
+        """Range queries of the last run but the two that ask for ALERTS and for how far history reaches."""
+        return sum(each.endswith("query_range") for each in self.asked) - 3
+
+
+def live(server: servers.Server) -> Live:
+    asked: list[str] = []
+    door = Door(
+        server.url,
+        clock=FakeClock(),
+        read_only=True,
+        metrics=True,
+        watch=lambda _method, endpoint: asked.append(endpoint),
+    )
+    source = History(door)
+    source.info()
+    return Live(server, source, door, asked)
+
+
+@pytest.fixture(scope="module")
+def blocks(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("history")
+    by_name: dict[str, list[str]] = {}
+    for series, t, value in samples():
+        by_name.setdefault(series.partition("{")[0], []).append(f"{series} {value} {t / 1000:.3f}")
+    text = "".join(f"# TYPE {name} gauge\n" + "\n".join(lines) + "\n" for name, lines in by_name.items())
+    (folder / "day.om").write_text(text + "# EOF\n")
+    subprocess.run(
+        [
+            components.promtool(),
+            "tsdb",
+            "create-blocks-from",
+            "openmetrics",
+            "-q",
+            folder / "day.om",
+            folder / "data",
+        ],
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
+    return folder / "data"
+
+
+@pytest.fixture(scope="module")
+def prometheus(blocks: Path) -> Iterator[Live]:
+    with servers.running_prometheus(components.prometheus(), SCRAPE_NOTHING, data=blocks) as server:
+        found = live(server)
+        yield found
+        found.door.close()
+
+
+@pytest.fixture(scope="module")
+def victoria() -> Iterator[Live]:
+    with servers.running_victoria_metrics(components.victoria_metrics()) as server:
+        body = "".join(f"{series} {value} {t}\n" for series, t, value in samples()).encode()
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        request = urllib.request.Request(server.url + "/api/v1/import/prometheus", data=body, method="POST")
+        with opener.open(request, timeout=30) as answer:
+            answer.read()
+        server.get("/internal/force_flush")
+        found = live(server)
+        yield found
+        found.door.close()
+
+
+@pytest.fixture(params=["prometheus", "victoria"])
+def any_server(request: pytest.FixtureRequest) -> Live:
+    found = request.getfixturevalue(request.param)
+    assert isinstance(found, Live)
+    return found
+
+
+def both(found: tuple[Replayed, ...]) -> list[list[Episode]]:
+    return [episodes(side) for each in found for side in (each.old, each.new) if side is not None]
+
+
+def test_each_server_is_known(prometheus: Live, victoria: Live) -> None:
+    assert prometheus.source.info().flavour == "prometheus"
+    assert prometheus.source.info().build.startswith("3.")
+    assert victoria.source.info().flavour == "victoriametrics"
+
+
+@pytest.mark.parametrize(
+    ("savings", "fewer"),
+    [
+        (Savings(share=True, limits=False, coarse=False), 1),
+        (Savings(share=True, limits=True, coarse=False), 3),
+        (Savings(share=False, limits=False, coarse=True), None),
+        (Savings(), None),
+    ],
+    ids=["share", "limits", "coarse", "all"],
+)
+def test_savings_change_no_episode(any_server: Live, savings: Savings, fewer: int | None) -> None:
+    plain = any_server.run(PAIRS[:4], NONE)
+    before = any_server.ranges
+    found = any_server.run(PAIRS[:4], savings)
+    assert both(found) == both(plain)
+    assert sum(map(len, both(plain))) > 100
+    # One for each version, and one for a chain of short presences at the beginning.
+    assert before == 9
+    if fewer is not None:
+        assert any_server.ranges == before - fewer
+
+
+def test_the_levels_say_what_can_be_known(prometheus: Live, victoria: Live) -> None:
+    for server, text in ((prometheus, "phase-assumed"), (victoria, "approx(vm)")):
+        found = server.run(PAIRS[:1])
+        assert found[0].new is not None
+        assert found[0].new.exactness.text == text
+
+
+def test_kept_answers_are_the_same(any_server: Live, tmp_path: Path) -> None:
+    cache = Cache(folder=tmp_path)
+    first = any_server.run(PAIRS[:4], cache=cache)
+    assert any_server.ranges > 0
+    second = any_server.run(PAIRS[:4], cache=cache)
+    assert any_server.ranges == 0
+    assert both(first) == both(second)
+
+
+def test_a_failing_match_is_found_where_it_fails(prometheus: Live) -> None:
+    """A look-back of five minutes is open on the left in Prometheus 3: the second flag is seen until just before."""
+    found = prometheus.run(PAIRS[4:])[0].new
+    assert found is not None
+    assert found.timeline is not None
+    missed = found.timeline.grid.times()[found.timeline.grid.missed]
+    assert missed.tolist() == list(range(TWO[0], TWO[-1] + 5 * MINUTE, 30_000))
+    # What fires goes on firing over evaluations that fail.
+    assert [(fired, resolved) for _, fired, resolved, _ in episodes(found)] == [(WINDOW.start_ms, -1)]
+    assert prometheus.ranges < 80
+
+
+def test_a_query_that_no_time_answers(any_server: Live) -> None:
+    found = any_server.run([pair(None, version("load * on(job) load > 0", labels={}))], NONE)[0].new
+    assert found is not None
+    assert found.timeline is None
+    assert "at all times" in found.exactness.text
+    assert any_server.ranges < 140
+
+
+def test_a_query_of_no_server(any_server: Live) -> None:
+    found = any_server.run([pair(None, version("nonsense_function(load) > 1"))])[0].new
+    assert found is not None
+    assert found.exactness.text.startswith("not-backtestable(the server does not take the query")
+    assert any_server.ranges <= 1
+
+
+def test_a_prometheus_with_little_room_gives_the_same(prometheus: Live, blocks: Path, tmp_path: Path) -> None:
+    """`--query.max-samples` below what a day needs: the day is asked for in parts."""
+    shutil.copytree(blocks, tmp_path / "data", ignore=shutil.ignore_patterns("lock", "wal", "chunks_head"))
+    with servers.running_prometheus(
+        components.prometheus("2.53"),
+        SCRAPE_NOTHING,
+        data=tmp_path / "data",
+        flags=["--query.max-samples=4000"],
+    ) as server:
+        small = live(server)
+        found = small.run(PAIRS[:2], NONE)
+        small.door.close()
+        assert both(found) == both(prometheus.run(PAIRS[:2], NONE))
+        assert small.ranges > 20
+
+
+def test_the_estimate_holds(any_server: Live) -> None:
+    plan = make_plan(PAIRS[:4], WINDOW, any_server.source.info(), any_server.source.caps)
+    any_server.run(PAIRS[:4])
+    assert plan.requests <= any_server.ranges
+    assert plan.versions == 8
+    assert len(plan.questions) == 5
+
+
+def test_nothing_but_reading_was_asked_for(any_server: Live) -> None:
+    any_server.run(PAIRS[:1])
+    assert {each.partition(" ")[0] for each in any_server.asked} == {"GET", "POST"}
+    assert all("/api/v1/query" in each for each in any_server.asked if each.startswith("POST"))
