@@ -93,6 +93,13 @@ def pairs_of(
     return tuple(pairs)
 
 
+def with_changed_records(
+    version: RuleVersion, changes: Iterable[RuleChange], records: Iterable[Side]
+) -> RuleVersion:
+    """The version with the records that `changes` change written out; `records` are those of the new revision."""
+    return with_records(version, _changed_records(tuple(changes), records))
+
+
 def with_records(version: RuleVersion, changed: Mapping[str, Recorded]) -> RuleVersion:
     """The version over history that holds the old records: the changed ones written out, `approx`; or `not-backtestable` with the reason."""
     expr = parse(version.expr)

@@ -33,6 +33,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "plan": ("tocsin.cli.sync:plan_command", "Say what a sync would change on a server, and in its alerts."),
     "sync": ("tocsin.cli.sync:sync_command", "Make a server hold what the sources say."),
     "drift": ("tocsin.cli.sync:drift_command", "Say where a server differs from the sources."),
+    "canary": (
+        "tocsin.cli.canary:canary_group",
+        "Say what a changed rule would have done, then stage it.",
+    ),
     "rollback": (
         "tocsin.cli.rollback:rollback_command",
         "Put the stored files of a release back on a server.",

@@ -70,3 +70,27 @@ def counter(total: int, what: str) -> Iterator[Callable[[], None]]:
         yield advance
     finally:
         progress.stop()
+
+
+@contextmanager
+def spent(what: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar with the time left for work whose size is known only on the way: what is given takes how much is done, and of how much. Told by one
+    thread at a time."""
+    if not sys.stderr.isatty():
+        yield lambda done, of: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    progress, start = Progress(console=Console(file=sys.stderr), transient=True), time.monotonic()
+    task = progress.add_task(what, total=None)
+
+    def told(done: int, of: int) -> None:
+        if time.monotonic() - start > _PATIENCE and not progress.live.is_started:
+            progress.start()
+        progress.update(task, completed=done, total=of)
+
+    try:
+        yield told
+    finally:
+        progress.stop()

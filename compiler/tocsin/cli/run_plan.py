@@ -42,8 +42,18 @@ def actor_of(server: Server) -> str:
     """Who acts, and how that is known; `""` where nobody says it. The token's own login is what the server vouches for, so it comes first."""
     if server.login:
         return f"{server.login} (login of the token)"
-    name = next((each for each in _ACTORS if os.environ.get(each, "").strip()), "")
+    name = _naming()
     return f"{os.environ[name].strip()} ({name})" if name else ""
+
+
+def actor_of_job() -> str:
+    """Whose change this job is about, as the CI says it; `""` where it says nothing."""
+    name = _naming()
+    return os.environ[name].strip() if name else ""
+
+
+def _naming() -> str:
+    return next((each for each in _ACTORS if os.environ.get(each, "").strip()), "")
 
 
 def refused(plan: Plan) -> int:

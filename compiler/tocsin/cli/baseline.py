@@ -1,0 +1,260 @@
+"""What a backtest compares: both sides of every changed alert, and the alerts beside them.
+
+The old side is another revision, or what runs now (`--against live`). An alert whose service does not compile is left out: a mistake is no removal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from tocsin.canary.live import live_version
+from tocsin.canary.record import Subject
+from tocsin.canary.source import Seen
+from tocsin.canary.values import Pair
+from tocsin.canary.versions import pairs_of, version_of, with_changed_records
+from tocsin.cli.policy_base import PolicyBase, resolved_of
+from tocsin.cli.targets import Compiled, target_of
+from tocsin.diff import compare
+from tocsin.diff.changes import RuleChange, Side
+from tocsin.ir.compiled import CompiledAlert, CompiledRecord, Resolved, RuleKey, Version
+from tocsin.sync.hold import means
+from tocsin.sync.standing import Ground, digests_of, object_of
+from tocsin.sync.values import Group, Live, Rule
+
+SeenOf = Callable[[Side], tuple[Seen, ...]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """One alert that is replayed. `side` says which server knows its past; `changed` is False where it is replayed for the sake of others."""
+
+    pair: Pair
+    side: Side
+    subject: Subject
+    changed: bool = True
+
+    @property
+    def key(self) -> RuleKey:
+        """Whose it is."""
+        return self.pair.key
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cases:
+    """Everything of one run. `texts` are the alerts of which only words changed."""
+
+    cases: tuple[Case, ...]
+    texts: tuple[RuleKey, ...] = ()
+
+
+def against_base(
+    compiled: Compiled, base: PolicyBase, names: tuple[str, ...], seen: SeenOf, *, every: bool
+) -> Cases:
+    """The alerts whose meaning differs from that of the base revision; with `every` all alerts."""
+    env, frozen = compiled.environment.name, compiled.compilation.frozen
+    before, after = base.resolved(env), resolved_of(compiled.compilation, env)
+    changes = [
+        each
+        for each in compare(_whole(before, frozen), _whole(after, frozen))
+        if not _is_mirror(each.side) and (not each.is_alert or _named(each.key, names))
+    ]
+    records = tuple(_records_of(after))
+    cases = []
+    for each in changes:
+        if not each.is_alert:
+            continue
+        beside = [other for other in changes if not other.is_alert]
+        for pair in pairs_of([each, *beside], records, seen(each.side)):
+            cases.append(Case(pair=pair, side=each.side, subject=_subject(each)))
+    texts = tuple(each.key for each in changes if each.is_alert and each.old_digest == each.new_digest)
+    if not every:
+        return Cases(cases=tuple(cases), texts=texts)
+    changed = {each.key for each in cases}
+    still = (side for side in alerts_of(_whole(after, frozen)) if side.rule.key not in changed)
+    cases += [_still(side, seen) for side in still if _named(side.rule.key, names)]
+    return Cases(cases=tuple(cases))
+
+
+def against_live(
+    compiled: Compiled,
+    base: PolicyBase,
+    names: tuple[str, ...],
+    seen: SeenOf,
+    *,
+    url: str | None,
+    folder: Path | None,
+    every: bool,
+) -> Cases:
+    """The alerts that mean something else than what the environment's servers run."""
+    env = compiled.environment.name
+    after = _whole(resolved_of(compiled.compilation, env), compiled.compilation.frozen)
+    changes = compare(_whole(base.resolved(env), compiled.compilation.frozen), after)
+    beside = [each for each in changes if not each.is_alert]
+    cases: list[Case] = []
+    for evaluator in compiled.environment.evaluators:
+        mine = {
+            side.rule.key.text: side
+            for side in alerts_of(after)
+            if side.group.evaluator.name == evaluator.name
+        }
+        here = replace(compiled, evaluator=evaluator, kind=evaluator.kind)
+        if not mine and not any(
+            side.group.evaluator.name == evaluator.name for side in alerts_of(base.resolved(env))
+        ):
+            continue
+        with target_of(here, url, folder if evaluator.kind == "prometheus" else None, read_only=True) as (
+            version,
+            target,
+            desired,
+        ):
+            live = target.read()
+            ground = ground_of(here, base, live, version)
+        for key, new, found in _beside(mine, live, desired.owner, compiled.compilation.frozen):
+            if _named(RuleKey(env, *_parts(key)), names):
+                case = _live_case(key, new, found, ground, here, base, seen, beside, after, every=every)
+                cases += [case] if case is not None else []
+    return Cases(cases=tuple(cases))
+
+
+def others_of(
+    compiled: Compiled, cases: Iterable[Case], services: frozenset[str], seen: SeenOf
+) -> tuple[Case, ...]:
+    """The unchanged alerts of those services, as they are: whether somebody else would have caught an incident."""
+    changed = {each.key for each in cases}
+    found = []
+    for side in alerts_of(resolved_of(compiled.compilation, compiled.environment.name)):
+        if side.group.service in services and side.rule.key not in changed:
+            still = _still(side, seen)
+            found.append(replace(still, pair=replace(still.pair, old=None), changed=False))
+    return tuple(found)
+
+
+def alerts_of(every: Iterable[Resolved]) -> Iterator[Side]:
+    """Every alert that something evaluates, with its group."""
+    for resolved in every:
+        for group in resolved.groups:
+            for rule in group.rules:
+                if isinstance(rule, CompiledAlert) and not rule.mirror:
+                    yield Side(rule=rule, group=group)
+
+
+def ground_of(compiled: Compiled, base: PolicyBase, live: Live, version: Version) -> Ground:
+    """What the live rules of that server are read against: as the gate of `sync` does."""
+    env = compiled.environment
+    both = (resolved_of(compiled.compilation, env.name), base.resolved(env.name))
+    return Ground.of(live, version, env.datasources, both)
+
+
+def _live_case(
+    key: str,
+    new: Side | None,
+    found: tuple[Rule, Group] | None,
+    ground: Ground,
+    here: Compiled,
+    base: PolicyBase,
+    seen: SeenOf,
+    beside: list[RuleChange],
+    after: tuple[Resolved, ...],
+    *,
+    every: bool,
+) -> Case | None:
+    env = here.environment.name
+    digests = digests_of(*found, ground) if found is not None else frozenset({""})
+    wanted = new.rule.digest if new is not None else ""
+    if wanted in digests:
+        return _still(new, seen) if every and new is not None else None
+    before = base.alert(env, key)
+    like = new.rule if new is not None else before
+    side = new or _side_of(base.resolved(env), key)
+    if side is None or not isinstance(like, CompiledAlert):
+        return None  # a rule of another time, which neither revision knows: nobody can say where its past is
+    digest = _one(digests, before)
+    old = None
+    if found is not None:
+        old = live_version(
+            *found,
+            like.key,
+            digest,
+            like,
+            datasources=here.environment.datasources,
+            seen=seen(side),
+        )
+    made = version_of(new, seen(side)) if new is not None else None
+    if made is not None:
+        made = with_changed_records(made, beside, _records_of(after))
+    subject = Subject(
+        old_digest=digest,
+        new_digest=wanted,
+        uid=like.uid,
+        old_object=object_of(*found) if found is not None and not digests else None,
+    )
+    return Case(pair=Pair(key=like.key, old=old, new=made), side=side, subject=subject)
+
+
+def _beside(
+    mine: Mapping[str, Side], live: Live, owner: str, frozen: frozenset[str]
+) -> Iterator[tuple[str, Side | None, tuple[Rule, Group] | None]]:
+    """Every alert of the sources or of ours on the server, with both of its sides, by key."""
+    there = {
+        rule.key: (rule, group)
+        for group in live.groups
+        for rule in group.rules
+        if rule.owner == owner and rule.kind == "alert" and rule.key and rule.service
+    }
+    for key in sorted({*mine, *there}):
+        if key in mine or there[key][0].service not in frozen:
+            yield key, mine.get(key), there.get(key)
+
+
+def _one(digests: frozenset[str], before: CompiledAlert | None) -> str:
+    """One digest of several: the one of Git where it is among them, so that records of both kinds agree."""
+    if before is not None and before.digest in digests:
+        return before.digest
+    return min(digests, default="")
+
+
+def _subject(change: RuleChange) -> Subject:
+    rule = change.side.rule
+    uid = rule.uid if isinstance(rule, CompiledAlert) else ""
+    return Subject(old_digest=change.old_digest, new_digest=change.new_digest, uid=uid)
+
+
+def _still(side: Side, seen: SeenOf) -> Case:
+    """An alert beside itself: what `--all` shows of what did not change."""
+    version, digest = version_of(side, seen(side)), side.rule.digest
+    return Case(
+        pair=Pair(key=side.rule.key, old=version, new=version),
+        side=side,
+        subject=Subject(old_digest=digest, new_digest=digest),
+    )
+
+
+def _whole(every: Iterable[Resolved], frozen: frozenset[str]) -> tuple[Resolved, ...]:
+    return tuple(each for each in every if each.service not in frozen)
+
+
+def _records_of(every: Iterable[Resolved]) -> Iterator[Side]:
+    for resolved in every:
+        for group in resolved.groups:
+            for rule in group.rules:
+                if isinstance(rule, CompiledRecord):
+                    yield Side(rule=rule, group=group)
+
+
+def _side_of(every: Iterable[Resolved], key: str) -> Side | None:
+    return next((each for each in alerts_of(every) if each.rule.key.text == key), None)
+
+
+def _is_mirror(side: Side) -> bool:
+    return isinstance(side.rule, CompiledAlert) and side.rule.mirror
+
+
+def _named(key: RuleKey, names: tuple[str, ...]) -> bool:
+    return not names or any(means(name, key.text) for name in names)
+
+
+def _parts(key: str) -> tuple[str, str, str]:
+    id, level, override = [*key.split("/"), "", ""][:3]
+    return id, level, override
