@@ -14,8 +14,10 @@ from pathlib import Path
 import click
 
 from tocsin import __version__
+from tocsin.cli.impact import Beside, impact_of
 from tocsin.cli.options import day, repository, today_option
 from tocsin.cli.reasons import reasons_of
+from tocsin.cli.records import HELP as RECORDS_HELP
 from tocsin.cli.revisions import base_of, both_at
 from tocsin.cli.terminal import echo
 from tocsin.cli.workspace import read_sources
@@ -27,6 +29,7 @@ from tocsin.pipeline.standing import Standing
 from tocsin.project import read_project
 from tocsin.report.diff import FORMATS
 from tocsin.report.difference import Difference
+from tocsin.report.impact import as_json, as_markdown
 
 CHANGED = 8
 
@@ -43,11 +46,36 @@ class Revisions:
 @click.argument("revisions", metavar="[BASE..HEAD|BASE]", default="", required=False)
 @click.option("--env", "env_name", metavar="E", help="Only what changes in this environment.")
 @click.option("--service", metavar="S", help="Only this service's rules and the SOPs they name.")
-@click.option("--format", "format_", type=click.Choice(sorted(FORMATS)), default="text", show_default=True)
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(sorted({*FORMATS, "markdown"})),
+    default="text",
+    show_default=True,
+)
 @click.option(
     "--message",
     type=click.Path(path_type=Path, dir_okay=False, exists=True),
     help="A pull request's text: its `Reason:` and `Ticket:` lines speak for every change.",
+)
+@click.option(
+    "--alertmanager-config",
+    "config",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="markdown, json: whom each change notifies, by day and at night, by this routing tree.",
+)
+@click.option("--records", metavar="WHERE", help=f"markdown, json: {RECORDS_HELP}")
+@click.option(
+    "--canary",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="markdown, json: what `tocsin canary backtest --format json` said.",
+)
+@click.option(
+    "--plan",
+    "plans",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    multiple=True,
+    help="markdown, json: what `tocsin plan --out FILE` saved, for what fires now; repeatable.",
 )
 @click.option("--detailed-exitcode", is_flag=True, help="End with 8 where something differs.")
 @click.option(
@@ -60,16 +88,28 @@ def diff_command(
     service: str | None,
     format_: str,
     message: Path | None,
+    config: Path | None,
+    records: str | None,
+    canary: Path | None,
+    plans: tuple[Path, ...],
     detailed_exitcode: bool,
     root: Path,
     today: str | None,
 ) -> int:
-    """Say what changed between two revisions: rule by rule, field by field, and what that does when it runs."""
+    """Say what changed between two revisions: rule by rule, field by field, and what that does when it runs.
+
+    `--format markdown` is the report for a pull request: whom it wakes, what the canary said, how to take it back.
+    """
     top = repository(root)
     compared = revisions_of(top, revisions)
     said = message.read_text(encoding="utf-8", errors="replace") if message is not None else ""
-    difference = difference_at(top, compared, day(today), message=said, env=env_name, service=service)
-    echo(FORMATS[format_](difference))
+    difference, *sides = compared_at(top, compared, day(today), message=said, env=env_name, service=service)
+    if format_ in ("markdown", "json"):
+        beside = Beside(config=config, records=records, canary=canary, plans=plans)
+        impact = impact_of(top, difference, *sides, beside, day(today))
+        echo(as_markdown(impact) if format_ == "markdown" else as_json(impact))
+    else:
+        echo(FORMATS[format_](difference))
     return CHANGED if detailed_exitcode and not difference.is_empty else 0
 
 
@@ -102,6 +142,13 @@ def difference_at(
 ) -> Difference:
     """The difference between two revisions, with what their commits say about it. `env` and `service` narrow it to one of each; UsageError where
     neither side has it."""
+    return compared_at(top, compared, today, message=message, env=env, service=service)[0]
+
+
+def compared_at(
+    top: Path, compared: Revisions, today: date, *, message: str, env: str | None, service: str | None
+) -> tuple[Difference, Standing, Standing]:
+    """The same, with both sides."""
     before, after = both_at(top, compared.base, compared.head, today)
     _known_environment(env, before, after)
     rules = tuple(
@@ -114,7 +161,7 @@ def difference_at(
         of = {each.id for side in (before, after) for each in side.sops if service in each.services}
         sops = tuple(each for each in sops if each.id in of)
     until = compared.head or repository_of(top).head
-    return Difference(
+    difference = Difference(
         base=compared.base,
         head=compared.head or "",
         rules=rules,
@@ -122,8 +169,10 @@ def difference_at(
         whys=reasons_of(top, compared.base, until, rules, message),
         frozen=tuple(sorted(each for each in before.frozen | after.frozen if service in (None, each))),
         unread=tuple(sorted(before.unread | after.unread)),
+        project=after.project,
         version=__version__,
     )
+    return difference, before, after
 
 
 def _known_environment(env: str | None, *sides: Standing) -> None:

@@ -8,18 +8,20 @@ from tocsin.diag import Span
 from tocsin.diff.changes import FieldChange, RuleChange, Side
 from tocsin.diff.classes import CLASSES
 from tocsin.ir.compiled import CompiledAlert
+from tocsin.ir.project import Project
 
 _GROUP = {"group": "name"}
 _WORDS = ("summary", "description")
 
 
-def place_of(change: RuleChange) -> Span:
-    """The line of its strongest field; of the rule itself where that is written elsewhere. Of a removed rule there is only the file it was in."""
+def place_of(change: RuleChange, project: Project | None = None) -> Span:
+    """The line of its strongest field, which `project` may have written; of the rule itself where that is written elsewhere. Of a removed rule there
+    is only the file it was in."""
     side = change.side
     if change.new is None:
         return Span(side.group.file)
     strongest = max(change.fields, key=lambda each: CLASSES.index(each.class_), default=None)
-    return field_place(side, strongest) if strongest is not None else rule_place(side)
+    return field_place(side, strongest, project) if strongest is not None else rule_place(side)
 
 
 def rule_place(side: Side) -> Span:
@@ -27,8 +29,8 @@ def rule_place(side: Side) -> Span:
     return side.rule.origin.key("alert" if isinstance(side.rule, CompiledAlert) else "record")
 
 
-def field_place(side: Side, field: FieldChange) -> Span:
-    """The line that says what the field is now; the rule's own where nothing in its file does."""
+def field_place(side: Side, field: FieldChange, project: Project | None = None) -> Span:
+    """The line that says what the field is now; the rule's own where nobody knows which one does."""
     if field.field.startswith("group."):
         return side.group.origin.value(field.field.partition(".")[2])
     if field.field in _GROUP:
@@ -37,6 +39,11 @@ def field_place(side: Side, field: FieldChange) -> Span:
     for path in _paths(side, field.field):
         if origin.wrote(*path):
             return origin.value(*path)
+    kind, _, name = field.field.partition(".")
+    if kind == "params" and project is not None:
+        for path in (("environments", side.rule.key.env, "params", name), ("params", name)):
+            if project.origin.wrote(*path):
+                return project.origin.value(*path)
     return rule_place(side)
 
 

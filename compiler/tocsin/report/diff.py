@@ -15,6 +15,7 @@ from tocsin.diff.classes import CLASSES
 from tocsin.diff.places import place_of, rule_place
 from tocsin.ir.compiled import CompiledAlert, CompiledRecord
 from tocsin.ir.duration import format_duration
+from tocsin.ir.project import Project
 from tocsin.report.as_github import command
 from tocsin.report.difference import (
     Difference,
@@ -38,7 +39,7 @@ def as_text(difference: Difference) -> str:
     head = difference.head[:_SHORT] or "work tree"
     lines = [f"{visible(headline(difference))}; {difference.base[:_SHORT]} -> {head}"]
     for row in difference.rows:
-        lines += ["", *(visible(each) for each in _paragraph(row))]
+        lines += ["", *(visible(each) for each in _paragraph(row, difference.project))]
     if difference.sops:
         lines.append("")
     for each in difference.sops:
@@ -49,14 +50,13 @@ def as_text(difference: Difference) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _paragraph(row: Row) -> Iterator[str]:
+def _paragraph(row: Row, project: Project | None) -> Iterator[str]:
     change = row.change
     words = class_words(change)
     also = reroute_words(change)
     also = f", {also}" if also and also != words else ""
-    renamed = _renamed(change)
-    place = place_of(change)
-    yield f"{row.rule}: {words}{also}{renamed} in {', '.join(row.envs)}"
+    place = place_of(change, project)
+    yield f"{row.rule} ({', '.join(row.envs)}): {words}{also}"
     yield f"    {place.file}" + (f":{place.line}" if change.new is not None else "")
     for each in sentences(change):
         yield f"    {each}"
@@ -65,13 +65,6 @@ def _paragraph(row: Row) -> Iterator[str]:
     why = why_words(row.why)
     if why:
         yield f"    {why}"
-
-
-def _renamed(change: RuleChange) -> str:
-    if not change.renamed:
-        return ""
-    field = next(each for each in change.fields if each.field in ("name", "record"))
-    return f", once {field.old}"
 
 
 def unsaid(difference: Difference) -> Iterator[str]:
@@ -92,7 +85,7 @@ def as_github(difference: Difference) -> str:
         why = why_words(row.why)
         title = visible(f"{row.rule}: {class_words(change)} in {', '.join(row.envs)}")
         said += [visible(why)] if why else []
-        lines.append(command(kind, place_of(change), title, "\n".join(said) or title))
+        lines.append(command(kind, place_of(change, difference.project), title, "\n".join(said) or title))
     lines += [f"{visible(each)}\n" for each in unsaid(difference)]
     return "".join(lines) + visible(headline(difference)) + "\n"
 
@@ -133,7 +126,7 @@ def as_json(difference: Difference) -> str:
 
 def _rule(change: RuleChange, difference: Difference) -> Json:
     why = difference.whys.get(change.key.id)
-    place = place_of(change)
+    place = place_of(change, difference.project)
     return {
         "rule": {
             "env": change.key.env,

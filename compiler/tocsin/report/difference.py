@@ -14,6 +14,7 @@ from tocsin.diff.classes import CLASSES
 from tocsin.diff.sops import SopChange
 from tocsin.ir.compiled import CompiledAlert, CompiledRecord
 from tocsin.ir.duration import format_duration
+from tocsin.ir.project import Project
 from tocsin.release.entries import Why, rule_of
 from tocsin.report.findings import count
 
@@ -25,6 +26,8 @@ _SENSITIVITY = {
 }
 _LINE = 400
 """Characters of an expression that a line shows."""
+_SHORT, _AROUND = 120, 24
+"""Two texts that fit a line are shown whole; of others so much is shown around what differs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +58,8 @@ class Difference:
     """Services that do not compile on one side: nothing is said about them."""
     unread: tuple[str, ...] = ()
     """SOPs that cannot be read on one side, by path."""
+    project: Project | None = None
+    """tocsin.yaml as it is now, for places of what it sets."""
     version: str = ""
 
     @property
@@ -85,7 +90,7 @@ def _sameness(change: RuleChange) -> tuple[object, ...]:
     ends = tuple(change_side(change)) if change.old is None or change.new is None else ()
     return (
         rule_of(change), change.is_alert, change.class_, change.direction, change.fields, change.renamed,
-        change.moved, ends, severity_of(change),
+        change.moved, ends,
     )  # fmt: skip
 
 
@@ -98,17 +103,11 @@ def change_side(change: RuleChange) -> Sequence[str]:
     return (f"{line(rule.expr)}{waits}", *([rule.severity] if rule.severity else []))
 
 
-def severity_of(change: RuleChange) -> str:
-    """The severity after the change, before it of a removed rule; `""` of a record."""
-    rule = change.side.rule
-    return (rule.severity or "") if isinstance(rule, CompiledAlert) else ""
-
-
 def class_words(change: RuleChange) -> str:
     """`less sensitive`, `rerouted to P1`, `removed`: the class as a reviewer says it."""
     match change.class_:
         case "added":
-            return "new"
+            return "added"
         case "removal":
             return "removed"
         case "meaning":
@@ -149,13 +148,26 @@ def sentences(change: RuleChange) -> Sequence[str]:
 
 
 def field_words(each: FieldChange) -> str:
-    """`params.limit  5000 -> 4000`; of long texts only where they begin to differ."""
-    old, new = line(each.old), line(each.new)
-    if not old and not new:
-        return each.field
-    if not old or not new:
-        return f"{each.field}  {old or '(none)'} -> {new or '(none)'}"
-    return f"{each.field}  {old} -> {new}"
+    """`params.limit  5000 -> 4000`; of long texts only where they differ."""
+    if not each.old and not each.new:
+        return f"{each.field}  changed elsewhere"
+    old, new = _apart(_flat(each.old), _flat(each.new))
+    return f"{each.field}  {old or '(none)'} -> {new or '(none)'}"
+
+
+def _apart(old: str, new: str) -> tuple[str, str]:
+    """Both texts, without what is the same at their beginnings and ends where that is long."""
+    if len(old) + len(new) <= _SHORT:
+        return old, new
+    least = min(len(old), len(new))
+    start = next((at for at in range(least) if old[at] != new[at]), least)
+    end = next((at for at in range(least - start) if old[-1 - at] != new[-1 - at]), least - start)
+    before = max(0, start - _AROUND)
+    shown = []
+    for text in (old, new):
+        after = min(len(text), len(text) - end + _AROUND)
+        shown.append(("…" if before else "") + text[before:after] + ("…" if after < len(text) else ""))
+    return line(shown[0]), line(shown[1])
 
 
 def why_words(why: Why) -> str:
@@ -189,5 +201,9 @@ def _also(change: RuleChange) -> str:
 
 def line(text: str) -> str:
     """A text on one line."""
-    flat = " ".join(text.split())
+    flat = _flat(text)
     return flat if len(flat) <= _LINE else f"{flat[: _LINE - 1]}…"
+
+
+def _flat(text: str) -> str:
+    return " ".join(text.split())
