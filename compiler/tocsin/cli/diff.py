@@ -103,10 +103,12 @@ def diff_command(
     top = repository(root)
     compared = revisions_of(top, revisions)
     said = message.read_text(encoding="utf-8", errors="replace") if message is not None else ""
-    difference, *sides = compared_at(top, compared, day(today), message=said, env=env_name, service=service)
+    difference, before, after = compared_at(
+        top, compared, day(today), message=said, env=env_name, service=service
+    )
     if format_ in ("markdown", "json"):
         beside = Beside(config=config, records=records, canary=canary, plans=plans)
-        impact = impact_of(top, difference, *sides, beside, day(today))
+        impact = impact_of(top, difference, before, after, beside, day(today))
         echo(as_markdown(impact) if format_ == "markdown" else as_json(impact))
     else:
         echo(FORMATS[format_](difference))

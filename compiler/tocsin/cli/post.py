@@ -7,6 +7,7 @@ The text is a file that another job may have made from a stranger's branch: it i
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,6 +27,7 @@ _LONGEST: Final = 65_536
 """Characters GitHub takes in a body; GitLab takes a million."""
 _LARGEST: Final = 4 * 1024 * 1024
 _CUT: Final = "\n\n*The rest is left out here: it is in the artifact of this run.*\n"
+_MENTION: Final = re.compile("@(?=[A-Za-z0-9])")
 _CLOSERS: Final = ("```", "</details>")
 
 
@@ -143,7 +145,7 @@ def release_command(tag: str, file: Path, assets: tuple[Path, ...], repository: 
 
 def body_of(text: str) -> str:
     """A text as it is posted: nobody is called by it, and it fits."""
-    quiet = text.replace("@", "@\N{ZERO WIDTH NON-JOINER}").replace("\0", "")
+    quiet = _MENTION.sub("@\N{ZERO WIDTH NON-JOINER}", text).replace("\0", "")
     # The mark that is put before it, and what closes an open fence, must fit, too.
     room = _LONGEST - 400
     if len(quiet) <= room:

@@ -1,22 +1,19 @@
-"""What a change means for people: the facts of a pull request's report, gathered from values that others computed.
+"""What a change means for people: the facts of a pull request's report beyond the difference itself, gathered from values that others computed.
 
-In: the semantic diff, and whatever else is known (reasons, records of the canary, the routing tree, a plan against the live server, unit tests).
-Out: an `Impact`, one row for each rule that changed alike in its environments, the gravest first. Pure. What nobody asked for is None, which a
-report says; it is never taken for "nothing".
+In: what changed alike, and whatever else is known (reasons, records of the canary, the routing tree, a plan against the live server, unit tests).
+Out: `Facts`. Pure. What nobody asked for is None, which a report says; it is never taken for "nothing".
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from tocsin.diff.changes import FieldChange, RuleChange, Side
-from tocsin.diff.sops import SopChange
+from tocsin.diff.changes import RuleChange, Side
 from tocsin.ir.compiled import CompiledAlert, RuleKey
 from tocsin.ir.project import Project
-from tocsin.release.entries import Why, rule_of
+from tocsin.release.entries import Why
 from tocsin.sync.compare import effect_of
 from tocsin.sync.routes import NOBODY, Route, Time, at, reaches
 from tocsin.sync.values import Change, Effect, Plan, Rule, TargetKind
@@ -36,7 +33,6 @@ Risk = Literal[
 ]
 """What a reviewer should look at: no unit test makes it fire; no record, or one that says no; no procedure, or one not read since; the last alert of its
 service that pages, or of its SLI; nobody says why; silences end; firing instances resolve and fire again."""
-_GRAVEST = {"removal": 0, "meaning": 1, "sensitivity": 2, "routing": 3, "added": 4, "text": 5, "none": 6}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,21 +53,14 @@ class Canary:
     failed: tuple[str, ...] = ()
     exactness: str = ""
     drawn: tuple[str, str] = ("", "")
-    signed: bool = False
+    signed: bool | None = None
+    """Whether somebody signed it; None where it is no record."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
-    """One rule that changed alike in `envs`."""
+class Facts:
+    """What else there is to say about one row of a difference."""
 
-    rule: str
-    name: str
-    envs: tuple[str, ...]
-    change: RuleChange
-    """Of the first of the environments."""
-    service: str
-    owner: str
-    why: Why
     effects: Mapping[str, Effect]
     """Environment -> what it does to alert state."""
     active: Mapping[str, tuple[int, int]] = field(default_factory=dict)
@@ -90,53 +79,11 @@ class Row:
     """Comments of silences that match before and not after; from a plan."""
     risks: tuple[Risk, ...] = ()
 
-    @property
-    def alert(self) -> CompiledAlert | None:
-        """The alert as it will be, or was; None for a record."""
-        rule = self.change.side.rule
-        return rule if isinstance(rule, CompiledAlert) else None
-
-    @property
-    def fields(self) -> tuple[FieldChange, ...]:
-        """What differs."""
-        return self.change.fields
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Impact:
-    """Everything one change of the sources means. `base` and `head` are as people call them."""
-
-    base: str
-    head: str
-    rows: tuple[Row, ...]
-    sops: tuple[SopChange, ...] = ()
-    frozen: tuple[str, ...] = ()
-    """Services that do not compile: nothing is known of them."""
-    last: str = ""
-    """The last release: what a rollback goes to."""
-    overrides: int = 0
-    """Changes that went live on somebody's word alone, as the journal tells."""
-
-    @property
-    def headline(self) -> str:
-        """`2 rules more sensitive, 1 rerouted to P1, 0 removed`: what a reviewer reads first. Removals are always counted."""
-        counted = Counter(map(said, self.rows))
-        removed = counted.pop("removed", 0)
-        parts = [
-            (number, words) for words, number in sorted(counted.items(), key=lambda each: _place(each[0]))
-        ]
-        parts.append((removed, "removed"))
-        if self.sops:
-            parts.append((len(self.sops), "SOP changed" if len(self.sops) == 1 else "SOPs changed"))
-        first = f"{parts[0][0]} rule{'' if parts[0][0] == 1 else 's'} {parts[0][1]}"
-        return ", ".join([first, *(f"{number} {words}" for number, words in parts[1:])])
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
     """What else is known of a change. Each may be missing."""
 
-    whys: Mapping[str, Why] = field(default_factory=dict)
     records: tuple[Record, ...] = ()
     canaries: Mapping[RuleKey, Canary] = field(default_factory=dict)
     """From a backtest's own report; outranks records."""
@@ -146,116 +93,30 @@ class Known:
     """(id, level) that some unit test makes fire."""
     read_again: frozenset[str] = frozenset()
     """SOPs whose day of review moved with this change."""
-    asks_why: bool = True
 
 
-def impact_of(
-    changes: Iterable[RuleChange],
-    sops: Iterable[SopChange],
-    project: Project,
-    standing: Iterable[CompiledAlert],
-    known: Known,
-    *,
-    base: str,
-    head: str,
-    last: str = "",
-    frozen: Iterable[str] = (),
-) -> Impact:
-    """The report's facts. `standing` is every alert after the change."""
-    together: dict[tuple[object, ...], list[RuleChange]] = {}
-    for change in changes:
-        if change.class_ != "none":
-            alike = (
-                rule_of(change),
-                change.class_,
-                change.direction,
-                change.fields,
-                change.renamed,
-                change.moved,
-            )
-            together.setdefault(alike, []).append(change)
-    standing = tuple(standing)
-    rows = [_row(group, project, standing, known) for group in together.values()]
-    return Impact(
-        base=base,
-        head=head,
-        rows=tuple(
-            sorted(
-                rows, key=lambda each: (_GRAVEST[each.change.class_], _urgency(each), each.rule, each.envs)
-            )
-        ),
-        sops=tuple(sops),
-        frozen=tuple(sorted(frozen)),
-        last=last,
-    )
-
-
-def _row(group: list[RuleChange], project: Project, standing: tuple[CompiledAlert, ...], known: Known) -> Row:
-    change = group[0]
+def facts_of(
+    changes: Sequence[RuleChange], why: Why, project: Project, standing: Iterable[CompiledAlert], known: Known
+) -> Facts:
+    """The facts of one rule that changed alike in some environments. `standing` is every alert after the change."""
+    change = changes[0]
     rule = change.side.rule
     alert = rule if isinstance(rule, CompiledAlert) else None
     sop = (alert.sop_ref or "").partition("#")[0] if alert is not None else ""
-    found = [(plan, each) for plan in known.plans for each in _planned(plan, group)]
-    row = Row(
-        rule=rule_of(change),
-        name=alert.name if alert is not None else change.key.id,
-        envs=tuple(each.key.env for each in group),
-        change=change,
-        service=rule.service,
-        owner=(alert.owner or "") if alert is not None else "",
-        why=known.whys.get(change.key.id, Why()),
-        effects={each.key.env: effect(each) for each in group}
+    found = [(plan, each) for plan in known.plans for each in _planned(plan, changes)]
+    facts = Facts(
+        effects={each.key.env: effect(each) for each in changes}
         | {plan.environment: each.effect for plan, each in found},
         active={plan.environment: (each.pending, each.firing) for plan, each in found},
         receivers=_receivers(change, known.tree) if known.tree is not None and alert is not None else None,
-        canary=_canaries(group, known),
+        canary=_canaries(changes, known),
         tested=None if alert is None else (change.key.id, change.key.level) in known.tested,
         sop=sop,
         sop_url=(alert.runbook_url or "") if alert is not None else "",
         sop_read=sop in known.read_again if sop else None,
         silences=tuple(sorted({each.comment or each.id for _, rule in found for each in rule.silences_lost})),
     )
-    return replace(row, risks=tuple(_risks(row, project, standing, known)))
-
-
-_WORDS = (
-    "meaning something else",
-    "more sensitive",
-    "less sensitive",
-    "firing at other times",
-    "rerouted",
-    "added",
-    "reworded",
-)
-
-
-def _place(words: str) -> tuple[int, str]:
-    found = next((place for place, each in enumerate(_WORDS) if words.startswith(each)), len(_WORDS))
-    return found, words
-
-
-def said(row: Row) -> str:
-    """What happened to a rule, in the words of the headline."""
-    change = row.change
-    match change.class_:
-        case "removal":
-            return "removed"
-        case "added":
-            return "added"
-        case "meaning":
-            return "meaning something else"
-        case "text":
-            return "reworded"
-        case "sensitivity":
-            return {"up": "more sensitive", "down": "less sensitive"}.get(
-                change.direction, "firing at other times"
-            )
-    severity = next((each.new for each in change.fields if each.field == "severity"), "")
-    return f"rerouted to {severity}" if severity else "rerouted"
-
-
-def _urgency(row: Row) -> int:
-    return row.alert.urgency if row.alert is not None else 1_000
+    return replace(facts, risks=tuple(_risks(facts, changes, why, project, tuple(standing))))
 
 
 def effect(change: RuleChange) -> Effect:
@@ -285,7 +146,7 @@ def _as_synced(side: Side) -> Rule:
     )
 
 
-def _planned(plan: Plan, group: list[RuleChange]) -> Iterator[Change]:
+def _planned(plan: Plan, group: Sequence[RuleChange]) -> Iterator[Change]:
     keys = {each.key.text for each in group if each.key.env == plan.environment}
     for each in plan.groups:
         for change in each.changes:
@@ -304,7 +165,7 @@ def _receivers(change: RuleChange, tree: Route) -> Receivers:
     return Receivers(day=day, night=night)
 
 
-def _canaries(group: list[RuleChange], known: Known) -> dict[str, Canary]:
+def _canaries(group: Sequence[RuleChange], known: Known) -> dict[str, Canary]:
     found: dict[str, Canary] = {}
     for change in group:
         told = known.canaries.get(change.key)
@@ -345,40 +206,49 @@ def of_record(record: Record) -> Canary:
     )
 
 
-def _risks(row: Row, project: Project, standing: tuple[CompiledAlert, ...], known: Known) -> Iterator[Risk]:
-    change, alert = row.change, row.alert
+def _risks(
+    facts: Facts,
+    changes: Sequence[RuleChange],
+    why: Why,
+    project: Project,
+    standing: tuple[CompiledAlert, ...],
+) -> Iterator[Risk]:
+    change = changes[0]
+    rule = change.side.rule
+    alert = rule if isinstance(rule, CompiledAlert) else None
+    envs = {each.key.env for each in changes}
     runs = change.class_ not in ("text", "none")
     gone = change.new is None
-    if runs and not gone and row.tested is False:
+    if runs and not gone and facts.tested is False:
         yield "no-test"
-    if runs and alert is not None and change.old_digest != change.new_digest:
+    if alert is not None and any(each.old_digest != each.new_digest for each in changes):
         demanding = [
-            each.name for each in project.environments if each.verdict == "required" and each.name in row.envs
+            each.name for each in project.environments if each.verdict == "required" and each.name in envs
         ]
-        verdicts = [row.canary[each].verdict if each in row.canary else "" for each in demanding]
+        verdicts = [facts.canary[each].verdict if each in facts.canary else "" for each in demanding]
         if any(each in ("fail", "not-backtestable") for each in verdicts):
             yield "verdict-failed"
         if "" in verdicts:
             yield "no-verdict"
-    if alert is not None and not gone and not row.sop:
+    if alert is not None and not gone and not facts.sop:
         yield "no-sop"
-    if runs and row.sop and row.sop_read is False and not gone:
+    if runs and facts.sop and facts.sop_read is False and not gone:
         yield "sop-unread"
-    if gone and alert is not None and _single(alert, project, standing, row.envs):
+    if gone and alert is not None and _single(alert, project, standing, envs):
         yield "single"
-    if known.asks_why and runs and not (row.why.reasons and row.why.tickets):
+    if runs and change.class_ != "added" and not (why.reasons and why.tickets):
         yield "no-reason"
-    if row.silences:
+    if facts.silences:
         yield "silences"
     if any(
-        each == "resolves-and-refires" and sum(row.active.get(env, (0, 1)))
-        for env, each in row.effects.items()
+        each == "resolves-and-refires" and sum(facts.active.get(env, (0, 1)))
+        for env, each in facts.effects.items()
     ):
         yield "refires"
 
 
 def _single(
-    gone: CompiledAlert, project: Project, standing: tuple[CompiledAlert, ...], envs: tuple[str, ...]
+    gone: CompiledAlert, project: Project, standing: tuple[CompiledAlert, ...], envs: set[str]
 ) -> bool:
     """Whether nothing that pages is left for the service, or nothing at all for the SLI, in one of the environments."""
 
@@ -386,7 +256,7 @@ def _single(
         severity = project.severity(alert.severity)
         return severity is not None and severity.pages
 
-    for env in envs:
+    for env in sorted(envs):
         left = [each for each in standing if each.key.env == env and each.service == gone.service]
         if pages(gone) and not any(map(pages, left)):
             return True

@@ -1,0 +1,288 @@
+"""What a change of the sources means, as the comment of a pull request and as a document for programs.
+
+In: an `Impact`. Out: Markdown whose first line a reviewer reads in ten seconds, then a table, then each rule folded, the gravest first, never longer
+than GitHub takes; or JSON in the shape of `schemas/impact.schema.json`. Names, numbers and reasons come from a stranger's branch: all of them go
+through `as_markdown.inline`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from tocsin.diff.changes import FieldChange
+from tocsin.ir.compiled import CompiledAlert
+from tocsin.ir.duration import format_duration
+from tocsin.ir.project import Project
+from tocsin.release.impact import Canary, Facts, Receivers, Risk
+from tocsin.report.as_markdown import LIMIT, inline
+from tocsin.report.diff import as_json as difference_json
+from tocsin.report.difference import Difference, Row, class_words, headline, sentences, why_words
+from tocsin.report.visible import encodable
+from tocsin.sync.values import Effect
+
+_SHORT: Final = 12
+_TAIL: Final = 400
+"""Room kept for the line that says what was left out."""
+_OPEN: Final = 2
+_VALUE: Final = 400
+"""The most characters of one value."""
+_TABLE: Final = 60
+"""Rows of the table; a reader of more reads the JSON."""
+_MARK: Final[Mapping[str, str]] = {
+    "removal": "➖",
+    "meaning": "🔁",
+    "sensitivity": "🎚️",
+    "routing": "📣",
+    "added": "➕",
+    "text": "📝",
+}
+_VERDICT: Final[Mapping[str, str]] = {
+    "pass": "✅ pass",
+    "quiet": "🔇 quiet",
+    "fail": "❌ fail",
+    "not-backtestable": "⚠️ not-backtestable",
+    "not-needed": "➖ not needed",
+}
+_EFFECTS: Final[Mapping[Effect, str]] = {
+    "none": "alerts that fire or wait go on as they are",
+    "starts": "begins to be evaluated",
+    "for-restarts": "what is waiting waits again from the beginning",
+    "resolves-and-refires": "what fires is resolved, and fires again",
+    "resolves": "what fires is resolved",
+}
+_RISKS: Final[Mapping[Risk, str]] = {
+    "no-test": "no unit test makes it fire",
+    "no-verdict": "no canary has judged this change yet",
+    "verdict-failed": "the canary said no",
+    "no-sop": "it leads to no procedure",
+    "sop-unread": "its procedure was not read again with this change",
+    "single": "nothing that pages is left for its service, or nothing for its SLI",
+    "no-reason": "no `Reason:` or no `Ticket:` says why",
+    "silences": "silences stop matching",
+    "refires": "what fires now is resolved and fires again",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Impact:
+    """A difference with its facts, one for each of its rows in their order."""
+
+    difference: Difference
+    facts: tuple[Facts, ...]
+    project: Project
+    last: str = ""
+    """The last release: what a rollback goes to."""
+    overrides: int = 0
+    """Changes that went live on somebody's word alone, as the journal tells."""
+
+
+def as_markdown(impact: Impact) -> str:
+    """The comment, newline-terminated, at most `LIMIT` characters."""
+    found = impact.difference
+    until = found.head[:_SHORT] or "work tree"
+    parts = [f"### {inline(headline(found))}\n\n", f"{found.base[:_SHORT]} → {until}\n"]
+    if found.frozen:
+        parts.append(f"\n⚠️ not compared, for they do not compile: {inline(', '.join(found.frozen))}\n")
+    if impact.overrides:
+        parts.append(f"\n⚠️ {impact.overrides} changes went live on somebody's word alone, without a record\n")
+    rows = list(zip(found.rows, impact.facts, strict=True))
+    if rows:
+        parts.extend(_table(rows))
+    for each in found.sops:
+        parts.append(f"- procedure {inline(f'{each.id} ({each.language})')}: {each.kind}\n")
+    used, left = sum(map(len, parts)), 0
+    for number, (row, facts) in enumerate(rows):
+        part = "".join(_details(impact, row, facts, opened=number < _OPEN))
+        if used + len(part) > LIMIT - _TAIL:
+            left += 1
+            continue
+        parts.append(part)
+        used += len(part)
+    if left:
+        rules = "1 rule is" if left == 1 else f"{left} rules are"
+        parts.append(f"\n{rules} left out here: `tocsin diff --format json` has them.\n")
+    return "".join(parts)
+
+
+def _table(rows: list[tuple[Row, Facts]]) -> Iterator[str]:
+    yield "\n| rule | where | what happens | canary | look at |\n|---|---|---|---|---|\n"
+    for row, facts in rows[:_TABLE]:
+        verdicts = ", ".join(
+            sorted({_VERDICT.get(each.verdict, each.verdict) for each in facts.canary.values()})
+        )
+        cells = (
+            f"{_MARK.get(row.change.class_, '')} <code>{inline(row.rule)}</code>",
+            inline(", ".join(row.envs)),
+            f"{inline(class_words(row.change))}{f': {_first(row)}' if _first(row) else ''}",
+            verdicts or "–",
+            str(len(facts.risks)) if facts.risks else "",
+        )
+        yield f"| {' | '.join(cells)} |\n"
+    if len(rows) > _TABLE:
+        yield f"\n{len(rows) - _TABLE} more rules are not in this table.\n"
+    yield "\n"
+
+
+def _first(row: Row) -> str:
+    """The differences that made it what it is, short."""
+    main = [each for each in row.change.fields if each.class_ == row.change.class_]
+    shown = ", ".join(_field(each, 60) for each in main[:2])
+    return shown + (f", {len(main) - 2} more" if len(main) > 2 else "")
+
+
+def _field(field: FieldChange, room: int = _VALUE) -> str:
+    def value(text: str) -> str:
+        line = " ".join(text.split())
+        return (
+            f"<code>{inline(line if len(line) <= room else line[: room - 1] + '…')}</code>"
+            if line
+            else "(none)"
+        )
+
+    return f"{inline(field.field)} {value(field.old)} → {value(field.new)}"
+
+
+def _details(impact: Impact, row: Row, facts: Facts, *, opened: bool) -> Iterator[str]:
+    change = row.change
+    name = change.side.rule.name if isinstance(change.side.rule, CompiledAlert) else change.key.id
+    title = f"{_MARK.get(change.class_, '')} <code>{inline(name)}</code> {inline(class_words(change))}"
+    yield f"\n<details{' open' if opened else ''}><summary>{title} ({inline(', '.join(row.envs))})</summary>\n\n"
+    yield from (f"- {inline(each)}\n" for each in sentences(change))
+    yield from (f"- {_field(each)}\n" for each in change.fields)
+    yield from (f"- {each}\n" for each in _who(row, facts, impact.project))
+    for env, effect in sorted(facts.effects.items()):
+        yield f"- {inline(env)}: {_EFFECTS[effect]}{_active(facts, env)}\n"
+    for env, canary in sorted(facts.canary.items()):
+        yield from _canary(env, canary)
+    if facts.sop:
+        link = f"[{inline(facts.sop)}]({_address(facts.sop_url)})" if facts.sop_url else inline(facts.sop)
+        yield f"- procedure {link}, {'read again' if facts.sop_read else 'not read again'} with this change\n"
+    for text in facts.silences:
+        yield f"- silence that stops matching: {inline(text)}\n"
+    if row.why.reasons or row.why.tickets:
+        yield f"- {inline(why_words(row.why))}\n"
+    for risk in facts.risks:
+        yield f"- [ ] {inline(_RISKS[risk])}\n"
+    if impact.last and change.old is not None:
+        yield "\nTo take it back, once it is live:\n\n```sh\n"
+        for env in row.envs:
+            yield f"tocsin rollback --to {impact.last} --env {env} --rule {change.key.id}\n"
+        yield "```\n"
+    yield "\n</details>\n"
+
+
+def _who(row: Row, facts: Facts, project: Project) -> Iterator[str]:
+    rule = row.change.side.rule
+    alert = rule if isinstance(rule, CompiledAlert) else None
+    team = project.team(alert.owner) if alert is not None else None
+    said = [f"service {rule.service}"]
+    if alert is not None and alert.source.sli:
+        said.append(f"SLI {alert.source.sli}")
+    if team is not None:
+        said.append(
+            f"{team.name}{f', rota {team.rota}' if team.rota else ''}{f', {team.chat}' if team.chat else ''}"
+        )
+    yield inline("; ".join(said))
+    policy = project.severity(alert.severity) if alert is not None else None
+    if policy is not None:
+        within = (
+            f", to be answered within {format_duration(policy.respond_within)}"
+            if policy.respond_within
+            else ""
+        )
+        who = f": {policy.who}" if policy.who else ""
+        yield inline(f"{policy.name}, {'wakes somebody' if policy.pages else 'wakes nobody'}{within}{who}")
+    if facts.receivers is not None:
+        yield from _notified(facts.receivers)
+
+
+def _notified(receivers: Receivers) -> Iterator[str]:
+    for when, (old, new) in (("by day", receivers.day), ("at night", receivers.night)):
+        before, after = inline(old or "nobody"), inline(new or "nobody")
+        yield f"notifies {when} {after}" + ("" if old == new else f", before {before}")
+
+
+def _active(facts: Facts, env: str) -> str:
+    pending, firing = facts.active.get(env, (0, 0))
+    return f" ({pending} waiting, {firing} firing now)" if env in facts.active else ""
+
+
+def _canary(env: str, canary: Canary) -> Iterator[str]:
+    numbers = []
+    old, new = canary.pages_per_week
+    if new is not None or old is not None:
+        numbers.append(f"pages a week {_number(old)} → {_number(new)}")
+    old, new = canary.recall
+    if new is not None or old is not None:
+        numbers.append(f"incidents caught {_percent(old)} → {_percent(new)}")
+    if canary.failed:
+        numbers.append(inline(f"failed at {', '.join(canary.failed)}"))
+    if canary.exactness:
+        numbers.append(inline(canary.exactness))
+    unsigned = ", not signed" if canary.signed is False else ""
+    yield f"- canary in {inline(env)}: {_VERDICT.get(canary.verdict, inline(canary.verdict))}{unsigned}"
+    yield f"; {', '.join(numbers)}\n" if numbers else "\n"
+    if any(canary.drawn):
+        yield f"\n  ```text\n  old {canary.drawn[0]}\n  new {canary.drawn[1]}\n  ```\n\n"
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.1f}"
+
+
+def _percent(value: float | None) -> str:
+    return "–" if value is None else f"{100 * value:.0f} %"
+
+
+def _address(url: str) -> str:
+    return "".join(each if each.isalnum() or each in ":/?&=#.,~+@-_" else f"%{ord(each):02X}" for each in url)
+
+
+def as_json(impact: Impact) -> str:
+    """The document of the diff (`schemas/diff.schema.json`) with an `impact` in each rule, newline-terminated."""
+    document = json.loads(difference_json(impact.difference))
+    document["last_release"] = impact.last or None
+    document["overrides"] = impact.overrides
+    facts = {
+        change.key: (each, change.key.env)
+        for row, each in zip(impact.difference.rows, impact.facts, strict=True)
+        for change in row.changes
+    }
+    for rule, change in zip(document["rules"], impact.difference.rules, strict=True):
+        rule["impact"] = _facts(*facts[change.key])
+    return json.dumps(document, ensure_ascii=False, indent=1, sort_keys=True) + "\n"
+
+
+def _facts(facts: Facts, env: str) -> dict[str, object]:
+    receivers, canary = facts.receivers, facts.canary.get(env)
+    pending, firing = facts.active.get(env, (None, None))
+    return {
+        "effect": facts.effects[env],
+        "pending": pending,
+        "firing": firing,
+        "receivers": {
+            when: {"old": pair[0], "new": pair[1]}
+            for when, pair in (("day", receivers.day), ("night", receivers.night))
+        }
+        if receivers is not None
+        else None,
+        "canary": {
+            "verdict": canary.verdict,
+            "signed": canary.signed,
+            "pages_per_week": list(canary.pages_per_week),
+            "recall": list(canary.recall),
+            "failed": list(canary.failed),
+            "exactness": canary.exactness,
+        }
+        if canary is not None
+        else None,
+        "tested": facts.tested,
+        "sop": facts.sop or None,
+        "sop_url": facts.sop_url or None,
+        "sop_read": facts.sop_read,
+        "silences": [encodable(each) for each in facts.silences],
+        "risks": list(facts.risks),
+    }
