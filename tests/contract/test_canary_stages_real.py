@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.equivalence.remote_write import push
@@ -77,9 +78,9 @@ def repo(server: tuple[Server, Path], alerts: Server, tmp_path: Path) -> Staged:
     return made
 
 
-def evaluated(server: Server) -> dict[str, list[dict[str, str]]]:
+def evaluated(server: Server) -> dict[str, list[dict[str, Any]]]:
     groups = server.get("/api/v1/rules")["data"]["groups"]
-    return {group["name"]: [rule for rule in group["rules"]] for group in groups}
+    return {group["name"]: list(group["rules"]) for group in groups}
 
 
 def canary_id(repo: Staged) -> str:
@@ -119,7 +120,7 @@ def test_the_whole_way(repo: Staged, server: tuple[Server, Path], alerts: Server
     assert early.code == 7 and "of 1d" in early.text
     fired = f'count_over_time(ALERTS{{tocsin_canary="{id}",alertstate="firing"}}[1m])'
     wait(lambda: [each for each in prom.query(fired) if float(each["value"][1]) >= 3], "it fires thrice")
-    wait(lambda: repo.run("compare", id, "--soak", "10s").code == 0, "the soak's end")
+    wait(lambda: repo.run("compare", id, "--soak", "18s").code == 0, "the soak's end")
     found = compared_of(repo.record("load-high"))
     assert found is not None and [each.id for each in found.checks] == [
         *("health", "errors", "evaluation-time", "fidelity", "comparison")

@@ -7,6 +7,7 @@ or a spread across clusters is asked for; those are refused, by one walk over th
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final, Literal
@@ -23,6 +24,7 @@ FEW, MANY = 0.02, 0.20
 _LOOK_BACK: Final = "1h"
 """Over which a selector counts as matching: a counter of errors may be away for a while."""
 
+_NAMED: Final = re.compile(r'\{__name__="([A-Za-z_:][A-Za-z0-9_:]*)"(?:,(.*))?\}', re.DOTALL)
 Size = Literal["free", "grows"]
 """What more clusters do to a value: nothing, or they add to it."""
 _GROWING = frozenset({"sum", "count", "count_values"})
@@ -178,7 +180,9 @@ def _series(selector: str, count: Count) -> float:
 def _text(node: Selector) -> str:
     """The selector as PromQL, where it looks now: without offset and time."""
     plain = replace(node, offset=0, at=None)
-    return canonical(Expr(text="", _build=lambda: (plain,)))
+    text = canonical(Expr(text="", _build=lambda: (plain,)))
+    named = _NAMED.fullmatch(text)
+    return text if named is None else f"{named[1]}{{{named[2]}}}" if named[2] else named[1]
 
 
 def share_of(seen: tuple[Seen, ...]) -> float:

@@ -168,7 +168,9 @@ def _deploy(
     known = deployed_of(ready.record)
     if known is not None and (known.canary, known.until) == (ready.id, until.isoformat(timespec="seconds")):
         return
-    stage = _stage(stand, ready, live, seen, group, now, until)
+    # Its first evaluation comes after the write, whatever was asked before it.
+    applied = datetime.now(tz=UTC) + timedelta(seconds=1)
+    stage = _stage(stand, ready, live, seen, group, applied, until)
     document = with_stage(ready.record, body_of(1, "pass", stage))
     stand.keep(document, f"{alert.key.text}: stage 1, {ready.id}")
 
@@ -186,7 +188,7 @@ def _stage(
     live: Live,
     seen: tuple[Seen, ...],
     group: Group,
-    now: datetime,
+    applied: datetime,
     until: datetime,
 ) -> Deployed:
     new = version_of(ready.side, seen)
@@ -198,7 +200,7 @@ def _stage(
         evaluator=stand.compiled.evaluator.name,
         scope=stand.project.canary.scope if ready.mode == "overlay" else {},
         series_share=ready.share,
-        applied=now.isoformat(timespec="seconds"),
+        applied=applied.isoformat(timespec="seconds"),
         until=until.isoformat(timespec="seconds"),
         object_uids=(rule.uid,),
         place=group.place,
