@@ -74,8 +74,12 @@ class Repository:
 
     def start(self, *words: str, **more: str) -> subprocess.Popen[str]:
         """A command of `--env prod` that is not waited for."""
+        return self.start_bare(*words, "--env", "prod", str(self.top), **more)
+
+    def start_bare(self, *words: str, **more: str) -> subprocess.Popen[str]:
+        """A command with exactly these words that is not waited for."""
         return subprocess.Popen(
-            [sys.executable, "-m", "tocsin", *words, "--env", "prod", str(self.top)],
+            [sys.executable, "-m", "tocsin", *words],
             env={**self.env, **more},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -85,7 +89,14 @@ class Repository:
 
     def run(self, *words: str, **more: str) -> Ended:
         """A command to its end. No output may ever hold the token."""
-        with self.start(*words, **more) as process:
+        return self._ended(self.start(*words, **more), more)
+
+    def run_bare(self, *words: str, **more: str) -> Ended:
+        """The same of a command that takes the repository otherwise."""
+        return self._ended(self.start_bare(*words, **more), more)
+
+    def _ended(self, started: subprocess.Popen[str], more: Mapping[str, str]) -> Ended:
+        with started as process:
             out, err = process.communicate(timeout=60)
         ended = Ended(code=process.returncode, out=out, err=err)
         token = {**self.env, **more}["GRAFANA_TOKEN"]

@@ -1,0 +1,271 @@
+"""`tocsin canary backtest` and the sync that asks for its records, as processes, over a real Prometheus that holds two days of history and evaluates
+the rules that sync writes."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.real import components
+from tests.real.servers import Server, running_prometheus
+from tests.recording import KEY
+from tests.syncing import rule_file
+from tests.tocsin_process import Ended, Repository, environment
+from tests.unit.test_sync_journals import git
+
+from tocsin.verdict import read_record
+from tocsin.verdict.record import Record
+
+END = 1_763_683_200  # 2025-11-21T00:00:00Z
+UNTIL = "2025-11-21T00:00:00Z"
+STEP = 30
+PROJECT = """\
+version: 1
+project: shop
+severities:
+  P1: {label: {severity: critical}, pages: true}
+  P2: {label: {severity: warning}}
+teams: {ops: {name: Ops}}
+canary:
+  window: 1d
+  gates: {default: {pages: {ratio: 1.5, extra_per_week: 3}}}
+environments:
+  prod:
+    evaluators: [{name: main, kind: prometheus, version: "3.5", url_env: PROMETHEUS_URL}]
+    notifier: alertmanager
+    verdict: required
+"""
+NOISY, CALM = "load > 1", "load > 8"
+"""Against `load > 5`: the first fires a hundred times more, the second on the worst of what the old one caught."""
+
+
+def load(second: int) -> float:
+    """A burst of ten minutes every two hours, each fourth a bad one; between them a ripple above 1."""
+    into, number = second % 7_200, second // 7_200
+    if into < 600:
+        return 9.0 if number % 4 == 0 else 6.0
+    return 2.0 if into % 600 < 240 else 0.5
+
+
+@pytest.fixture(scope="module")
+def rules_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("rules")
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory, rules_dir: Path) -> Iterator[Server]:
+    folder = tmp_path_factory.mktemp("history")
+    rows = [f'load{{host="a"}} {load(at)} {at}' for at in range(END - 2 * 86_400, END + 1, STEP)]
+    (folder / "days.om").write_text("# TYPE load gauge\n" + "\n".join(rows) + "\n# EOF\n")
+    made = ["tsdb", "create-blocks-from", "openmetrics", "-q", folder / "days.om", folder / "data"]
+    subprocess.run([components.promtool(), *made], check=True, stdout=subprocess.DEVNULL)
+    config = f"global: {{evaluation_interval: 1m}}\nrule_files: ['{rules_dir}/*.yaml']\n"
+    with running_prometheus(components.prometheus(), config, data=folder / "data") as running:
+        yield running
+
+
+@pytest.fixture
+def repo(server: Server, rules_dir: Path, tmp_path: Path) -> Repository:
+    """A repository with one alert, synced; on `main`, with a branch checked out for the change."""
+    for each in rules_dir.iterdir():
+        each.unlink()
+    more = {"PROMETHEUS_URL": server.url, "TOCSIN_RULES_DIR": str(rules_dir), "TOCSIN_CACHE": "off"}
+    made = Repository.at(tmp_path / "repo", environment("http://127.0.0.1:9", **more))
+    made.top.mkdir()
+    made.env["TOCSIN_VERDICT_KEY"] = KEY
+    (made.top / "tocsin.yaml").write_text(PROJECT)
+    made.write(rule("load > 5"))
+    git(made.top, "init", "-q", "-b", "main")
+    commit(made, "the rule")
+    ended = made.sync("--override-canary", "--reason", "the first one", GITHUB_ACTOR="ada")
+    assert ended.code == 0, ended.said
+    git(made.top, "checkout", "-q", "-b", "change")
+    return made
+
+
+def rule(expr: str, **more: Any) -> Any:
+    return rule_file("web", {"web-load": {"expr": expr, "for": "2m", "summary": "much load", **more}})
+
+
+def commit(repo: Repository, subject: str) -> None:
+    git(repo.top, "add", "rules", "tocsin.yaml")
+    who = ("-c", "user.name=a", "-c", "user.email=a@example.org")
+    git(repo.top, *who, "commit", "-q", "--allow-empty", "-m", subject)
+
+
+def backtest(repo: Repository, *words: str, **more: str) -> Ended:
+    """In the repository's folder, for the first argument of this command is a rule."""
+    given = ("canary", "backtest", "-C", str(repo.top), "--until", UNTIL, *words)
+    return repo.run_bare(*given, **more)
+
+
+def changed(repo: Repository, expr: str, **more: Any) -> None:
+    repo.write(rule(expr, **more))
+    commit(repo, "another limit")
+
+
+def records(folder: Path) -> list[Record]:
+    found = [read_record(path.read_text()) for path in sorted(folder.glob("*.json"))]
+    assert all(isinstance(each, Record) for each in found), found
+    return [each for each in found if isinstance(each, Record)]
+
+
+def pages(ended: Ended) -> tuple[int, int]:
+    """Of the one rule of a report: before and after."""
+    (judged,) = json.loads(ended.out)["rules"]
+    sides = (judged["comparison"]["old"], judged["comparison"]["new"])
+    old, new = (each["metrics"]["pages"] for each in sides)
+    return old, new
+
+
+def merged(repo: Repository) -> None:
+    git(repo.top, "checkout", "-q", "main")
+    who = ("-c", "user.name=a", "-c", "user.email=a@example.org")
+    git(repo.top, *who, "merge", "-q", "--no-ff", "-m", "merged", "change")
+
+
+def test_a_better_rule_passes_and_goes_out(repo: Repository, server: Server, rules_dir: Path) -> None:
+    changed(repo, CALM)
+    assert repo.sync().code == 7, "nobody judged it"
+    ended = backtest(repo, "--format", "json", GITHUB_ACTOR="ada")
+    assert ended.code == 0, ended.said
+    assert "1 record written to" in ended.err and "not signed" not in ended.err
+    (found,) = records(repo.top / "records")
+    assert found.verdict in ("pass", "quiet") and found.author == "ada" and found.signature
+    assert pages(ended) == (12, 3)
+    merged(repo)
+    ended = repo.sync()
+    assert ended.code == 0, ended.said
+    assert "load > 8" in next(iter(rules_dir.glob("*.yaml"))).read_text()
+    assert repo.sync().code == 0, "what is live needs no record any more"
+
+
+def test_a_noisy_rule_fails_and_stays_out(repo: Repository, rules_dir: Path) -> None:
+    changed(repo, NOISY)
+    ended = backtest(repo)
+    assert ended.code == 7 and "fail" in ended.out and "pages" in ended.out, ended.said
+    merged(repo)
+    ended = repo.sync()
+    assert ended.code == 7 and "verdict-failed: the canary failed at `pages`" in ended.out
+    assert "load > 5" in next(iter(rules_dir.glob("*.yaml"))).read_text()
+
+
+def test_a_pull_request_that_loosens_gates_and_brings_its_own_record(
+    repo: Repository, rules_dir: Path
+) -> None:
+    """Judged by its own gates the change passes: by somebody without the key, and even where somebody has it."""
+    loose = PROJECT.replace("ratio: 1.5, extra_per_week: 3", "ratio: 99, extra_per_week: 999")
+    (repo.top / "tocsin.yaml").write_text(loose)
+    changed(repo, NOISY)
+    ended = backtest(repo)
+    assert ended.code == 7, "the job of the pull request judges by the base"
+    assert "gates, waivers and stages are those of" in ended.err
+    for path in (repo.top / "records").iterdir():
+        path.unlink()
+    record = _judged_by_itself(repo)
+    assert record.verdict in ("pass", "quiet"), record.document
+    git(repo.top, "checkout", "-q", "change")
+    merged(repo)
+    ended = repo.sync()
+    assert ended.code == 7 and "verdict-loosened" in ended.out, ended.said
+    unsigned = dict(record.document)
+    unsigned.pop("signature")
+    (path,) = (repo.top / "records").iterdir()
+    path.write_text(json.dumps(unsigned))
+    ended = repo.sync()
+    assert ended.code == 7 and "verdict-unsigned" in ended.out, ended.said
+    assert "load > 5" in next(iter(rules_dir.glob("*.yaml"))).read_text()
+
+
+def _judged_by_itself(repo: Repository) -> Record:
+    """A record by the looser gates: of a history in which they were there before, which nobody merged."""
+    git(repo.top, "checkout", "-q", "--orphan", "elsewhere")
+    repo.write(rule("load > 5"))
+    commit(repo, "looser gates from the beginning")
+    git(repo.top, "checkout", "-q", "-b", "evil")
+    changed(repo, NOISY)
+    ended = backtest(repo, "--base", "elsewhere")
+    assert ended.code == 0, ended.said
+    (found,) = records(repo.top / "records")
+    return found
+
+
+def test_live_is_the_old_side(repo: Repository) -> None:
+    """Git says that nothing changed; the server runs something else."""
+    assert backtest(repo, "--against", "live").out.startswith("prod: no alert changed")
+    changed(repo, CALM)
+    git(repo.top, "branch", "-q", "-f", "main", "HEAD")
+    ended = backtest(repo, "--against", "live", "--format", "json")
+    assert ended.code == 0, ended.said
+    assert pages(ended) == (12, 3)
+    assert repo.run("plan").code == 0, "the record is about what is live"
+
+
+def test_texts_are_not_needed_and_all_shows_the_rest(repo: Repository) -> None:
+    changed(repo, "load > 5", summary="other words")
+    ended = backtest(repo, "--format", "json")
+    assert ended.code == 0
+    assert [each["verdict"] for each in json.loads(ended.out)["rules"]] == ["not-needed"]
+    assert not (repo.top / "records").exists()
+    ended = backtest(repo, "--all", "--format", "json")
+    assert pages(ended) == (12, 12) and not (repo.top / "records").exists()
+
+
+def test_a_dry_run_asks_for_nothing(repo: Repository) -> None:
+    changed(repo, CALM)
+    ended = backtest(repo, "--dry-run")
+    assert ended.code == 0 and "2 versions by 1 questions" in ended.out, ended.said
+    assert not (repo.top / "records").exists()
+
+
+def test_pictures_markdown_and_records_beside(repo: Repository, tmp_path: Path) -> None:
+    changed(repo, CALM)
+    ended = backtest(repo, "--format", "markdown", "--out", str(tmp_path / "out"))
+    assert ended.code == 0 and "pictures/web-load.svg" in ended.out
+    assert (tmp_path / "out/pictures/web-load.svg").read_text().startswith("<svg")
+    assert len(records(tmp_path / "out/records")) == 1 and not (repo.top / "records").exists()
+
+
+def test_records_on_a_branch_for_another_clone(repo: Repository, tmp_path: Path) -> None:
+    git(tmp_path, "init", "-q", "--bare", "origin.git")
+    git(repo.top, "remote", "add", "origin", str(tmp_path / "origin.git"))
+    changed(repo, CALM)
+    ended = backtest(repo, "--records", "git:origin:tocsin-canary")
+    assert ended.code == 0, ended.said
+    merged(repo)
+    git(repo.top, "push", "-q", "origin", "main")
+    git(tmp_path, "clone", "-q", "-b", "main", "origin.git", "fresh")
+    fresh = Repository.at(tmp_path / "fresh", repo.env)
+    assert fresh.run("plan").code == 7
+    ended = fresh.run("plan", "--records", "git:origin:tocsin-canary")
+    assert ended.code == 0, ended.said
+
+
+def test_what_cannot_be_replayed_waits_for_a_second_person(repo: Repository) -> None:
+    changed(repo, "load > 5 and on() max_over_time(load[10m] @ end()) > 0")
+    ended = backtest(repo, GITHUB_ACTOR="ada")
+    assert ended.code == 7 and "not-backtestable" in ended.out, ended.said
+    assert backtest(repo, "--approver", "ada", GITHUB_ACTOR="ada").code == 2
+    assert "verdict-not-backtestable" in repo.sync().out
+    assert backtest(repo, "--approver", "ben", GITHUB_ACTOR="ada").code == 0
+    merged(repo)
+    assert repo.sync().code == 0
+
+
+def test_an_unsigned_record_says_so(repo: Repository) -> None:
+    changed(repo, CALM)
+    ended = backtest(repo, TOCSIN_VERDICT_KEY="")
+    assert ended.code == 0 and "not signed" in ended.err
+    assert "verdict-unsigned" in repo.sync().out
+
+
+def test_nobody_is_there(repo: Repository) -> None:
+    changed(repo, CALM)
+    assert backtest(repo, PROMETHEUS_URL="http://127.0.0.1:9").code == 3
+    assert backtest(repo, "--base", "nowhere").code == 2
+    assert backtest(repo, "--window", "soon").code == 2
+    assert backtest(repo, "--until", "soon").code == 2
