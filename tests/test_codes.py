@@ -147,6 +147,7 @@ ARGUMENTS = {
         "--dry-run",
     ],
     "test": ["test", "{root}"],
+    "base": ["check", "{root}", "--base", "HEAD", "--message", "{root}/pull-request.md"],
     "routes": ["routes", "{root}", "--alertmanager-config", "{root}/alertmanager.yml"],
 }
 

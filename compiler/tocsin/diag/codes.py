@@ -1,7 +1,7 @@
 """Every code, once. A code is never reused; a retired one stays in `RETIRED`.
 
 The hundreds digit is the phase: 1 syntax, 2 schema and project, 3 identity, 4 PromQL, 5 labels, annotations and templates, 6 SOPs and links,
-7 a target cannot express this, 8 tests, adoption and canary, 9 sync. `explain/TOCnnn.md` says why and shows a bad and a good example, which the
+7 a target cannot express this, 8 tests, adoption, canary and release, 9 sync. `explain/TOCnnn.md` says why and shows a bad and a good example, which the
 suite executes. `fixed` codes cannot be turned down: output would be impossible or wrong.
 """
 
@@ -180,6 +180,8 @@ CODES: dict[str, Code] = {
     "TOC821": _may("waiver-expired", "error"),
     "TOC822": _may("waiver-unused", "warning"),
     "TOC823": Code("canary-stages"),
+    "TOC831": _may("change-without-reason", "error"),
+    "TOC832": _may("change-without-ticket", "error"),
 }
 
 RETIRED: frozenset[str] = frozenset()
