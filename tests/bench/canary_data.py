@@ -175,7 +175,7 @@ def _expr(number: int, *, limits: float = 1.0, expr: bool = False) -> str:
         number=turn,
     )
     # A matcher that changes nothing makes each turn's a question of its own: sharing is to be found between versions, not in these numbers.
-    apart = inject(text, "job", "=~", f"app|turn{turn}")
+    apart = inject(text, "job", "=~", f"app|turn{turn}", selectors="all")
     if isinstance(apart, PromqlProblem):
         raise ValueError(f"{text}: {apart.message}")
     if not expr:
