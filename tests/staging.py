@@ -9,14 +9,12 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import click
 from click.testing import CliRunner
 
 from tocsin.canary.comparison import Judged
 from tocsin.canary.record import Job, Subject, gate_json, record_of
-from tocsin.cli.canary_stages import STAGES
+from tocsin.cli import app
 from tocsin.cli.records import file_name
-from tocsin.cli.sync import sync_command
 from tocsin.cli.workspace import read_sources
 from tocsin.errors import TocsinError
 from tocsin.ir.compiled import CompiledAlert
@@ -44,7 +42,6 @@ GRAFANA = """\
     folder: "{service} {env}"
     history: {kind: prometheus, url_env: TOCSIN_HISTORY_URL}
 """
-_GROUP = click.Group("tocsin", commands={"sync": sync_command, **{str(each.name): each for each in STAGES}})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,12 +87,14 @@ class Staged:
 
     def run(self, command: str, *words: str) -> Said:
         """`tocsin canary COMMAND` in this process."""
-        where = (
-            [str(self.top), "--env", "prod"] if command == "sync" else ["-C", str(self.top), "--env", "prod"]
+        words = (
+            ("sync", *words, str(self.top))
+            if command == "sync"
+            else ("canary", command, *words, "-C", str(self.top))
         )
         runner = CliRunner()
         done = runner.invoke(
-            _GROUP, [command, *words, *where], env=self.env, standalone_mode=False, catch_exceptions=True
+            app, [*words, "--env", "prod"], env=self.env, standalone_mode=False, catch_exceptions=True
         )
         wrong = done.exception
         if isinstance(wrong, TocsinError):

@@ -22,9 +22,10 @@ from tocsin.canary.source import MetricSource
 from tocsin.canary.stage_record import deployed_of, promotion_of
 from tocsin.canary.stages import Silences
 from tocsin.cli.grafanas import project_of
+from tocsin.cli.history_source import Sources
 from tocsin.cli.options import day, repository
 from tocsin.cli.records import HELP, RecordPlace, keep, place_of, read_all
-from tocsin.cli.rule_servers import mimir_target, prometheus_target, replica_ways
+from tocsin.cli.rule_servers import mimir_target, prometheus_target
 from tocsin.cli.targets import Compiled, Now, compiled_for, desired_of, door_to, environment_of
 from tocsin.cli.verdicts import verdict_key
 from tocsin.diag.nearest import did_you_mean
@@ -35,7 +36,6 @@ from tocsin.ir.project import Environment, Project
 from tocsin.remote.alertmanager import Alertmanager
 from tocsin.remote.environment import access
 from tocsin.remote.grafana import Grafana, states_by_uid
-from tocsin.remote.history import History
 from tocsin.remote.http import Door
 from tocsin.sync.grafana_target import GrafanaTarget
 from tocsin.sync.hold import means
@@ -172,6 +172,8 @@ def stand_at(place: Place, names: Iterable[str] = (), *, read_only: bool = False
     project, environment = settings.project, compiled.environment
     compiled = _for_rules(compiled, tuple(names), named=place.evaluator is not None)
     owners = (f"{project.name}/{environment.name}", owner_of(project, environment))
+    # An address on the command line is that of the rules' server; where history is elsewhere, the project says it.
+    sources = Sources(environment=environment, url=place.url if environment.history is None else None)
     with ExitStack() as stack:
         version, target, canaries, own = _targets(stack, compiled, place, owners, read_only=read_only)
         yield Stand(
@@ -184,7 +186,7 @@ def stand_at(place: Place, names: Iterable[str] = (), *, read_only: bool = False
             canaries=canaries,
             owner=owners[1],
             keepers=_keepers(stack, environment, compiled.kind, own),
-            source=_history(stack, environment, compiled, place.url),
+            source=stack.enter_context(sources.opened(sources.asked_by(compiled.evaluator))),
             shelf=place_of(place.records, top, made=True),
             key=verdict_key(),
         )
@@ -291,36 +293,6 @@ def _keepers(
         door = Door(way.url, clock=Now(), auth=way.auth, tls=way.tls, proxy=way.proxy)
         keepers.append(Alertmanager(stack.enter_context(door)))
     return tuple(keepers)
-
-
-def _history(stack: ExitStack, environment: Environment, compiled: Compiled, url: str | None) -> MetricSource:
-    """Where the past is read: what the environment names, else the rules' own server, else what a Grafana asks."""
-    said, evaluator = environment.history, compiled.evaluator
-    if said is not None and said.kind != "grafana":
-        way = access("prometheus", os.environ, url_env=said.url_env)
-        return History(_reading(stack, way.url, way), said.kind, tenant=said.tenant)
-    if compiled.kind == "grafana" or said is not None:
-        name = said.datasource if said is not None else None
-        datasource = environment.datasource(name)
-        if datasource is None:
-            raise UsageError("no data source says where history is", help="set `history` of the environment")
-        way = access(
-            "grafana",
-            os.environ,
-            flag=url,
-            url_env=(said.url_env if said is not None else None) or evaluator.url_env,
-        )
-        return History(_reading(stack, way.url, way), "grafana", datasource_uid=datasource.uid)
-    way = replica_ways(os.environ, url, evaluator.url_env)[0]
-    return History(
-        _reading(stack, way.url, way), "mimir" if evaluator.kind == "mimir" else None, tenant=evaluator.tenant
-    )
-
-
-def _reading(stack: ExitStack, url: str, way: Any) -> Door:
-    return stack.enter_context(
-        Door(url, clock=Now(), auth=way.auth, tls=way.tls, proxy=way.proxy, read_only=True, metrics=True)
-    )
 
 
 def _for_rules(compiled: Compiled, names: tuple[str, ...], *, named: bool) -> Compiled:

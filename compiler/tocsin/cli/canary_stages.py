@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import click
 
-from tocsin.canary.deployed import version_of_live
+from tocsin.canary.live import live_version
 from tocsin.canary.overlay import LABEL, Canary, Mode, canaries, id_of, overlay
 from tocsin.canary.scope import ScopeRefused, coverage, scoped, share_of, warning_of
 from tocsin.canary.source import Seen
@@ -16,10 +16,7 @@ from tocsin.canary.stages import abort, began, collect, put, silenced
 from tocsin.canary.values import RuleVersion
 from tocsin.canary.versions import version_of
 from tocsin.canary.watch import number
-from tocsin.cli.canary_compare import compare_command
-from tocsin.cli.canary_promote import promote_command
 from tocsin.cli.canary_side import NotYet, Place, Stand, place_options, stand_at
-from tocsin.cli.canary_watch import watch_command
 from tocsin.cli.run_plan import actor_of
 from tocsin.diff.changes import Side
 from tocsin.errors import UsageError
@@ -219,8 +216,14 @@ def _old(stand: Stand, ready: _Ready, live: Live, seen: tuple[Seen, ...]) -> Rul
     found = _live_rule(live, ready.alert, stand)
     if found is None:
         return None
-    version = version_of_live(*found, ready.alert.key, stand.kind, seen)
-    version = _completed(version, ready.alert)
+    version = live_version(
+        *found,
+        ready.alert.key,
+        ready.record.old_digest,
+        ready.alert,
+        datasources=stand.environment.datasources,
+        seen=seen,
+    )
     if ready.mode == "shadow" or not version.expr:
         return version
     try:
@@ -228,11 +231,6 @@ def _old(stand: Stand, ready: _Ready, live: Live, seen: tuple[Seen, ...]) -> Rul
     except ScopeRefused as why:
         click.echo(f"note: the old version is not compared on the scope: {why.message}", err=True)
         return None
-
-
-def _completed(version: RuleVersion, alert: CompiledAlert) -> RuleVersion:
-    """With what a live rule does not say of itself."""
-    return replace(version, severity=alert.severity, identity=alert.identity, service=alert.service)
 
 
 def _with_expr(version: RuleVersion, expr: str) -> RuleVersion:
@@ -275,14 +273,3 @@ def gc_command(place: Place) -> int:
         if not gone:
             click.echo(f"no canary in {stand.environment.name} is past its time")
     return 0
-
-
-STAGES: tuple[click.Command, ...] = (
-    deploy_command,
-    compare_command,
-    promote_command,
-    watch_command,
-    abort_command,
-    gc_command,
-)
-"""The commands of stages 1 to 3, for the group `canary`."""

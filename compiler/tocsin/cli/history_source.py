@@ -17,7 +17,7 @@ from tocsin.cli.targets import Now
 from tocsin.diff.changes import Side
 from tocsin.errors import UsageError
 from tocsin.ir.canary import HistorySource
-from tocsin.ir.compiled import CompiledAlert, Evaluator
+from tocsin.ir.compiled import CompiledAlert, Datasource, Evaluator
 from tocsin.ir.project import Environment
 from tocsin.remote.environment import Access, access
 from tocsin.remote.history import History
@@ -45,13 +45,17 @@ class Sources:
     def of(self, side: Side) -> SourceName:
         """Which one has what that alert saw: what the environment names, else its own evaluator, else what its Grafana asks. UsageError where
         there is none."""
-        said, evaluator = self._said, side.group.evaluator
+        own = side.rule.datasource if isinstance(side.rule, CompiledAlert) else None
+        return self.asked_by(side.group.evaluator, own)
+
+    def asked_by(self, evaluator: Evaluator, own: Datasource | None = None) -> SourceName:
+        """As `of`, for the rules of a server whose alerts are not at hand; `own` is the data source they ask, the environment's default without it."""
+        said = self._said
         kind = said.kind if said is not None else "grafana" if evaluator.kind == "grafana" else ""
         if kind != "grafana":
             return SourceName(kind=kind, evaluator="" if said is not None else evaluator.name)
         name = said.datasource if said is not None else None
-        own = side.rule.datasource if isinstance(side.rule, CompiledAlert) and name is None else None
-        datasource = own or self.environment.datasource(name)
+        datasource = (own if name is None else None) or self.environment.datasource(name)
         if datasource is None:
             raise UsageError(
                 f"no data source of {self.environment.name} says where history is",
