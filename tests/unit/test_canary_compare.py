@@ -302,6 +302,10 @@ def test_a_partner_that_was_carried_in_makes_nothing_gained() -> None:
     found = compared({"a": [(-10, 10)]}, {"a": [(5, 10)]})
     assert (found.kept, found.lost, found.gained, found.shift_s) == (0, 0, 0, None)
     assert found.new_spells[0].kind == "kept"
+    # Nor does what was carried in and has no partner count, or weigh in how long things last.
+    alone = compared({"b": [(-10, 100)], "c": [(0, 10)]}, {"a": [(-10, 10)], "b": [(-10, 5)], "c": [(0, 20)]})
+    assert (alone.gained, alone.kept, alone.matched_duration_ratio) == (0, 1, 2.0)
+    assert [each.kind for each in alone.new_spells] == ["gained", "kept", "kept"]
 
 
 def test_added_and_removed_rules_have_one_side() -> None:

@@ -22,7 +22,8 @@ from tocsin.canary.judge import judge, not_needed
 from tocsin.canary.record import Job, Subject, policy_sha256, record_of
 from tocsin.canary.source import SourceInfo
 from tocsin.canary.values import Calibration, Exactness
-from tocsin.ir.canary import DEFAULT_GATES, CanaryPolicy, GateLimits, WaivedGate
+from tocsin.ir.canary import DAY, DEFAULT_GATES, CanaryPolicy, GateLimits, WaivedGate
+from tocsin.ir.duration import Duration
 from tocsin.verdict import Policy, Record, RecordProblem, admit, read_record, signed
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "canary-record.json"
@@ -168,6 +169,8 @@ def test_time_is_given_and_in_utc() -> None:
     local = datetime(2026, 11, 21, 23, 30, tzinfo=timezone(timedelta(hours=-5)))
     document = record_of(judged(), SUBJECT, replace(JOB, created=local), SECRET)
     assert (document["created"], document["expires"]) == ("2026-11-22T04:30:00Z", "2026-12-06")
+    short = replace(JOB, policy=replace(POLICY, expires=Duration(3 * DAY)))
+    assert record_of(judged(), SUBJECT, short, SECRET)["expires"] == "2026-11-24"
     with pytest.raises(ValueError, match="zone"):
         record_of(judged(), SUBJECT, replace(JOB, created=datetime(2026, 11, 21)), SECRET)  # noqa: DTZ001
 

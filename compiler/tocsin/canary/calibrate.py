@@ -22,14 +22,15 @@ def calibrate(simulated: Timeline, real: Presence) -> Calibration:
     """How far both agree. `real` is on the grid of `simulated`; its series are the labels as stored, of firing alerts alone. Where neither has
     anything `n` is 0 and the agreement 1."""
     count = simulated.grid.count
+    wide = count + 2
     really = _without_store(real, simulated.identities)
     index: dict[Labels, int] = {}
-    ours = _keys(simulated.identities, *firing(simulated), index, count)
-    theirs = _keys(really, real.row, real.at, index, count)
+    ours = _keys(simulated.identities, *firing(simulated), index, wide)
+    theirs = _keys(really, real.row, real.at, index, wide)
     shown = np.ones(count, dtype=np.bool_)
     shown[simulated.grid.missed] = False
     # Where the replay knows of no evaluation, what was stored is judged by nothing.
-    theirs = theirs[shown[theirs % (count + 2) - 1]]
+    theirs = theirs[shown[theirs % wide - 1]]
     either = np.union1d(ours, theirs)
     if not either.size:
         return Calibration(agreement=1.0, n=0)
@@ -38,7 +39,7 @@ def calibrate(simulated: Timeline, real: Presence) -> Calibration:
     return Calibration(
         agreement=agreement,
         n=int(either.size),
-        causes=_causes(alone, ours, theirs, count) if alone.size else (),
+        causes=_causes(alone, ours, theirs, wide) if alone.size else (),
     )
 
 
@@ -61,13 +62,13 @@ def _keys(
     row: np.ndarray[tuple[int], np.dtype[np.int32]],
     at: np.ndarray[tuple[int], np.dtype[np.int32]],
     index: dict[Labels, int],
-    count: int,
+    wide: int,
 ) -> Times:
     """One number for each (alert, evaluation), sorted, each once; neighbours of one alert differ by 1 and two alerts never meet."""
     place = np.array([index.setdefault(labels, len(index)) for labels in series], dtype=np.int64)
     if not row.size:
         return np.zeros(0, dtype=np.int64)
-    return np.unique(place[row] * (count + 2) + at.astype(np.int64) + 1)
+    return np.unique(place[row] * wide + at.astype(np.int64) + 1)
 
 
 def _near(wanted: Times, there: Times, slack: int) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
@@ -81,13 +82,12 @@ def _near(wanted: Times, there: Times, slack: int) -> np.ndarray[tuple[int], np.
     return near
 
 
-def _causes(alone: Times, ours: Times, theirs: Times, count: int) -> tuple[str, ...]:
+def _causes(alone: Times, ours: Times, theirs: Times, wide: int) -> tuple[str, ...]:
     """The likely reasons, each of which explains at least a quarter of what disagrees."""
     if not theirs.size:
         return ("nothing of it is stored: the rule was not evaluated, or is not the one in Git",)
     if not ours.size:
         return ("it fired, and its replay never does: the live rule is not the one in Git",)
-    wide = count + 2
     one_side = ~np.isin(alone // wide, np.intersect1d(ours // wide, theirs // wide))
     silent = _silent(alone, ours, theirs, wide) & ~one_side
     edges = _near(alone, ours, _NEAR) & _near(alone, theirs, _NEAR) & ~one_side & ~silent
