@@ -114,6 +114,7 @@ def grafana_case(seed: int, *, emitted: bool) -> Case:
     }
     base = version(
         machine="grafana",
+        shape=chance.choice(["promql", "promql", "split"]),
         for_ms=_duration(chance, step, 5),
         keep_ms=chance.choice([0, _duration(chance, step, 5)]),
         interval_ms=step,
@@ -169,7 +170,14 @@ def grafana_oracle(case: Case) -> Outcome:
     it = case.version
     apart = it.missing_evals > 1 and it.exec_err != "KeepLast"
     manager = Manager(
-        case.step_ms, it.for_ms, it.keep_ms, it.missing_evals, it.no_data, it.exec_err, apart=apart
+        case.step_ms,
+        it.for_ms,
+        it.keep_ms,
+        it.missing_evals,
+        it.no_data,
+        it.exec_err,
+        apart=apart,
+        split=it.shape == "split",
     )
     name = [tuple(sorted((*each, ("alertname", it.name)))) for each in case.series]
     words = {"Pending": "pending", "Alerting": "firing", "Recovering": "firing"}

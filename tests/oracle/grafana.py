@@ -1,8 +1,9 @@
 """Grafana's state manager for one rule, one evaluation after another: plain, and without a word in common with the machine it judges.
 
 Read in pkg/services/ngalert/state (manager.go: ProcessEvalResults, setNextStateForRule, processMissingSeriesStates; state.go: resultNormal,
-resultAlerting, resultNoData, resultError, resultKeepLast) of 12 and 13. The rule is of the shape tocsin emits: a series is in the answer while it is
-wrong. `apart` is how it was before an answer for all reached every instance (9.4): no data and errors are instances of their own.
+resultAlerting, resultNoData, resultError, resultKeepLast) of 12 and 13. The rule is of one of the shapes that tocsin emits: a series is in the answer
+while it is wrong, or (`split`) is there as normal when it is not. `apart` is how it was before an answer for all reached every instance (9.4): no data
+and errors are instances of their own.
 """
 
 from __future__ import annotations
@@ -33,15 +34,20 @@ class Manager:
     no_data: str
     exec_err: str
     apart: bool = False
+    split: bool = False
     cache: dict[int, Instance] = field(default_factory=dict)
 
     def evaluate(self, now: int, answer: Sequence[int] | None) -> dict[int, tuple[str, int, int | None]]:
         """Series -> (state, since when it is not Normal, since when it alerts), after an evaluation with that answer or with an error (None)."""
         if answer is None:
             self._for_all(now, self.exec_err, own="Error")
-        elif not answer:
+        elif not answer and not self.split:
             self._for_all(now, self.no_data, own="NoData")
         else:
+            if self.split:
+                for series in self.cache.keys() - set(answer):
+                    self._normal(self.cache[series], now)
+                    self.cache[series].last_evaluated = now
             for series in answer:
                 instance = self.cache.setdefault(series, Instance())
                 self._alerting(instance, now)

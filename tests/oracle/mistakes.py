@@ -40,6 +40,10 @@ GRAFANA_MISTAKES: list[Mistake] = [
     ("grafana_machine", "found = np.where(wanted, ", "found = np.where(~wanted, "),
     ("grafana_machine", "row, at = _repeated(row, at, broken)", "pass"),
     ("grafana_machine", "_next(~broken)[behind] - behind", "np.minimum(1, _next(~broken)[behind] - behind)"),
+    ("grafana_machine", 'None if version.shape == "split" else ', ""),
+    ("grafana_machine", "no_data = _Result.NORMAL", "pass"),
+    ("grafana_machine", "and not _apart(version)", ""),
+    ("grafana_machine", "if instance.seen != number", "if instance.seen == number"),
     ("grafana_machine", "version.keep_ms, ends)", "version.keep_ms)"),
     ("grafana_machine", "number - it.seen >= self.missing_evals", "number - it.seen > self.missing_evals"),
     ("grafana_machine", "it.state in (_State.PENDING, _State.ALERTING)", "it.state is not _State.NORMAL"),
@@ -47,7 +51,7 @@ GRAFANA_MISTAKES: list[Mistake] = [
     ("grafana_machine", "it.state, it.since = _State.RECOVERING, number", "it.state = _State.RECOVERING"),
     ("grafana_machine", "error if fails else no_data", "no_data"),
     ("grafana_machine", "        it.seen = number\n", "        it.seen = max(it.seen, it.begun)\n"),
-    ("grafana_machine", "if apart else", "if not apart else"),
+    ("grafana_machine", "if _apart(version) else", "if not _apart(version) else"),
 ]
 
 

@@ -1,7 +1,7 @@
 """The state machine of Grafana-managed rules, as tocsin emits them and with the other settings of missing series, no data and errors.
 
-Read from Grafana's sources (pkg/services/ngalert/state: manager.go, state.go; 11.6 to 13), so what it says is `modelled`. Results are those of the shape
-tocsin emits: a series is in the answer only while it is wrong. At each evaluation there is then
+Read from Grafana's sources (pkg/services/ngalert/state: manager.go, state.go; 11.6 to 13), so what it says is `modelled`. Of the shape `promql` a series
+is in the answer only while it is wrong. At each evaluation there is then
 
 - an answer with series: those in it are alerting. Another that Grafana still knows is missing: it stays what it is, and no clock of its own goes on, until
   it was last seen `missing_evals` intervals ago; then it is resolved at once, whatever `keep_firing_for` says.
@@ -14,7 +14,9 @@ The settings NoData and Error make an alert of their own (DatasourceNoData, Data
 such an evaluation is one that misses them. So it is with every setting before 10.4, when an answer for all did not reach each instance yet; tocsin
 says of those versions that they need two evaluations for a missing series and have no KeepLast, which is how they are known here.
 
-Where this differs from a Prometheus for the emitted shape: in failed evaluations, and with `keep_firing_for` while another series of the rule fires.
+Of the shape `split` a series that recovers is still in the answer, as normal; none is taken for missing, for history does not say which were.
+
+Where this differs from a Prometheus for what tocsin emits: in failed evaluations, and for `promql` with `keep_firing_for` while another series fires.
 """
 
 from __future__ import annotations
@@ -36,17 +38,21 @@ def simulate_grafana(presence: Presence, grid: Grid, version: RuleVersion, faile
     broken[failed] = True
     there = ~broken[presence.at]
     row, at = presence.row[there], presence.at[there]
-    emitted = (
-        version.missing_evals == 1 and version.no_data == "OK" and version.exec_err in ("KeepLast", "OK")
-    )
+    simple = version.shape == "split" or (version.missing_evals == 1 and version.no_data == "OK")
+    emitted = simple and version.exec_err in ("KeepLast", "OK") and not _apart(version)
     found = _emitted(row, at, broken, grid, version) if emitted else _walked(row, at, broken, grid, version)
     return timeline_of(found, presence, grid, grid.times(), failed)
+
+
+def _apart(version: RuleVersion) -> bool:
+    """Whether no data and errors are instances of their own, whatever the settings say."""
+    return version.missing_evals > 1 and version.exec_err != "KeepLast"
 
 
 def _emitted(row: Ints, at: Ints, broken: Bools, grid: Grid, version: RuleVersion) -> Spells:
     """The shape tocsin emits is a Prometheus whose kept alerts end where another series is in the answer, and for which KeepLast repeats in an error
     what was there before it."""
-    ends = _next(np.bincount(at, minlength=grid.count) > 0)
+    ends = None if version.shape == "split" else _next(np.bincount(at, minlength=grid.count) > 0)
     if version.exec_err == "KeepLast" and broken.any():
         row, at = _repeated(row, at, broken)
     return spells(row, at, grid.times(), version.for_ms, version.keep_ms, ends)
@@ -114,11 +120,12 @@ def _walked(row: Ints, at: Ints, broken: Bools, grid: Grid, version: RuleVersion
     order = np.argsort(at, kind="stable")
     rows: list[int] = row[order].tolist()
     bounds: list[int] = np.searchsorted(at[order], np.arange(grid.count + 1)).tolist()
-    apart = version.missing_evals > 1 and version.exec_err != "KeepLast"
     no_data, error = (
-        _Result.OTHER if apart else _RESULTS.get(setting, _Result.OTHER)
+        _Result.OTHER if _apart(version) else _RESULTS.get(setting, _Result.OTHER)
         for setting in (version.no_data, version.exec_err)
     )
+    if version.shape == "split":
+        no_data = _Result.NORMAL
     rule = _Rule(version, grid.step_ms)
     for number, fails in enumerate(broken.tolist()):
         present = rows[bounds[number] : bounds[number + 1]]
@@ -140,12 +147,17 @@ class _Rule:
         self.for_ms = version.for_ms
         self.keep_ms = version.keep_ms
         self.missing_evals = version.missing_evals
+        self.split = version.shape == "split"
 
     def answered(self, number: int, present: Sequence[int]) -> None:
         """An answer with these series in it."""
         for row in present:
             instance = self.known.setdefault(row, _Instance())
             self._result(instance, row, number, _Result.ALERTING)
+        if self.split:
+            for row, instance in self.known.items():
+                if instance.seen != number:
+                    self._result(instance, row, number, _Result.NORMAL)
         self._missing(number)
 
     def unanswered(self, number: int, result: _Result) -> None:

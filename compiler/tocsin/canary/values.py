@@ -79,6 +79,8 @@ class RuleVersion:
     missing_evals: int = 1
     no_data: str = "OK"
     exec_err: str = "KeepLast"
+    shape: str = "promql"
+    """`split` where Grafana compares with the number itself: a series that recovers is then in the answer still."""
     group: str = ""
     file: str = ""
     """The rule file's path as the server sees it, `""` where nobody knows."""

@@ -56,6 +56,7 @@ def version_of(side: Side, seen: Iterable[Seen] = ()) -> RuleVersion:
         missing_evals=1 if not grafana or supports("grafana", "http", "missing_series", version) else 2,
         no_data="OK",
         exec_err="KeepLast" if not grafana or supports("grafana", "http", "keep_last", version) else "OK",
+        shape=alert.shape if grafana else "promql",
         group=group.name,
         file=file,
         service=alert.service,
