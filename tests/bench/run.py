@@ -21,6 +21,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from tests.bench.canary import bench_canary
+from tests.bench.canary_data import Size as History
 from tests.bench.generate import Size, generate
 from tests.bench.site import bench_site
 from tests.bench.sync import GROUPS, bench_sync
@@ -187,6 +189,9 @@ def main() -> int:
         print(f"promtool {peak([promtool, 'check', 'rules', *compiled], rules.env):.0f} MB")
         bench_site(full, cache, TODAY, max(1, options.rounds // 2))
         bench_sync(Path(folder, "sync"), TODAY, GROUPS // 10 if options.quick else GROUPS)
+        bench_canary(
+            Path(folder, "canary"), History(rules=42, days=1, instances=10) if options.quick else History()
+        )
     return 0
 
 
