@@ -27,6 +27,7 @@ def reasons_of(
     changed = _changed_ids(root, walked)
     every = why([message]) if message else Why()
     found: dict[str, Why] = {}
+    changes = tuple(changes)
     for change in changes:
         if change.key.id in found:
             continue
@@ -34,8 +35,14 @@ def reasons_of(
         told = [step for step, ids in changed if change.key.id in ids]
         told = told or [step for step in walked if any(each.path in files for each in step.touched)]
         told = told or [step for step in walked if any(each.path == PROJECT for each in step.touched)]
-        found[change.key.id] = why([text for step in told for text in step.texts]) + every
-    return found
+        found[change.key.id] = why([text for step in told for text in step.texts])
+    for change in changes:
+        # Who changed a record changed what reads it.
+        for record in (
+            each.field.removeprefix("reads.") for each in change.fields if each.field.startswith("reads.")
+        ):
+            found[change.key.id] += found.get(record, Why())
+    return {id: each + every for id, each in found.items()}
 
 
 def _changed_ids(root: Path, walked: Iterable[Step]) -> list[tuple[Step, frozenset[str]]]:

@@ -36,7 +36,7 @@ from tocsin.disk.git_release import (
 )
 from tocsin.disk.git_revisions import repository_of
 from tocsin.disk.write import write_file
-from tocsin.errors import UsageError
+from tocsin.errors import MachineError, UsageError
 from tocsin.ir.compiled import Resolved
 from tocsin.ir.project import UNRELEASED, Ledger, Project, Release, ReleasedChange
 from tocsin.ir.sop import content_digest, ledger_name
@@ -146,8 +146,13 @@ def _next(top: Path, compilation: Compilation, message: str, today: date) -> _Ne
     a second run changes nothing, and a pull request merged in between is in it."""
     assert compilation.settings is not None
     policy = compilation.settings.project.release
-    head = repository_of(top).head
-    last = newest(tags_before(top, head))
+    repository = repository_of(top)
+    head, last = repository.head, newest(tags_before(top, repository.head))
+    if last is None and repository.shallow:
+        raise MachineError(
+            "this shallow clone does not show the last release",
+            help="fetch the past: `git fetch --unshallow --tags`, or `fetch-depth: 0` in the checkout step",
+        )
     base = compiled_at(top, last, today) if last is not None else None
     before = base.settings.ledger if base is not None and base.settings is not None else Ledger()
     changes = _changes(base, compilation)

@@ -66,10 +66,19 @@ def ledger_text(ledger: Ledger) -> str:
 def _versions(
     last: Mapping[str, tuple[str, str]], digests: Mapping[str, str], version: str
 ) -> dict[str, tuple[str, str]]:
-    return {
-        key: last[key] if key in last and last[key][0] == digest else (digest, version)
-        for key, digest in digests.items()
-    }
+    """A record that moved to another service has another key and the version it had."""
+    gone = {_bare(key): row for key, row in last.items() if key not in digests}
+    found: dict[str, tuple[str, str]] = {}
+    for key, digest in digests.items():
+        before = last.get(key) or gone.get(_bare(key))
+        found[key] = before if before is not None and before[0] == digest else (digest, version)
+    return found
+
+
+def _bare(key: str) -> tuple[str, str]:
+    """Environment and series of a record's key; what cannot meet another key for any other."""
+    env, _, rest = key.partition("/")
+    return (env, rest.partition("/")[2]) if ":" in rest else ("", key)
 
 
 def _row(release: Release) -> dict[str, object]:
