@@ -325,8 +325,9 @@ def test_killed_around_every_write_and_reload(
         assert outcome.clean, (at, outcome.results)
         assert evaluated(server) == ENDS[way], at
         assert synced(new if way == "resume" else old, target).results == (), at
-    # Six steps (`main` twice, for it loses a record), each with a moment before and after its write and its reload.
-    assert at == 6 * 4 + 1 and behind == 6 * 2
+    # Four phases with one reload each (records, alerts, deletions, the record that goes), and six writes of a file in them (two files in the second
+    # and in the third): each with a moment before and one after. From the first write of a phase to its reload the files are ahead.
+    assert at == 2 * (4 + 6) + 1 and behind == 2 + 4 + 4 + 2
 
 
 def _with_expr(desired: Desired, title: str, expr: str) -> Desired:
@@ -343,3 +344,41 @@ def _with_expr(desired: Desired, title: str, expr: str) -> Desired:
             for group in desired.groups
         ),
     )
+
+
+def test_groups_of_a_phase_are_written_together(replica: Callable[[str], Replica], rules_dir: Path) -> None:
+    """One reload for all records, one for all alerts, one for all that goes, whatever their number and their files."""
+    one, two = replica(NEWEST), replica("2.42")
+    target = files_target(rules_dir, one, two)
+    listed = [
+        rules(
+            f"s{each}",
+            {
+                f"g{number}": [
+                    {**UP, "record": f"s{each}:up{number}"}
+                    if number < 2
+                    else {"alert": f"A{each}{number}", "expr": "up > 1"}
+                ]
+                for number in range(4)
+            },
+        )
+        for each in range(5)
+    ]
+    outcome = synced(wanted(*listed), target)
+    assert states(outcome) == ["written"] * 20 and one.reloads == two.reloads == 2
+    assert evaluated(one) == evaluated(two) and len(one.rules()) == 20
+    outcome = synced(wanted(listed[0]), target)
+    assert states(outcome) == ["written"] * 16 and one.reloads == two.reloads == 4
+    assert len(one.rules()) == 4 and len(list(rules_dir.iterdir())) == 1
+
+
+def test_one_bad_group_of_many_is_told_by_itself(replica: Callable[[str], Replica], rules_dir: Path) -> None:
+    """The check that is done here knows nothing of the server's version, so the server refuses the batch."""
+    server = replica("2.42")
+    target = files_target(rules_dir, server, check=lambda text: "")
+    fine = [rules(f"s{each}", {"g": [{"alert": f"A{each}", "expr": "up > 1"}]}) for each in range(4)]
+    bad = rules("s9", {"g": [{"alert": "A9", "expr": "up > 1"}]}, query_offset="30s")
+    plan = plan_of(wanted(*fine, bad), target)
+    outcome = apply(plan, target, Book(), "continue", NOW, "tester")
+    assert states(outcome) == ["written"] * 4 + ["failed"]
+    assert len(server.rules()) == 4 and len(list(rules_dir.iterdir())) == 4

@@ -13,17 +13,18 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from tocsin.errors import Ambiguous, RemoteError, TocsinError
+from tocsin.errors import Ambiguous, MachineError, Refused, RemoteError, TocsinError
 from tocsin.sync import journal as book
 from tocsin.sync.forms import between, same, strange
 from tocsin.sync.journal import Journal
 from tocsin.sync.lanes import Lane, phases
 from tocsin.sync.order import in_order
 from tocsin.sync.records import with_lost_records
-from tocsin.sync.values import Folder, Group, Place, Plan, Target, WholeGroups
+from tocsin.sync.values import Folder, Group, InBatches, Place, Plan, Target, WholeGroups
 
 OnError = Literal["undo", "stop", "continue"]
 Beside = Callable[[Sequence[Lane], Callable[[Lane], None]], None]
@@ -263,6 +264,7 @@ class _Walk:
         uids = set(_uids_of(self.target))
         for lanes in phases(steps):
             there = frozenset(uids)
+            lanes = self._together(lanes, steps, found)
             self.beside(lanes, lambda lane, there=there: self._lane(lane, steps, there, found))  # type: ignore[misc]
             uids |= {uid for lane in lanes for index in lane for uid in _uids(steps[index].after)}
             if self.stop.is_set():
@@ -270,6 +272,50 @@ class _Walk:
         return tuple(
             found.get(index, Result(place=each.place, state="not-tried")) for index, each in enumerate(steps)
         )
+
+    def _together(
+        self, lanes: tuple[Lane, ...], steps: Sequence[Step], found: dict[int, Result]
+    ) -> tuple[Lane, ...]:
+        """The groups of a phase written at once where the target can, and what is left of the lanes: all that is not seen to be there afterwards
+        goes the way of one group after another, which says why."""
+        target, journal = self.target, self.journal
+        indexes = [index for lane in lanes for index in lane]
+        if not isinstance(target, InBatches) or len({steps[each].place for each in indexes}) < len(indexes):
+            return lanes
+        tried: list[int] = []
+        try:
+            tried = [each for each in indexes if self._on_the_way(steps[each])]
+            if len(tried) < 2:
+                return lanes
+            for each in tried:
+                book.note(journal, "write", place=steps[each].place, say=f"one of {len(tried)} at once")
+            with suppress(Ambiguous):
+                target.write_groups([(steps[each].place, steps[each].after) for each in tried])
+            for each in tried:
+                if same(target.read_group(steps[each].place), steps[each].after):
+                    book.note(journal, "wrote", place=steps[each].place)
+                    found[each] = Result(place=steps[each].place, state="written")
+                    self.done(found[each])
+        except MachineError as error:
+            for each in tried:
+                if each not in found:
+                    book.note(journal, "failed", place=steps[each].place, say=error.message)
+                    if isinstance(error, RemoteError) and not isinstance(error, Refused):
+                        # A no left everything as it was, and each group is asked about by itself. Nothing heard says nothing.
+                        self._fail(each, steps, error.message, found)
+        return tuple(tuple(each for each in lane if each not in found) for lane in lanes)
+
+    def _fail(self, index: int, steps: Sequence[Step], say: str, found: dict[int, Result]) -> None:
+        found[index] = Result(place=steps[index].place, state="failed", say=say)
+        self.done(found[index])
+        if self.on_error in ("stop", "undo"):
+            self.stop.set()
+
+    def _on_the_way(self, step: Step) -> bool:
+        """Whether the group is to be written, and nobody else changed it."""
+        now = self.target.read_group(step.place)
+        there = same(now, step.after) or (step.ends is not None and same(now, step.ends[1]))
+        return not there and between(now, step.before, step.after)
 
     def _lane(
         self, lane: Lane, steps: Sequence[Step], there: frozenset[str], found: dict[int, Result]

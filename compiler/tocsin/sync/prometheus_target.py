@@ -4,7 +4,8 @@ What is written and what is evaluated are two things: a file that nobody was tol
 setting `loaded`, which is `everywhere` or says which replica has something else; a group that only a server has any more is there too, and is
 empty. A run that was killed between writing and reloading is therefore found, resumed and taken back like any other difference.
 
-A file is written whole or not at all, after a check of its text; where a server refuses it, the old file is put back and read again.
+A file is written whole or not at all, after a check of its text; where a server refuses it, the old file is put back and read again. A reload takes
+about as long for one group as for all, so the groups of a phase are written together.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import lru_cache
 from typing import Protocol
 
 from tocsin.diag.diagnostic import Severity
@@ -58,7 +60,7 @@ class PrometheusTarget:
     ) -> None:
         self._files, self._replicas, self._check, self._owner = files, tuple(replicas), check, owner
         self._silences = silences
-        self._evaluated: dict[str, tuple[GroupState, ...]] = {}
+        self._evaluated: dict[str, Mapping[Place, GroupState]] = {}
         # A reload reads every file, so no two writes are under way at once.
         self._lock = threading.RLock()
 
@@ -72,7 +74,7 @@ class PrometheusTarget:
             managed, found = self._file(name)
             folders.append(Folder(uid=name, title=name, managed=managed))
             here = {each.place.group for each in found}
-            groups += found
+            groups += map(self._judged, found)
             for replica, each in self._left():
                 if replica == name and each.name not in here and not managed:
                     here.add(each.name)
@@ -92,7 +94,7 @@ class PrometheusTarget:
         _, found = self._file(place.folder)
         for each in found:
             if each.place == place:
-                return each
+                return self._judged(each)
         for name, state in self._left():
             if (name, state.name) == place:
                 return replace(self._only_there(name, state, self._owner), rules=())
@@ -108,14 +110,25 @@ class PrometheusTarget:
     def write_group(self, group: Group, known: frozenset[str]) -> None:
         """The group in its file, the file read again everywhere, and every replica asked."""
         with self._lock:
-            others = [each for each in self._ours(group.place.folder) if each.place != group.place]
-            self._write(group.place.folder, [*others, group])
+            self.write_groups([(group.place, group)])
             behind = self._behind(group)
         if behind:
             raise MachineError(
                 f"{behind}, after it was told to read its files again",
                 help=f"does every replica read {self._files.where}? look at rule_files and at the mount",
             )
+
+    def write_groups(self, groups: Sequence[tuple[Place, Group | None]]) -> None:
+        """Every group in its file, None being gone; then all files are read again everywhere, once. A file that is refused takes all back."""
+        with self._lock:
+            files: dict[str, dict[Place, Group]] = {}
+            for place, group in groups:
+                if place.folder not in files:
+                    files[place.folder] = {each.place: each for each in self._ours(place.folder)}
+                files[place.folder].pop(place, None)
+                if group is not None:
+                    files[place.folder][place] = group
+            self._write({name: tuple(each.values()) for name, each in files.items()})
 
     def delete_rule(self, rule: Rule, place: Place) -> None:
         """The rule gone from its group, and the group with its last rule."""
@@ -128,8 +141,7 @@ class PrometheusTarget:
 
     def delete_group(self, place: Place) -> None:
         """The whole group gone, in one write."""
-        with self._lock:
-            self._write(place.folder, [each for each in self._ours(place.folder) if each.place != place])
+        self.write_groups([(place, None)])
 
     def states(self) -> Mapping[str, State]:
         """What every rule of ours does, the worst of the replicas."""
@@ -170,7 +182,7 @@ class PrometheusTarget:
             found = groups_in(text, name, owner)
         except MachineError as error:
             return f"a hand that broke it: {error.message}", ()
-        return "" if owner == self._owner else owner, tuple(map(self._judged, found))
+        return "" if owner == self._owner else owner, found
 
     def _judged(self, group: Group) -> Group:
         behind = self._behind(group)
@@ -180,34 +192,30 @@ class PrometheusTarget:
         """Which replicas evaluate something else, `""` for none."""
         said = []
         for replica in self._replicas:
-            found = next(
-                (each for each in self._of(replica) if (_base(each.file), each.name) == group.place), None
-            )
-            why = differs(group, found)
+            why = differs(group, self._of(replica).get(group.place))
             if why:
                 said.append(f"{replica.address} {why}")
         return "; ".join(said)
 
-    def _of(self, replica: Replica) -> tuple[GroupState, ...]:
+    def _of(self, replica: Replica) -> Mapping[Place, GroupState]:
         with self._lock:
             if replica.address not in self._evaluated:
-                self._evaluated[replica.address] = replica.rules()
+                found: dict[Place, GroupState] = {}
+                for each in replica.rules():
+                    found.setdefault(Place(_base(each.file), each.name), each)
+                self._evaluated[replica.address] = found
             return self._evaluated[replica.address]
 
     def _left(self) -> Iterator[tuple[str, GroupState]]:
         """(file, group) of ours on a server, whether the file has it or not."""
         for replica in self._replicas:
-            for each in self._of(replica):
-                if owner_of_file(_base(each.file))[0] == self._owner:
-                    yield _base(each.file), each
+            for place, each in self._of(replica).items():
+                if owner_of_file(place.folder)[0] == self._owner:
+                    yield place.folder, each
 
     def _only_there(self, name: str, state: GroupState, owner: str) -> Group:
         made = group_of(state, name, owner, owner_of_file(name)[1])
-        having = [
-            replica.address
-            for replica in self._replicas
-            if any((_base(each.file), each.name) == made.place for each in self._of(replica))
-        ]
+        having = [replica.address for replica in self._replicas if made.place in self._of(replica)]
         said = f"{', '.join(having)} still evaluates it, and the file has it no more"
         return replace(made, settings={**made.settings, LOADED: said})
 
@@ -215,29 +223,31 @@ class PrometheusTarget:
         made: dict[str, State] = {}
         places = {each.place: each for each in groups}
         for replica in self._replicas:
-            for state in self._of(replica):
-                group = places.get(Place(_base(state.file), state.name))
+            for place, state in self._of(replica).items():
+                group = places.get(place)
                 if group is not None:
                     made = together(made, states_of(group, state))
         return made
 
-    def _write(self, name: str, groups: Sequence[Group]) -> None:
-        """The file with these groups, checked before it is written, put back where a server refuses it."""
-        before = self._files.read(name)
-        after = file_text(name, groups) if groups else None
-        if after is not None and after != before:
-            wrong = self._check(after)
+    def _write(self, files: Mapping[str, Sequence[Group]]) -> None:
+        """The files with these groups, checked before one is written, all put back where a server refuses one."""
+        before = {name: self._files.read(name) for name in files}
+        after = {name: file_text(name, groups) if groups else None for name, groups in files.items()}
+        for name, text in after.items():
+            wrong = self._check(text) if text is not None and text != before[name] else ""
             if wrong:
                 raise MachineError(f"{name} was not written: {wrong}", help="the old rules are still there")
         self._evaluated.clear()
-        self._put(name, before, after)
+        for name, text in after.items():
+            self._put(name, before[name], text)
         try:
             for replica in self._replicas:
                 replica.reload()
         except RemoteError as error:
             if after == before or not isinstance(error, Refused):
                 raise
-            self._put(name, after, before)
+            for name, text in before.items():
+                self._put(name, after[name], text)
             for replica in self._replicas:
                 # A server that says no again says it of something else; the first answer is the one to tell.
                 with suppress(RemoteError):
@@ -275,6 +285,7 @@ def header_owner(text: str) -> str:
     return ""
 
 
+@lru_cache(maxsize=1_024)
 def groups_in(text: str, name: str, owner: str) -> tuple[Group, ...]:
     """The groups of a rule file. `MachineError` where it is not one."""
     document, found = read_document(SourceFile(path=name, text=text))

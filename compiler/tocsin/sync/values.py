@@ -7,7 +7,7 @@ All values can be written to JSON and read back (`sync.document`): a saved plan 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
@@ -235,6 +235,8 @@ class Plan:
     stops: tuple[Refusal, ...] = ()
     frozen: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    overridden: tuple[str, ...] = ()
+    """Keys of the rules that no verdict admits and that somebody lets out all the same."""
 
 
 class Files(Protocol):
@@ -279,3 +281,11 @@ class WholeGroups(Protocol):
 
     def delete_group(self, place: Place) -> None:
         """The group gone, whatever is in it; one that is gone already is fine."""
+
+
+@runtime_checkable
+class InBatches(Protocol):
+    """A target of files, whose server is told of many groups as fast as of one."""
+
+    def write_groups(self, groups: Sequence[tuple[Place, Group | None]]) -> None:
+        """All of them made so, None being gone, and the server told once. What it says no to leaves everything as it was."""
