@@ -52,6 +52,9 @@ ROWS = [
     # a comparison a little stricter
     ("foo > 5", "foo >= 5", "sensitivity up"),
     ("foo <= 5", "foo < 5", "sensitivity down"),
+    ("foo > 0", "foo >= 1", "sensitivity down"),
+    ("foo >= 5", "foo > 4", "sensitivity up"),
+    ("foo < 5", "foo <= 4", "sensitivity down"),
     ("foo > 5", "foo < 5", "meaning"),
     ("foo > 5", "foo > bool 5", "meaning"),
     # windows: only where the function says which way

@@ -96,6 +96,9 @@ def _node_changes(old: Tree, new: Tree, at: int, parents: Sequence[int]) -> Sequ
     if isinstance(one, Binary) and isinstance(other, Binary):
         sign = _STRICTER.get((one.op, other.op))
         if sign is not None and (one.bool_, one.matching) == (other.bool_, other.matching):
+            if any(isinstance(old[kid], Number) and old[kid] != new[kid] for kid in one.kids):
+                # From `> 0` to `>= 1`: the number decides, whatever becomes of the one value in between.
+                return []
             effect = Effect(0, sign) if one.bool_ else Effect(sign, 0)
             return [_sensitivity("other", old, at, effect, parents)]
     return [OTHER]

@@ -32,14 +32,19 @@ from tocsin.report.visible import encodable, visible
 Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
 FORMAT = 1
 _SHORT = 12
+_MOST = 8
 
 
 def as_text(difference: Difference) -> str:
     """The headline, then a paragraph for each rule, the strongest change first."""
     head = difference.head[:_SHORT] or "work tree"
     lines = [f"{visible(headline(difference))}; {difference.base[:_SHORT]} -> {head}"]
+    together: dict[tuple[str, ...], list[str]] = {}
     for row in difference.rows:
-        lines += ["", *(visible(each) for each in _paragraph(row, difference.project))]
+        # A group's interval is a change of each of its rules, and one paragraph.
+        together.setdefault(tuple(_paragraph(row, difference.project)), []).append(row.rule)
+    for (first, *rest), rules in together.items():
+        lines += ["", visible(f"{_names(rules)} {first}"), *(visible(each) for each in rest)]
     if difference.sops:
         lines.append("")
     for each in difference.sops:
@@ -50,13 +55,19 @@ def as_text(difference: Difference) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _names(rules: Sequence[str]) -> str:
+    if len(rules) <= _MOST:
+        return ", ".join(rules)
+    return f"{', '.join(rules[:_MOST])} and {len(rules) - _MOST} more rules"
+
+
 def _paragraph(row: Row, project: Project | None) -> Iterator[str]:
     change = row.change
     words = class_words(change)
     also = reroute_words(change)
     also = f", {also}" if also and also != words else ""
     place = place_of(change, project)
-    yield f"{row.rule} ({', '.join(row.envs)}): {words}{also}"
+    yield f"({', '.join(row.envs)}): {words}{also}"
     yield f"    {place.file}" + (f":{place.line}" if change.new is not None else "")
     for each in sentences(change):
         yield f"    {each}"

@@ -163,11 +163,17 @@ def _apart(old: str, new: str) -> tuple[str, str]:
     start = next((at for at in range(least) if old[at] != new[at]), least)
     end = next((at for at in range(least - start) if old[-1 - at] != new[-1 - at]), least - start)
     before = max(0, start - _AROUND)
+    while before and start - before < 2 * _AROUND and _is_word(old[before - 1]) and _is_word(old[before]):
+        before -= 1
     shown = []
     for text in (old, new):
         after = min(len(text), len(text) - end + _AROUND)
         shown.append(("…" if before else "") + text[before:after] + ("…" if after < len(text) else ""))
     return line(shown[0]), line(shown[1])
+
+
+def _is_word(character: str) -> bool:
+    return character.isalnum() or character in "_:"
 
 
 def why_words(why: Why) -> str:
