@@ -24,7 +24,7 @@ from tests.replaying import (
 from tocsin.canary.bootstrap import page_ratio, wilson
 from tocsin.canary.compare import Evidence, compare
 from tocsin.canary.comparison import Metrics
-from tocsin.canary.incidents import Firing, OtherRule, firings_of, known, uncaught
+from tocsin.canary.incidents import Firing, OtherRule, firings_of, known
 from tocsin.canary.labels import Said
 from tocsin.canary.values import Exactness, Window
 from tocsin.diag import SourceFile
@@ -168,7 +168,6 @@ def test_other_rules_say_who_is_the_sole_detector() -> None:
     found = new(compared({}, {"a": [(104, 130), (500, 510)]}, evidence=evidence))
     assert [each.others for each in found.detections] == [False, True]
     assert found.sole == ("INC-1",)
-    assert uncaught(incidents, {"other": others["other"]}, WINDOW) == ("INC-1",)
 
 
 def said(word: str, first: int, end: int | None, by: str = "dana", **more: Any) -> Said:
@@ -223,6 +222,19 @@ def test_a_verdict_speaks_of_its_rule_its_labels_and_its_time() -> None:
     # What a rule adds says which version fired, not what about; a later word is the one that counts.
     assert word(said("true", 110, 120, labels=(("instance", "a"), ("severity", "page")))) == "true"
     assert word(said("true", 110, 120), said("false", 110, 120)) == "false"
+
+
+def test_verdicts_are_found_wherever_they_lie() -> None:
+    """One about every firing, in hours of their own; and one about a day in which many lie."""
+    spans = {"a": every(50, apart=100)}
+    words = [said("true" if n % 2 else "noise", n * 100, n * 100 + 10) for n in range(50)]
+    found = compared({}, spans, evidence=Evidence(said=tuple(words)))
+    assert [each.verdict for each in found.new_spells] == ["noise", "true"] * 25
+    day = said("false", 1000, 1000 + DAY)
+    later = compared({}, spans, evidence=Evidence(said=(*words, day))).new_spells
+    assert [n for n, each in enumerate(later) if each.verdict == "false"] == list(range(10, 25))
+    earlier = compared({}, spans, evidence=Evidence(said=(day, *words))).new_spells
+    assert [each.verdict for each in earlier] == ["noise", "true"] * 25
 
 
 def authored(**more: Any) -> Incident:

@@ -29,8 +29,8 @@ from tocsin.canary.comparison import (
     SpellKind,
 )
 from tocsin.canary.figures import figures_of
-from tocsin.canary.incidents import Known, OtherRule, belonging, caught_by, episodes, of_service, span_of
-from tocsin.canary.labels import Said
+from tocsin.canary.incidents import Known, OtherRule, caught_by, episodes, of_service, span_of
+from tocsin.canary.labels import Said, Words
 from tocsin.canary.score import pages_of, score
 from tocsin.canary.values import Labels, Replay, Replayed, RuleVersion, Window
 from tocsin.ir.canary import CanaryPolicy
@@ -64,7 +64,7 @@ def compare(
     others = _others(evidence.others, pair.key.text)
     spans = tuple(span_of(each, window, None if others is None else caught_by(each, others)) for each in mine)
     names = frozenset(each.name for each in (pair.old, pair.new) if each is not None)
-    said = tuple(each for each in evidence.said if each.about_rule(pair.key, names))
+    said = Words((each for each in evidence.said if each.about_rule(pair.key, names)), window)
     old, new = (
         None if side is None or side.timeline is None else _spells(side, window, mine, said)
         for side in (replayed.old, replayed.new)
@@ -149,18 +149,20 @@ def _overlaid(
     )
 
 
-def _spells(
-    replay: Replay, window: Window, incidents: Sequence[Known], said: Sequence[Said]
-) -> tuple[Spell, ...]:
+def _spells(replay: Replay, window: Window, incidents: Sequence[Known], said: Words) -> tuple[Spell, ...]:
     assert replay.timeline is not None
     found = []
     own = replay.version.labels.keys() | {"alertname"}
+    step = replay.version.interval_ms
+    # What depends on the labels alone is asked once for each alert, not for each of its firings.
+    known: dict[Labels, tuple[Mapping[str, str], Sequence[Known]]] = {}
     for labels, active, fired, end, on, before in episodes(replay.timeline, window):
-        # What a rule adds says which version fired, not what it fired about: a verdict on the old one holds for the new one.
-        about = {name: value for name, value in labels if name not in own}
-        word = next(
-            (e for e in reversed(said) if e.about(about, fired, end, replay.version.interval_ms)), None
-        )
+        if labels not in known:
+            # What a rule adds says which version fired, not what about: a verdict on the old one holds for the new one.
+            bare = {name: value for name, value in labels if name not in own}
+            known[labels] = bare, [each for each in incidents if each.about(dict(labels))]
+        about, mine = known[labels]
+        word = said.about(about, fired, end, step)
         found.append(
             Spell(
                 labels=labels,
@@ -170,7 +172,7 @@ def _spells(
                 kind="kept",
                 open=on,
                 carried_in=before,
-                incidents=belonging(incidents, labels, fired, end),
+                incidents=tuple(each.id for each in mine if each.overlaps(fired, end)),
                 verdict=word.verdict if word is not None else None,
                 judged_by=word.by if word is not None else "",
             )
@@ -230,10 +232,13 @@ def _matched(
     old: tuple[Spell, ...], new: tuple[Spell, ...], ignored: frozenset[str]
 ) -> tuple[tuple[Spell, ...], tuple[Spell, ...]]:
     """Both with their partners and kinds."""
-    links = overlaps(
-        [(_shared(each.labels, ignored), (each.fired_ms, each.resolved_ms)) for each in old],
-        [(_shared(each.labels, ignored), (each.fired_ms, each.resolved_ms)) for each in new],
+    shared = {
+        labels: _shared(labels, ignored) for labels in {each.labels for side in (old, new) for each in side}
+    }
+    sides = (
+        [(shared[each.labels], (each.fired_ms, each.resolved_ms)) for each in side] for side in (old, new)
     )
+    links = overlaps(*sides)
     sizes = _components(links, len(old), len(new))
     back: dict[int, list[int]] = defaultdict(list)
     for index, partners in links.items():

@@ -1,4 +1,4 @@
-"""Incidents as the ground truth of a comparison: which firing belongs to which, and what no rule caught.
+"""Incidents as the ground truth of a comparison: which firing belongs to which, and which rule caught one.
 
 A firing belongs to an incident when it overlaps [start - 5 min, end + 15 min], the rule's service was hit, and no label contradicts: a label the
 alert does not carry (it was aggregated away) contradicts nothing.
@@ -6,7 +6,7 @@ alert does not carry (it was aggregated away) contradicts nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -102,14 +102,6 @@ def span_of(incident: Known, window: Window, others: bool | None) -> IncidentSpa
     )
 
 
-def belonging(incidents: Sequence[Known], labels: Labels, start_ms: int, end_ms: int) -> tuple[str, ...]:
-    """Ids of the incidents a firing belongs to; `incidents` are those of its service."""
-    if not incidents:
-        return ()
-    named = dict(labels)
-    return tuple(each.id for each in incidents if each.overlaps(start_ms, end_ms) and each.about(named))
-
-
 def caught_by(incident: Known, rules: Iterable[OtherRule]) -> bool:
     """Whether one of these rules fired about it."""
     return any(
@@ -119,15 +111,6 @@ def caught_by(incident: Known, rules: Iterable[OtherRule]) -> bool:
             for each in rule.firings
         )
         for rule in rules
-    )
-
-
-def uncaught(incidents: Iterable[Known], rules: Mapping[str, OtherRule], window: Window) -> tuple[str, ...]:
-    """The incidents that began in the window and that no rule caught: what nobody is warned of."""
-    return tuple(
-        each.id
-        for each in incidents
-        if window.start_ms <= each.start_ms < window.end_ms and not caught_by(each, rules.values())
     )
 
 

@@ -20,7 +20,7 @@ from datetime import datetime
 from typing import Final, Literal
 
 from tocsin.canary.comparison import HumanVerdict
-from tocsin.canary.values import Labels
+from tocsin.canary.values import Labels, Window
 from tocsin.diag.source_file import SourceFile
 from tocsin.ir.compiled import RuleKey
 
@@ -31,6 +31,7 @@ MAX_BAD: Final = 100
 _LONGEST_CELL: Final = 4_096
 _MOST_LABELS: Final = 128
 _WORDS: Final[Mapping[str, HumanVerdict]] = {"true": "true", "false": "false", "noise": "noise"}
+_BUCKET_MS: Final = 3_600_000
 _ZERO_TIME: Final = "0001-01-01T00:00:00Z"
 """An Alertmanager's `endsAt` of what has not ended."""
 
@@ -64,6 +65,32 @@ class Said:
             and end_ms > self.start_ms - slack_ms
             and all(labels.get(name, value) == value for name, value in self.labels)
         )
+
+
+class Words:
+    """What was said of one rule, found by time: files may hold a verdict for each of tens of thousands of firings."""
+
+    def __init__(self, said: Iterable[Said], window: Window) -> None:
+        self._buckets: dict[int, list[tuple[int, Said]]] = {}
+        for place, each in enumerate(said):
+            last = each.start_ms if each.end_ms is None else each.end_ms
+            first, last = max(each.start_ms, window.start_ms - _BUCKET_MS), min(last, window.end_ms)
+            for bucket in range(first // _BUCKET_MS, last // _BUCKET_MS + 1):
+                self._buckets.setdefault(bucket, []).append((place, each))
+
+    def about(self, labels: Mapping[str, str], start_ms: int, end_ms: int, slack_ms: int) -> Said | None:
+        """The last word about a firing, [start, end); None where nobody said anything."""
+        found: tuple[int, Said] | None = None
+        if not self._buckets:
+            return None
+        for bucket in range((start_ms - slack_ms) // _BUCKET_MS, (end_ms + slack_ms) // _BUCKET_MS + 1):
+            for place, each in reversed(self._buckets.get(bucket, ())):
+                if found is not None and place <= found[0]:
+                    break
+                if each.about(labels, start_ms, end_ms, slack_ms):
+                    found = place, each
+                    break
+        return None if found is None else found[1]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

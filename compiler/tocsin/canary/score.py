@@ -24,8 +24,9 @@ def pages_of(spells: Sequence[Spell], group_by: Sequence[str]) -> tuple[Page, ..
     `fired_ms`."""
     groups: dict[Labels, list[list[int]]] = {}
     ends: dict[Labels, int] = {}
+    named = {labels: group_of(labels, group_by) for labels in {each.labels for each in spells}}
     for index, spell in enumerate(spells):
-        group = group_of(spell.labels, group_by)
+        group = named[spell.labels]
         runs = groups.setdefault(group, [])
         if runs and spell.fired_ms <= ends[group]:
             runs[-1].append(index)
