@@ -338,3 +338,33 @@ def test_a_saved_plan_is_no_proof(repo: Repository, grafana: StandIn, tmp_path: 
     assert repo.run("plan", "--out", str(saved), "--override-canary", "--reason", "x").code == 0
     ended = repo.sync("--plan", str(saved))
     assert (ended.code, grafana.log.writes()) == (9, [])
+
+
+def test_overrides_are_counted_until_a_verdict_comes(repo: Repository) -> None:
+    old, new = change(repo)
+    ended = repo.sync("--override-canary", "--reason", "disk is full")
+    assert "1 override in force (web-down by " in ended.err and ": disk is full), 1 ever used" in ended.err
+    metrics = repo.run("drift", "--format", "metrics").out
+    assert 'tocsin_overrides_in_force{env="prod"} 1' in metrics
+    assert 'tocsin_overrides_used_total{env="prod"} 1' in metrics
+    repo.write(rule_file("web", {"web-down": {"for": "9m", "summary": "other words"}}))
+    assert "1 override in force" in repo.sync().err, "texts are no verdict"
+    assert "1 override in force (web-down by " in repo.run("drift").out
+    old, new = change(repo, **{"for": "7m"})
+    record(repo, "web-down", old, new)
+    ended = repo.sync()
+    assert ended.code == 0 and "override" not in ended.err, ended.said
+    metrics = repo.run("drift", "--format", "metrics").out
+    assert 'tocsin_overrides_in_force{env="prod"} 0' in metrics
+    assert 'tocsin_overrides_used_total{env="prod"} 1' in metrics
+
+
+def test_an_override_that_was_taken_back_is_not_in_force(repo: Repository, grafana: StandIn) -> None:
+    change(repo)
+    assert repo.sync("--override-canary", "--reason", "x").code == 0
+    text = repo.journal.read_text()
+    repo.journal.write_text("".join(f"{line}\n" for line in text.splitlines() if '"kind":"end"' not in line))
+    assert repo.sync("--undo").code == 0
+    assert 'in_force{env="prod"} 0' in repo.run("drift", "--format", "metrics").out
+    nowhere = repo.run("drift", "--format", "metrics", "--journal", str(repo.top / "none.jsonl"))
+    assert "overrides" not in nowhere.out

@@ -33,17 +33,33 @@ def journal_at(chosen: str | None, top: Path, env_name: str) -> Iterator[Journal
             _outlives(f"the journal {chosen}, which is not pushed,", on_runner=True)
         yield book
         return
-    path = Path(chosen) if chosen is not None else top / "dist" / "journal" / f"{env_name}.jsonl"
+    path = Path(chosen) if chosen is not None else _default(top, env_name)
     lost = (top, Path(os.environ.get("TMPDIR", "/tmp")))
     inside = any(path.resolve().is_relative_to(each.resolve()) for each in lost)
     _outlives(f"the journal {path}", on_runner=inside)
     yield FileJournal(path)
 
 
+@contextmanager
+def kept_journal(chosen: str | None, top: Path, env_name: str) -> Iterator[Journal | None]:
+    """The journal that is there already, to be read: the one that is named, else the file below dist/; None where that is not there."""
+    path = _default(top, env_name)
+    if chosen is not None and (chosen.startswith(("http://", "https://", PREFIX))):
+        with journal_at(chosen, top, env_name) as book:
+            yield book
+    else:
+        path = Path(chosen) if chosen is not None else path
+        yield FileJournal(path) if path.is_file() else None
+
+
 def journal_of(path: Path | None, top: Path, env_name: str | None) -> Journal:
     """A journal in a file, for a command that takes no other."""
     with journal_at(str(path) if path is not None else None, top, env_name or "default") as book:
         return book
+
+
+def _default(top: Path, env_name: str) -> Path:
+    return top / "dist" / "journal" / f"{env_name}.jsonl"
 
 
 def _outlives(what: str, *, on_runner: bool) -> None:

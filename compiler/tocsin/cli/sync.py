@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from tocsin.cli.journals import HELP, journal_at
+from tocsin.cli.journals import HELP, journal_at, kept_journal
 from tocsin.cli.options import day, repository
 from tocsin.cli.receivers import told_receivers
 from tocsin.cli.records_wait import records_came
@@ -34,10 +34,11 @@ from tocsin.ir.duration import Duration
 from tocsin.report import commands
 from tocsin.report import drift as drift_report
 from tocsin.report import plan as plan_report
+from tocsin.report.visible import visible
 from tocsin.sync.apply import OnError
 from tocsin.sync.document import from_json
 from tocsin.sync.drift import drift_of
-from tocsin.sync.journal import Journal, plan_of
+from tocsin.sync.journal import Journal, overrides_of, plan_of
 from tocsin.sync.plan import fingerprint, make_plan
 from tocsin.sync.values import Desired, Live, Plan, Target
 
@@ -207,7 +208,7 @@ def _written(side: _Side, live: Live, plan: Plan, book: Journal, may: May, how: 
             help="use a token whose login Grafana tells, or run this in a job that sets GITHUB_ACTOR",
         )
     agreed(yes=how.yes)
-    return carried_out(
+    done = carried_out(
         plan,
         side.target,
         book,
@@ -218,6 +219,10 @@ def _written(side: _Side, live: Live, plan: Plan, book: Journal, may: May, how: 
         before=None if live.server.kind == "directory" else live.states,
         wait=how.wait,
     )
+    standing = overrides_of(book)
+    if standing.standing:
+        click.echo(visible(standing.text), err=True)
+    return done
 
 
 @click.command("drift")
@@ -226,11 +231,18 @@ def _written(side: _Side, live: Live, plan: Plan, book: Journal, may: May, how: 
 @click.option(
     "--detailed-exitcode", is_flag=True, help="End with 8 where the server differs from the sources."
 )
+@click.option(
+    "--journal",
+    metavar="WHERE",
+    help="The journal of the syncs, to count what went out without a verdict; default: dist/journal/E.jsonl where it is there.",
+)
 @gathered(where=Where)
-def drift_command(where: Where, format_: str, detailed_exitcode: bool) -> int:
+def drift_command(where: Where, format_: str, detailed_exitcode: bool, journal: str | None) -> int:
     """Say where the server differs from the sources: missing, foreign, paused, divergent. Never writes."""
     with _sides(where, read_only=True) as side:
         found = drift_of(side.desired, side.target.read(), now_text(), where.scope)
+        with kept_journal(journal, side.top, side.compiled.environment.name) as book:
+            found = replace(found, overrides=overrides_of(book) if book is not None else None)
     echo(_DRIFT[format_](found, now_text()))
     return DRIFTED if detailed_exitcode and found.rows else 0
 
@@ -249,7 +261,7 @@ def _planned(side: _Side, live: Live, where: Where, may: May, config: Path | Non
     plan = make_plan(side.desired, live, may.guard(side.version), gate, now_text(), where.scope)
     plan = ready(plan, side.target, may.accept_blind)
     plan = told_receivers(plan, live, side.desired, side.target, side.compiled.environment, config)
-    return replace(plan, notes=(*plan.notes, *gate.said))
+    return replace(plan, notes=(*plan.notes, *gate.said), overridden=tuple(gate.overridden))
 
 
 def _saved(path: Path, live: Live) -> Plan:

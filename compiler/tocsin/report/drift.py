@@ -35,6 +35,10 @@ def _lines(drift: Drift) -> Iterator[str]:
             yield f"          {field_line(each)}"
     for failing in drift.failing:
         yield f"failing   {visible(failing.title)} [{visible(failing.key or failing.uid)}]: {visible(failing.say)}"
+    if drift.overrides is not None and drift.overrides.used:
+        yield visible(drift.overrides.text)
+    if drift.overrides is not None and drift.overrides.used:
+        yield visible(drift.overrides.text)
     for note in drift.notes:
         yield f"note: {visible(note)}"
 
@@ -62,5 +66,17 @@ def as_metrics(drift: Drift, now: str) -> str:
         "# HELP tocsin_last_success_timestamp_seconds When the comparison last succeeded.",
         "# TYPE tocsin_last_success_timestamp_seconds gauge",
         f'tocsin_last_success_timestamp_seconds{{env="{env}"}} {int(datetime.fromisoformat(now).timestamp())}',
+        *_override_metrics(drift, env),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _override_metrics(drift: Drift, env: str) -> Iterator[str]:
+    if drift.overrides is None:
+        return
+    yield "# HELP tocsin_overrides_in_force Rules that run without a verdict."
+    yield "# TYPE tocsin_overrides_in_force gauge"
+    yield f'tocsin_overrides_in_force{{env="{env}"}} {len(drift.overrides.standing)}'
+    yield "# HELP tocsin_overrides_used_total Rules that ever went out without a verdict."
+    yield "# TYPE tocsin_overrides_used_total counter"
+    yield f'tocsin_overrides_used_total{{env="{env}"}} {drift.overrides.used}'

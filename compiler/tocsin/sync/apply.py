@@ -174,7 +174,7 @@ def undo(
         book.note(journal, "undone", place=each.place, say=each.state)
     if not any(each.state == "failed" for each in results):
         # What could not be reached is still to be taken back: then this is no end.
-        book.note(journal, "end", say="undone")
+        book.note(journal, "end", say=book.UNDONE)
     return Outcome(results=undone, undone=True)
 
 

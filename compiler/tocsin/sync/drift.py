@@ -12,6 +12,7 @@ from typing import Literal
 
 from tocsin.sync.guard import Guard
 from tocsin.sync.hidden import said_of
+from tocsin.sync.overrides import Overrides
 from tocsin.sync.plan import Scope, make_plan
 from tocsin.sync.values import CANARY, Desired, FieldChange, Live, Place, Rule, Server
 
@@ -55,6 +56,8 @@ class Drift:
     failing: tuple[Failing, ...] = ()
     """Rules of ours whose evaluation fails: no drift, and what a sync that does not wait so long leaves to be found here."""
     notes: tuple[str, ...] = ()
+    overrides: Overrides | None = None
+    """What went out without a verdict, None where nobody named the journal that knows."""
 
     def count(self, kind: Class) -> int:
         """How many of one class."""

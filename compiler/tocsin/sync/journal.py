@@ -7,15 +7,18 @@ back. An entry is durable when `append` returns; a journal that cannot be writte
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol
 
 from tocsin.errors import MachineError
 from tocsin.sync.document import from_json, to_json
+from tocsin.sync.overrides import Overrides, after
 from tocsin.sync.values import Place, Plan
 from tocsin.wire.grafana import Json
 
 FORMAT = 1
+UNDONE = "undone"
+"""What the end of a run says that was taken back as a whole."""
 Kind = Literal["begin", "folder", "write", "wrote", "delete", "deleted", "failed", "undone", "end"]
 
 
@@ -33,6 +36,8 @@ class Entry:
     """Who, and how that is known."""
     override: str = ""
     """Why rules went out without a verdict."""
+    overrides: Overrides = field(default_factory=Overrides)
+    """Of a beginning: every override in force once the run is over, those of earlier runs among them."""
     version: int = FORMAT
 
 
@@ -55,17 +60,20 @@ class Journal(Protocol):
 
 def begin(journal: Journal, plan: Plan, at: str, by: str, override: str = "") -> None:
     """The plan written, read back and found to be the same: only then may anything be changed."""
+    before = Overrides()
     if journal.entries():
+        before = overrides_of(journal)
         if not ended(journal):
             raise MachineError(
                 f"the journal {journal.where} holds an unfinished run",
                 help="finish it with `tocsin sync --resume`, take it back with `--undo`, or name another journal",
             )
         journal.restart()
+    overrides = after(before, plan, by, at, override)
     # Groups that nothing happens to are most of a large plan, and no way back needs them.
     touched = tuple(each for each in plan.groups if each.writes or each.leaving)
     plan = replace(plan, groups=touched)
-    entry = Entry(kind="begin", plan=plan, at=at, by=by, override=override)
+    entry = Entry(kind="begin", plan=plan, at=at, by=by, override=override, overrides=overrides)
     journal.append(to_json(entry))
     found = read(journal)
     if [each.plan for each in found] != [plan]:
@@ -95,6 +103,23 @@ def plan_of(journal: Journal) -> Plan:
     raise MachineError(
         f"the journal {journal.where} holds no run", help="name the journal of the run that was cut short"
     )
+
+
+def overrides_of(journal: Journal) -> Overrides:
+    """The overrides in force after the run of that journal. One whose group was not written, or was taken back, is none."""
+    entries = read(journal)
+    first = next((each for each in entries if each.kind == "begin"), None)
+    if first is None or first.plan is None:
+        return Overrides()
+    there = {each.place for each in entries if each.kind in ("wrote", "deleted")}
+    there -= {each.place for each in entries if each.kind == "undone"}
+    if any(each.kind == "end" and each.say == UNDONE for each in entries):
+        there = set()
+    lost = {
+        change.rule.key for group in first.plan.groups if group.place not in there for change in group.changes
+    } & set(first.plan.overridden)
+    kept = tuple(each for each in first.overrides.standing if each.key not in lost)
+    return replace(first.overrides, standing=kept)
 
 
 def ended(journal: Journal) -> bool:
