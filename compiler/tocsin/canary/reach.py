@@ -24,7 +24,8 @@ def begins_late(plan: Plan, window: Window, fetcher: Fetcher) -> bool:
     """True where history begins later than a 48th of the window after its start. False where there is none at all, or no answer."""
     selectors = _selectors(plan)
     expr = " or ".join(f"count({each})" for each in ("up", *selectors))
-    step = max((window.end_ms - window.start_ms) // _TIMES, 1000)
+    # Whole seconds: a Prometheus reads a fraction as a float, and may be a millisecond beside it.
+    step = max((window.end_ms - window.start_ms) // _TIMES // 1000 * 1000, 1000)
     grid = Grid(start_ms=window.start_ms, step_ms=step, count=_TIMES)
     try:
         fetcher.take()

@@ -101,9 +101,9 @@ def _soaked(
     severity = stand.project.severity(deployed.new.severity)
     demanded = int(severity.canary.soak) if severity is not None else 86_400_000
     wanted = int(shorter) if shorter is not None else soak.soak_ms(deployed.new, demanded)
-    has = int((now - datetime.fromisoformat(deployed.applied)).total_seconds() * 1000)
+    has = max(0, int((now - datetime.fromisoformat(deployed.applied)).total_seconds() * 1000))
     if has < wanted:
-        left = Duration((wanted - has) // 1000 * 1000)
+        left = Duration(-(-(wanted - has) // 1000) * 1000)
         raise NotYet(
             f"{deployed.canary} of `{record.key.text}` has run for {format_duration(Duration(has // 1000 * 1000))} of "
             f"{format_duration(Duration(wanted))}",
@@ -185,8 +185,21 @@ def _fidelity(
     nothing = Fidelity(agreement=None, n=0, live=0, simulated=0)
     if found.new.timeline is None:
         return nothing, found.new.exactness
+    if not _stores_alerts(stand, now_ms):
+        why = Exactness(
+            level="not-backtestable", why=("the history holds no alerts of this server to compare with",)
+        )
+        return nothing, why
     live = live_alerts(version, (LABEL, canary.id), window, stand.source)
     return fidelity_of(found.new.timeline, live, version, window), found.new.exactness
+
+
+def _stores_alerts(stand: Stand, now_ms: int) -> bool:
+    """Whether what the server's rules do is kept where history is read. A Prometheus always keeps it; a ruler beside a store and a Grafana may not."""
+    if stand.kind == "prometheus" and stand.source.caps.flavour == "prometheus":
+        return True
+    metric = "GRAFANA_ALERTS" if stand.kind == "grafana" else "ALERTS"
+    return number(stand.source, f"count(count_over_time({metric}[1d]))", now_ms) > 0
 
 
 def _against_old(

@@ -197,14 +197,15 @@ class _Promote:
         """The canary away once the new version was evaluated; then it is watched."""
         clock = Now()
         interval = self._interval(promotion)
-        end = clock.monotonic() + 2 * interval / 1000 + 60
+        end, step = clock.monotonic() + 2 * interval / 1000 + 60, 0.1
         while not evaluated(self.stand.target.states(), promotion):
             if clock.monotonic() >= end:
                 raise NotYet(
                     f"`{self.key.text}` is written and was not evaluated yet; its canary stays",
                     help="the same command again goes on from here",
                 )
-            clock.sleep(min(_POLL, max(0.2, interval / 1000)))
+            clock.sleep(step)
+            step = min(_POLL, 2 * step)
         now = datetime.now(tz=UTC)
         deployed = deployed_of(self.record)
         if deployed is not None:

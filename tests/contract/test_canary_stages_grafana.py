@@ -1,0 +1,350 @@
+"""The staged flow on the stand-in Grafana, with history in a real Prometheus: objects, silences, refusals, and a death at every write."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.equivalence.remote_write import push
+from tests.real.components import NEWEST, prometheus
+from tests.real.servers import Server, running_prometheus
+from tests.ruling import Deadly
+from tests.staging import GRAFANA, Staged
+from tests.standin import DEFAULT_TOKEN, Fault, StandIn
+from tests.standin.errors import Reply
+
+from tocsin.canary.stage_record import deployed_of, promotion_of
+from tocsin.cli.records import FolderRecords
+
+OLD = {"alert": "LoadHigh", "id": "load-high", "expr": "load > 50", "for": "1m"}
+NEW = {**OLD, "expr": "load > 70"}
+OTHER = {"alert": "LoadGone", "id": "load-gone", "expr": "absent(load)"}
+
+
+@pytest.fixture(scope="module")
+def history() -> Iterator[Server]:
+    config = "global: {evaluation_interval: 1s}\n"
+    with running_prometheus(prometheus(NEWEST), config, flags=["--web.enable-remote-write-receiver"]) as made:
+        now = int(time.time()) - 600
+        push(
+            made.url,
+            [
+                (
+                    [("__name__", "load"), ("cluster", "canary-1" if n == 1 else f"prod-{n}")],
+                    [((now + at) * 1000, 40.0) for at in range(0, 1200, 15)],
+                )
+                for n in range(1, 21)
+            ],
+        )
+        yield made
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """A Grafana with the old version, one rule of somebody else's, and a work tree with the new one."""
+
+    grafana: StandIn
+    repo: Staged
+
+    def rules(self) -> dict[str, Any]:
+        return dict(self.grafana.org().rules)
+
+    def silences(self) -> list[dict[str, Any]]:
+        return list(self.grafana.org().silences.values())
+
+
+@pytest.fixture(params=["9.4", "13.3"])
+def world(request: pytest.FixtureRequest, history: Server, tmp_path: Path) -> Iterator[World]:
+    with StandIn(request.param) as grafana:
+        grafana.settings.evaluates = 0.2
+        with grafana.edit() as edit:
+            edit.datasource("prom-main")
+            edit.folder("theirs")
+            edit.rule("foreign-1", folder="theirs", group="g")
+        env = {
+            "GRAFANA_URL": grafana.url,
+            "GRAFANA_TOKEN": DEFAULT_TOKEN,
+            "TOCSIN_HISTORY_URL": history.url,
+        }
+        repo = Staged(
+            tmp_path / "repo",
+            env,
+            kind="grafana",
+            version=request.param,
+            url=", url_env: GRAFANA_URL",
+            notifier="grafana",
+            more=GRAFANA,
+        )
+        repo.rules(OLD, OTHER, interval="10s")
+        assert repo.sync().code == 0
+        old = repo.alert("load-high").digest
+        repo.project(verdict="required")
+        repo.rules(NEW, OTHER, interval="10s")
+        repo.judged("load-high", old)
+        yield World(grafana=grafana, repo=repo)
+
+
+def test_the_whole_way(world: World) -> None:
+    repo, before = world.repo, world.rules()
+    assert repo.run("deploy", "load-high").code == 0
+    deployed = deployed_of(repo.record("load-high"))
+    assert deployed is not None
+    added = {uid: rule for uid, rule in world.rules().items() if uid not in before}
+    (canary,) = added.values()
+    old = before[repo.alert("load-high").uid]
+    assert canary.uid == f"{old.uid}--canary" and canary.folder == old.folder
+    assert canary.group == f"tocsin-canary-{deployed.canary}" and canary.title != old.title
+    assert canary.labels["tocsin_canary"] == deployed.canary
+    assert canary.labels["severity"] == "canary" and canary.labels["rule_id"] == "load-high.canary"
+    assert canary.annotations["tocsin_owner"] == "shop/prod_canary"
+    assert 'load{cluster="canary-1"} > 70' in canary.data[0]["model"]["expr"]
+    (silence,) = world.silences()
+    assert [(each["name"], each["value"]) for each in silence["matchers"]] == [
+        ("tocsin_canary", deployed.canary)
+    ]
+    until = datetime.fromisoformat(deployed.until)
+    assert datetime.fromisoformat(silence["endsAt"]) > until
+
+    # Whoever syncs, drifts or tidies leaves it alone.
+    there = world.grafana.content()
+    assert repo.run("sync", "--yes", "--no-wait").code == 7
+    assert repo.run("gc").code == 0
+    assert world.grafana.content() == there
+    assert repo.run("compare", "load-high").code == 7
+    said = repo.run("compare", deployed.canary, "--soak", "0s")
+    assert said.code == 7 and "has not run for longer" in said.text
+    _aged(repo)
+    said = repo.run("compare", "load-high", "--soak", "1m")
+    assert said.code == 0, said.text
+    assert "fidelity: unknown" in said.text or "fidelity: vacuous" in said.text
+
+    firing = {"state": "Alerting", "labels": {"cluster": "canary-1"}}
+    with world.grafana.edit() as edit:
+        edit.set_state(old.uid, alerts=[firing], pinned=True)
+    waits = repo.run("promote", "load-high", "--yes", "--wait", "0s")
+    assert waits.code == 7 and "1 alerts of the old or the new version fire" in waits.text
+    with world.grafana.edit() as edit:
+        edit.set_state(old.uid, alerts=[])
+    done = repo.run("promote", "load-high", "--yes", "--wait", "0s")
+    assert done.code == 0, done.text
+    assert set(world.rules()) == set(before)
+    assert world.rules()[old.uid].data[0]["model"]["expr"] == "load > 70"
+    assert repo.sync().code == 0
+
+    assert repo.run("watch", "load-high").code == 0
+    storm = [{**firing, "labels": {"cluster": f"prod-{n}"}} for n in range(60)]
+    with world.grafana.edit() as edit:
+        edit.set_state(old.uid, alerts=storm, pinned=True)
+    assert repo.run("watch", "load-high").code == 0, "one sample is none"
+    said = repo.run("watch", "load-high")
+    assert said.code == 7 and "alarm: peak: 60 alerts" in said.text, said.text
+    assert world.rules()[old.uid].data[0]["model"]["expr"] == "load > 50"
+    assert repo.sync().code == 7
+
+
+def _aged(repo: Staged) -> None:
+    """The canary as if it had been put there five minutes ago: its record says so, signed."""
+    import json
+
+    from tocsin.verdict import sign
+
+    record = repo.record("load-high")
+    document: dict[str, Any] = {k: v for k, v in record.document.items() if k != "signature"}
+    then = (datetime.now(tz=UTC) - timedelta(minutes=5)).isoformat(timespec="seconds")
+    document["stages"] = [
+        {**each, "applied": then} if each["stage"] == 1 else each for each in document["stages"]
+    ]
+    document["signature"] = sign(document, repo.env["TOCSIN_VERDICT_KEY"].encode())
+    (path,) = (repo.top / "records").glob("*.json")
+    path.write_text(json.dumps(document))
+
+
+@pytest.mark.parametrize("world", ["13.3"], indirect=True)
+def test_no_silence_no_canary(world: World) -> None:
+    before = world.rules()
+    world.grafana.plan(Fault(kind="answer", method="POST", path=".*silences", reply=Reply(status=403)))
+    said = world.repo.run("deploy", "load-high")
+    assert said.code == 3 and "cannot be silenced" in said.text
+    assert world.rules() == before and deployed_of(world.repo.record("load-high")) is None
+
+
+@pytest.mark.parametrize("world", ["13.3"], indirect=True)
+def test_abort_and_gc_need_no_record(world: World) -> None:
+    repo, before = world.repo, world.rules()
+    assert repo.run("deploy", "load-high").code == 0
+    id = canary(repo)
+    for path in (repo.top / "records").glob("*.json"):
+        path.unlink()
+    assert f"{id} is gone" in repo.run("abort", id).text
+    assert world.rules() == before
+    (silence,) = world.silences()
+    assert datetime.fromisoformat(silence["endsAt"]) < datetime.now(tz=UTC) + timedelta(minutes=16)
+    assert "no canary of that name" in repo.run("abort", "load-high").text
+
+    repo.judged("load-high")
+    assert repo.run("deploy", "load-high", "--ttl", "1s").code == 0
+    assert set(world.rules()) != set(before)
+    for _ in range(40):
+        said = repo.run("gc")
+        if "is gone" in said.text:
+            break
+        time.sleep(0.1)
+    assert world.rules() == before
+    assert "past its time" in repo.run("gc").text
+
+
+def canary(repo: Staged) -> str:
+    deployed = deployed_of(repo.record("load-high"))
+    assert deployed is not None
+    return deployed.canary
+
+
+@pytest.mark.parametrize("world", ["13.3"], indirect=True)
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"expr": "sum(load) > 70"}, "sum or count over values of `cluster`"),
+        ({"expr": "topk(3, load) > 70"}, "`topk` is taken across values of `cluster`"),
+        ({"expr": 'load{job="none"} > 70'}, "matches no series where cluster=canary-1"),
+    ],
+)
+def test_refusals(world: World, changes: dict[str, Any], why: str) -> None:
+    world.repo.rules({**NEW, **changes}, OTHER, interval="10s")
+    world.repo.judged("load-high")
+    there = world.grafana.content()
+    said = world.repo.run("deploy", "load-high")
+    assert said.code in (2, 7) and why in said.text, said.text
+    assert world.grafana.content() == there
+
+
+@pytest.mark.parametrize("world", ["13.3"], indirect=True)
+def test_shadow_sees_everything(world: World) -> None:
+    world.repo.rules({**NEW, "expr": "sum(load) > 70"}, OTHER, interval="10s")
+    world.repo.judged("load-high")
+    assert world.repo.run("deploy", "load-high", "--mode", "shadow").code == 0
+    (made,) = (rule for uid, rule in world.rules().items() if uid.endswith("--canary"))
+    assert "sum(load) > 70" in made.data[0]["model"]["expr"]
+
+
+@pytest.mark.parametrize("world", ["13.3"], indirect=True)
+def test_without_a_record_nothing_is_tried(world: World) -> None:
+    for verdict in ("fail", "none"):
+        for path in (world.repo.top / "records").glob("*.json"):
+            path.unlink()
+        if verdict == "fail":
+            world.repo.judged("load-high", verdict="fail")
+        assert world.repo.run("deploy", "load-high").code == 7
+    assert world.silences() == []
+
+
+# A process killed around every write to the server and to the records -------------------------------------------------------------
+
+
+def _killed(repo: Staged, words: tuple[str, ...], at: int, talk: Connection) -> None:
+    """A command that dies at its record write number `at`; with 0 somebody else kills it."""
+    deadly = Deadly(at)
+    FolderRecords.write = deadly.around(FolderRecords.write)  # type: ignore[method-assign]
+    talk.send("ready")
+    talk.recv()
+    talk.send(repo.run(*words).code)
+
+
+def _die(
+    world: World, words: tuple[str, ...], at: int, *, server: tuple[int, str] | None = None
+) -> int | None:
+    """The command's exit code, None where it was killed."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["tests.staging", "tests.ruling", "tocsin.cli.canary_stages"])
+    here, there = context.Pipe()
+    process = context.Process(target=_killed, args=(world.repo, words, at, there))
+    process.start()
+    there.close()
+    assert here.recv() == "ready"
+    pid = process.pid
+    assert pid is not None
+    world.grafana.forget_writes()
+    if server is not None:
+        number, phase = server
+        world.grafana.on_write(number, phase, lambda: os.kill(pid, signal.SIGKILL))  # type: ignore[arg-type]
+    here.send("go")
+    try:
+        code: int | None = here.recv()
+    except EOFError:
+        code = None
+    process.join(60)
+    assert code is not None or process.exitcode == -signal.SIGKILL, process.exitcode
+    world.grafana.forget_writes()
+    return code
+
+
+def _deaths(writes: int, kept: int) -> Iterator[tuple[int, tuple[int, str] | None]]:
+    """Every place to die at: before and after each write to the server, then to the records."""
+    for number in range(1, writes + 1):
+        yield 0, (number, "before")
+        yield 0, (number, "after")
+    for at in range(1, 2 * kept + 1):
+        yield at, None
+
+
+STEPS = {
+    "deploy": ("deploy", "load-high"),
+    "promote": ("promote", "load-high", "--force", "--yes"),
+    "rollback": ("watch", "load-high", "--rollback"),
+    "abort": ("abort", "load-high"),
+}
+
+
+@pytest.mark.parametrize("world", ["13.3"], indirect=True)
+@pytest.mark.parametrize("step", STEPS)
+def test_killed_at_every_write_and_begun_again(world: World, step: str, tmp_path: Path) -> None:
+    """Wherever it dies, the same command again ends where an undisturbed one does."""
+    repo, words = world.repo, STEPS[step]
+    if step != "deploy":
+        assert repo.run("deploy", "load-high").code == 0
+    if step in ("promote", "rollback"):
+        _aged(repo)
+        assert repo.run("compare", "load-high", "--soak", "1m").code == 0
+    if step == "rollback":
+        assert repo.run("promote", "load-high", "--force", "--yes").code == 0
+    (path,) = (repo.top / "records").glob("*.json")
+    start, kept = world.grafana.snapshot(), path.read_bytes()
+    world.grafana.forget_writes()
+    wanted = _shape(world, repo.run(*words).code)
+    writes, kept_writes = (
+        world.grafana.store.commits,
+        {"promote": 2, "rollback": 2, "deploy": 1, "abort": 0}[step],
+    )
+    assert writes >= {"deploy": 2, "promote": 3, "rollback": 1, "abort": 2}[step]
+    for at, server in _deaths(writes, kept_writes):
+        world.grafana.restore(start)
+        path.write_bytes(kept)
+        for journal in (repo.top / "dist").rglob("*.jsonl*"):
+            journal.unlink()
+        assert _die(world, words, at, server=server) is None, (at, server)
+        assert _shape(world, repo.run(*words).code) == wanted, (at, server)
+
+
+def _shape(world: World, code: int) -> object:
+    """What is there, but for times and numbers of silences that differ from run to run."""
+    record = world.repo.record("load-high")
+    promotion = promotion_of(record)
+    return (
+        code,
+        {
+            uid: (rule.group, rule.title, rule.data[0]["model"]["expr"].partition("<")[0])
+            for uid, rule in world.rules().items()
+        },
+        len(world.silences()),
+        [stage.number for stage in record.stages],
+        promotion.state if promotion is not None else "",
+        bool(record.rolled_back),
+    )
