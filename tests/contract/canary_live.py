@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import random
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from types import ModuleType
@@ -127,7 +127,7 @@ def alerts(server: Server, versions: Sequence[RuleVersion]) -> Mapping[str, Aler
     found: dict[str, Alert] = {}
     for each in versions:
         times = [at for at in clocks[group_of[each.name]] if at <= ends]
-        grid, raw = _answers(server, each.expr, _grid(times))
+        grid, raw = answers(server, each.expr, _grid(times))
         stored = frozenset(it for it in _stored(server, each.name) if it[2] <= grid.end_ms)
         found[each.name] = Alert(version=each, grid=grid, raw=raw, stored=stored)
     return found
@@ -151,34 +151,40 @@ def rule_file(groups: Mapping[str, Sequence[RuleVersion]], interval: str = "1s",
     return yaml.safe_dump({"groups": document}, sort_keys=False)
 
 
-def samples(first: int, count: int) -> list[tuple[Labels, list[remote_write.Sample]]]:
-    """Six hosts in two racks that come and go, one sample a second from `first` on; a size for each, at times two; a beat that stops."""
+def samples(first: int, count: int, step: int = 1000) -> list[tuple[Labels, list[remote_write.Sample]]]:
+    """Six hosts in two racks that come and go, one sample a step from `first` on; a size for each, at times two; a beat that stops."""
     chance = random.Random(7)
     found: list[tuple[Labels, list[remote_write.Sample]]] = []
     for name in ("load", "heat"):
         for host in range(6):
             labels = (("__name__", name), ("host", str(host)), ("rack", "ab"[host % 2]))
-            found.append((labels, _course(chance, first, count)))
+            found.append((labels, _course(chance, first, count, step)))
     for host in range(6):
-        always = [(first + number * 1000, 100.0) for number in range(count)]
-        found.append(((("__name__", "size"), ("host", str(host))), always))
+        found.append(((("__name__", "size"), ("host", str(host))), _while(range(count), 100.0, first, step)))
     beats = [number for number in range(count) if number % 12 < 5]
-    ends = [(first + (number + 1) * 1000, remote_write.STALE_MARKER) for number in beats if number % 12 == 4]
-    beating = [(first + number * 1000, 1.0) for number in beats]
-    found.append(((("__name__", "beat"),), sorted([*beating, *ends])))
-    twice = [(first + number * 1000, 100.0) for number in (*range(9, 11), *range(20, 23), 31)]
-    gone = [(at + 1000, remote_write.STALE_MARKER) for at, _ in twice if (at + 1000, 100.0) not in twice]
-    found.append(((("__name__", "size"), ("host", "0"), ("of", "old")), sorted([*twice, *gone])))
+    found.append(((("__name__", "beat"),), _while(beats, 1.0, first, step)))
+    twice = [*range(9, 11), *range(20, 23), 31]
+    found.append(((("__name__", "size"), ("host", "0"), ("of", "old")), _while(twice, 100.0, first, step)))
     return found
 
 
-def _course(chance: random.Random, first: int, count: int) -> list[remote_write.Sample]:
-    """High for a while, low for a while, missing now and then (the server looks back three seconds), at times known to be gone."""
+def _while(numbers: Iterable[int], value: float, first: int, step: int) -> list[remote_write.Sample]:
+    """That value at those numbers, known to be gone right after each row of them."""
+    there = set(numbers)
+    ends = {number + 1 for number in there} - there
+    return [
+        (first + number * step, value if number in there else remote_write.STALE_MARKER)
+        for number in sorted(there | ends)
+    ]
+
+
+def _course(chance: random.Random, first: int, count: int, step: int) -> list[remote_write.Sample]:
+    """High for a while, low for a while, missing now and then (the server looks back three steps), at times known to be gone."""
     out: list[remote_write.Sample] = []
     high, number = chance.random() < 0.5, 0
     while number < count:
         for _ in range(chance.randint(1, 7 if high else 4)):
-            at = first + number * 1000 + chance.randrange(0, 400)
+            at = first + number * step + chance.randrange(0, step * 2 // 5)
             roll = chance.random()
             if roll < 0.06:
                 out.append((at, remote_write.STALE_MARKER))
@@ -186,7 +192,7 @@ def _course(chance: random.Random, first: int, count: int) -> list[remote_write.
                 out.append((at, 90.0 if high else 10.0))
             number += 1
         high = not high
-    return [each for each in out if each[0] < first + count * 1000]
+    return [each for each in out if each[0] < first + count * step]
 
 
 def _alert(it: RuleVersion) -> dict[str, object]:
@@ -212,7 +218,7 @@ def _grid(times: Sequence[int]) -> Grid:
     return Grid(start_ms=start, step_ms=1000, count=count, missed=np.array(missed, dtype=np.int32))
 
 
-def _answers(server: Server, expr: str, grid: Grid) -> tuple[Grid, Presence]:
+def answers(server: Server, expr: str, grid: Grid) -> tuple[Grid, Presence]:
     """The expression over the grid. Where it fails somewhere, at each evaluation by itself, and those at which it fails are missed."""
     try:
         return grid, range_query(server, expr, grid)

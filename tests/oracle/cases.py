@@ -193,6 +193,22 @@ def grafana_oracle(case: Case) -> Outcome:
     return told.outcome()
 
 
+def lines(timeline: Timeline, rows: int) -> Iterator[str]:
+    """P, F or a dot at every index, as the spells have it: failed evaluations show what they leave standing."""
+    times = timeline.grid.times()
+    for row in range(rows):
+        line = np.full(times.size, ".")
+        for spell in np.flatnonzero(timeline.row == row):
+            active, fired, resolved = (
+                int(column[spell]) for column in (timeline.active_ms, timeline.fired_ms, timeline.resolved_ms)
+            )
+            inside = (times >= active) & ((times < resolved) | (resolved == NEVER))
+            line[inside] = "P"
+            if fired != NEVER:
+                line[inside & (times >= fired)] = "F"
+        yield "".join(line.tolist())
+
+
 class _Told:
     """States as they come, and the spells they make."""
 

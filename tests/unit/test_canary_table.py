@@ -6,15 +6,14 @@ The first column is what Prometheus 2.42, 2.53 and 3.5 show. The second was read
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
-import numpy as np
 import pytest
 from tests.equivalence.table import STALE, Labels, Series, compilation, expected, given, meaning, rows_of
-from tests.oracle.cases import Case, version
+from tests.oracle.cases import Case, lines, version
 
 from tocsin.canary.machine import simulate
-from tocsin.canary.values import NEVER, Machine, Timeline
+from tocsin.canary.values import Machine
 from tocsin.ir.compiled import CompiledAlert
 
 _SIMPLE = re.compile(r"(\w+)(?: / on \(\w+\) (\w+))? > ([0-9.]+)")
@@ -24,9 +23,7 @@ def alerts(env: str) -> Mapping[str, CompiledAlert]:
     """Those of the table whose expression is a metric, or a share, above a number."""
     (service,) = compilation().services
     (found,) = (tuple(each.alerts) for each in service.resolved if each.env == env)
-    return {
-        each.name: each for each in found if _SIMPLE.fullmatch(each.expr)
-    }
+    return {each.name: each for each in found if _SIMPLE.fullmatch(each.expr)}
 
 
 NAMES = sorted({row.alert for row in expected().rows} & alerts("prometheus").keys())
@@ -93,19 +90,3 @@ def values(series: Series) -> list[float | None]:
         newest = next((token for token in reversed(behind) if token is not None), None)
         found.append(None if newest is None or newest == STALE else float(newest))
     return found
-
-
-def lines(timeline: Timeline, rows: int) -> Iterator[str]:
-    """P, F or a dot at every index, as the spells have it: failed evaluations show what they leave standing."""
-    times = timeline.grid.times()
-    for row in range(rows):
-        line = np.full(times.size, ".")
-        for spell in np.flatnonzero(timeline.row == row):
-            active, fired, resolved = (
-                int(column[spell]) for column in (timeline.active_ms, timeline.fired_ms, timeline.resolved_ms)
-            )
-            inside = (times >= active) & ((times < resolved) | (resolved == NEVER))
-            line[inside] = "P"
-            if fired != NEVER:
-                line[inside & (times >= fired)] = "F"
-        yield "".join(line.tolist())
