@@ -104,10 +104,9 @@ class FakeSource:
 
 
 def matrix(result: list[dict[str, Any]], **more: object) -> bytes:
-    """The body of an answer."""
-    return json.dumps(
-        {"status": "success", "data": {"resultType": "matrix", "result": result}, **more}
-    ).encode()
+    """The body of an answer, without a blank, as servers write it."""
+    document = {"status": "success", "data": {"resultType": "matrix", "result": result}, **more}
+    return json.dumps(document, separators=(",", ":")).encode()
 
 
 def wave(seed: int, *, level: float = 0.5, swing: float = 0.4) -> Value:

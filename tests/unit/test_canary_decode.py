@@ -120,6 +120,56 @@ def test_remarks_are_no_reason(more: dict[str, Any]) -> None:
     assert decode(matrix([], **more), GRID).series == ()
 
 
+def long(count: int = 300, points: int = 100) -> list[dict[str, Any]]:
+    """An answer of several slices, with what is to mislead whoever looks for a series in the text."""
+    return [
+        {
+            "metric": {"n": f'{each:03d},{{"metric":{{"n":]]}}', "metric": "{"},
+            "values": [[at(index % 5) + index // 5 * 150, f"{each}.{index}"] for index in range(points)],
+        }
+        for each in range(count)
+    ]
+
+
+LONG = Grid(start_ms=GRID.start_ms, step_ms=30_000, count=100)
+
+
+@pytest.mark.parametrize("spaces", [False, True])
+def test_a_long_answer_is_the_same_in_slices(spaces: bool) -> None:
+    """With spaces it is read in one, as a proxy might have rewritten it."""
+    result = long()
+    result[7]["histograms"] = [[at(0) + 30 * 99 + 0.0, {"count": "1"}]]
+    body = matrix(result, infos=["x ]]} y"])
+    body = json.dumps(json.loads(body)).encode() if spaces else body
+    assert len(body) > 600_000
+    found = decode(body, LONG, values=True)
+    assert len(found.series) == 300
+    assert found.row.tolist() == [row for row in range(300) for _ in range(100)]
+    assert found.at.tolist() == list(range(100)) * 300
+    assert found.value is not None
+    assert found.value[7 * 100 + 42] == 7.42
+    assert found.series[299] == (("metric", "{"), ("n", '299,{"metric":{"n":]]}'))
+
+
+@pytest.mark.parametrize("cut", [1, 2, 3, 4, 40, 400_000])
+def test_a_long_answer_that_is_cut_off_is_none(cut: int) -> None:
+    body = matrix(long())
+    with pytest.raises(WrongShape, match="its end is missing"):
+        decode(body[:-cut], LONG)
+
+
+def test_a_fault_in_a_later_slice_has_its_number() -> None:
+    result = long()
+    result[250]["values"][3] = [at(3)]
+    body = matrix(result)
+    with pytest.raises(WrongShape) as raised:
+        decode(body, LONG, values=True)
+    assert raised.value.field == "data.result[250].values[3]"
+    result = [*long(), long(1)[0]]
+    with pytest.raises(WrongShape, match="twice"):
+        decode(matrix(result), LONG)
+
+
 def test_stored_samples_have_their_own_times() -> None:
     found = decode_raw(matrix([one(values=[[1700000000.001, "1"], [1700000000.999, "2"]])]))
     assert found.at_ms.tolist() == [1_700_000_000_001, 1_700_000_000_999]

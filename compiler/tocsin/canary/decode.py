@@ -9,7 +9,7 @@ and every evaluation would be another one than the rule's. A native histogram is
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from operator import itemgetter
@@ -25,6 +25,8 @@ from tocsin.errors import WrongShape
 _Json: TypeAlias = object
 _INFO: Final = "PromQL info:"
 """How Prometheus 2 wrote what Prometheus 3 puts under `infos`: remarks on the expression, nothing is missing."""
+_SERIES: Final = b'{"metric":{'
+_SLICE: Final = 1 << 18
 _TIME = itemgetter(0)
 _VALUE = itemgetter(1)
 
@@ -42,8 +44,7 @@ class Samples:
 def decode(body: bytes, grid: Grid, *, values: bool = False, endpoint: str = "query_range") -> Presence:
     """The answer to a range query over `grid`, whose times are the query's. `values` keeps the numbers. `Unfit` for a partial answer, `WrongShape`
     for anything else than a matrix on the grid."""
-    result = _matrix(body, endpoint)
-    samples = _samples(result, endpoint, values=values)
+    samples = _read(body, endpoint, values=values)
     since = samples.at_ms - grid.start_ms
     at, beside = np.divmod(since, grid.step_ms)
     wrong = (beside != 0) | (at < 0) | (at >= grid.count)
@@ -65,20 +66,60 @@ def decode(body: bytes, grid: Grid, *, values: bool = False, endpoint: str = "qu
 
 def decode_raw(body: bytes, *, endpoint: str = "query") -> Samples:
     """The answer to a raw look-back (`selector[1h]`): a matrix whose samples lie wherever they were stored."""
-    return _samples(_matrix(body, endpoint), endpoint, values=True)
+    return _read(body, endpoint, values=True)
 
 
-def _matrix(body: bytes, endpoint: str) -> Sequence[_Json]:
-    """`data.result` of an answer that is whole."""
-    try:
-        document = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        document = None
-        broken = True
+def _read(body: bytes, endpoint: str, *, values: bool) -> Samples:
+    """Every series of an answer, a slice of the text at a time where it is long and written as servers write it: numbers as Python objects take
+    thirty times the memory of their arrays."""
+    read: list[Samples] = []
+    for result in _slices(body, endpoint):
+        read.append(_samples(result, sum(len(each.series) for each in read), endpoint, values=values))
+    if len(read) == 1:
+        found = read[0]
     else:
-        broken = False
-    if broken:
-        _wrong(endpoint, f"is no JSON, or its end is missing ({len(body)} bytes)")
+        before = np.cumsum([0, *(len(each.series) for each in read[:-1])], dtype=np.int32)
+        found = Samples(
+            series=tuple(labels for each in read for labels in each.series),
+            row=np.concatenate([each.row + first for each, first in zip(read, before, strict=True)]),
+            at_ms=np.concatenate([each.at_ms for each in read]),
+            value=np.concatenate([each.value for each in read]),
+        )
+    if len(set(found.series)) != len(found.series):
+        _wrong(endpoint, "names one series twice", "data.result[].metric")
+    return found
+
+
+def _slices(body: bytes, endpoint: str) -> Iterator[Sequence[_Json]]:
+    """`data.result` in parts. A series begins with `_SERIES`, which stands nowhere else: in a text its quotes are escaped."""
+    first, last = body.find(_SERIES), body.rfind(b"]]}") + 3
+    frame = body[:first] + body[last:]
+    if len(body) <= _SLICE or first < 0 or body[first - 1 : first] != b"[" or body[last : last + 1] != b"]":
+        yield _result(_parsed(body, body, endpoint), endpoint)
+        return
+    _result(_parsed(frame, body, endpoint), endpoint)
+    while first < last:
+        following = body.find(_SERIES, first + _SLICE, last)
+        end = following if following >= 0 else last
+        part = _parsed(b"[" + body[first:end].rstrip(b", \n") + b"]", body, endpoint)
+        if not isinstance(part, list):
+            _wrong(endpoint, "is no list", "data.result")
+        yield part
+        first = end
+
+
+def _parsed(text: bytes, body: bytes, endpoint: str) -> _Json:
+    try:
+        found: _Json = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        pass  # Raised below, where the parser's error, which holds the whole text, does not hang on ours.
+    else:
+        return found
+    _wrong(endpoint, f"is no JSON, or its end is missing ({len(body)} bytes)")
+
+
+def _result(document: _Json, endpoint: str) -> Sequence[_Json]:
+    """`data.result` of an answer that is whole."""
     if not isinstance(document, dict):
         _wrong(endpoint, "is no object")
     if document.get("status") != "success":
@@ -111,15 +152,15 @@ def _whole(document: Mapping[str, _Json], endpoint: str) -> None:
         raise Unfit(f"the server warns: {' '.join(said[0].split())[:200]}")
 
 
-def _samples(result: Sequence[_Json], endpoint: str, *, values: bool) -> Samples:
-    series = tuple(_labels(each, index, endpoint) for index, each in enumerate(result))
-    if len(set(series)) != len(series):
-        _wrong(endpoint, "names one series twice", "data.result[].metric")
-    floats = [_points(each, "values", index, endpoint) for index, each in enumerate(result)]
-    row, at, value = _columns(floats, "values", endpoint, values=values)
-    histograms = [_points(each, "histograms", index, endpoint) for index, each in enumerate(result)]
+def _samples(result: Sequence[_Json], first: int, endpoint: str, *, values: bool) -> Samples:
+    """The samples of a part whose first series is number `first` of the answer."""
+    numbered = list(enumerate(result, first))
+    series = tuple(_labels(each, index, endpoint) for index, each in numbered)
+    floats = [_points(each, "values", index, endpoint) for index, each in numbered]
+    row, at, value = _columns(floats, "values", first, endpoint, values=values)
+    histograms = [_points(each, "histograms", index, endpoint) for index, each in numbered]
     if any(histograms):
-        row2, at2, value2 = _columns(histograms, "histograms", endpoint, values=False)
+        row2, at2, value2 = _columns(histograms, "histograms", first, endpoint, values=False)
         row, at = np.concatenate((row, row2)), np.concatenate((at, at2))
         value = np.concatenate((value, value2 if values else value2[:0]))
     order_broken = (np.diff(row) == 0) & (np.diff(at) <= 0) | (np.diff(row) < 0)
@@ -153,7 +194,7 @@ def _points(read: _Json, key: str, index: int, endpoint: str) -> list[_Json]:
 
 
 def _columns(
-    lists: Sequence[list[_Json]], key: str, endpoint: str, *, values: bool
+    lists: Sequence[list[_Json]], key: str, first: int, endpoint: str, *, values: bool
 ) -> tuple[Ints, Times, Floats]:
     """(row, time in ms, value) of every point. Without `values` the third is empty; a histogram's value is NaN."""
     counts = np.fromiter(map(len, lists), dtype=np.int64, count=len(lists))
@@ -170,12 +211,12 @@ def _columns(
         return row, at, np.fromiter(map(float, texts), dtype=np.float64, count=total)
     except (TypeError, ValueError, LookupError, OverflowError):
         pass
-    _blame(lists, key, endpoint)
+    _blame(lists, key, first, endpoint)
 
 
-def _blame(lists: Sequence[list[_Json]], key: str, endpoint: str) -> NoReturn:
+def _blame(lists: Sequence[list[_Json]], key: str, first: int, endpoint: str) -> NoReturn:
     """Names the first point that is no pair of a time and a number."""
-    for index, points in enumerate(lists):
+    for index, points in enumerate(lists, first):
         for number, point in enumerate(points):
             match point:
                 case [int() | float(), str() as text, *_] if _number(text):
