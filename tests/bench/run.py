@@ -23,6 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tests.bench.canary import bench_canary
 from tests.bench.canary_data import Size as History
+from tests.bench.diff import bench_diff
 from tests.bench.generate import Size, generate
 from tests.bench.site import bench_site
 from tests.bench.sync import GROUPS, bench_sync
@@ -187,6 +188,7 @@ def main() -> int:
             end=" ",
         )
         print(f"promtool {peak([promtool, 'check', 'rules', *compiled], rules.env):.0f} MB")
+        bench_diff(full, cache, TODAY, options.rounds)
         bench_site(full, cache, TODAY, max(1, options.rounds // 2))
         bench_sync(Path(folder, "sync"), TODAY, GROUPS // 10 if options.quick else GROUPS)
         bench_canary(
