@@ -20,7 +20,7 @@ from tocsin.ir.project import Environment, Project
 from tocsin.sync.ruler import ORDER
 from tocsin.sync.values import Desired, Group, Place, Rule
 from tocsin.template import escape_file
-from tocsin.wire.grafana import GrafanaGroup, Json, file_text, to_file
+from tocsin.wire.grafana import GrafanaGroup, GrafanaRule, Json, Unreadable, file_text, from_file, to_file
 
 _IDENTITY = frozenset({"uid", "title", "isPaused"})
 
@@ -195,6 +195,13 @@ def _group(node: Json, name: str, memory: Memory) -> Group:
         service=next((each.service for each in made if each.service), ""),
         settings=settings,
     )
+
+
+def canonical_rule(rule: Rule, group: Group) -> GrafanaRule | None:
+    """The rule as every surface knows it; None where the file holds it in a form that tocsin never writes."""
+    alone = {"folder": "any", **_group_json(replace(group, rules=(rule,)))}
+    found = from_file({"groups": [alone]})
+    return None if isinstance(found, Unreadable) else found[0].rules[0]
 
 
 def _rule(node: Json, name: str, memory: Memory) -> Rule:

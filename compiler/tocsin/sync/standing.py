@@ -18,6 +18,7 @@ from tocsin.ir.duration import Duration
 from tocsin.promql import Expr, canonical, metrics, parse
 from tocsin.resolve import RecordFacts, records_of
 from tocsin.sync.compare import TEXTS
+from tocsin.sync.directory import canonical_rule
 from tocsin.sync.grafana import rule_to_grafana
 from tocsin.sync.values import Group, Live, Rule, TargetKind
 from tocsin.verdict.record import Json as Plain
@@ -142,7 +143,8 @@ def live_reads(live: Live) -> Reads:
 
 
 def _of_grafana(rule: Rule, group: Group, ground: Ground) -> frozenset[str]:
-    found = decode(rule_to_grafana(rule), group.interval)
+    wired = canonical_rule(rule, group) if ground.kind == "directory" else rule_to_grafana(rule)
+    found = decode(wired, group.interval) if wired is not None else None
     if not isinstance(found, Facts) or found.states != _states(ground):
         return frozenset()
     expr = parse(found.expr)
