@@ -8,12 +8,25 @@ from datetime import date
 from typing import Any
 
 import pytest
-from tests.replaying import DAY, HOUR, KEY, WINDOW, Spans, compared, every, incident, replayed, version
+from tests.replaying import (
+    DAY,
+    HOUR,
+    KEY,
+    MINUTE,
+    WINDOW,
+    Spans,
+    compared,
+    every,
+    incident,
+    replayed,
+    version,
+)
 
 from tocsin.canary.compare import Evidence, compare
-from tocsin.canary.comparison import Comparison, Judged
+from tocsin.canary.comparison import Comparison, HumanVerdict, Judged
 from tocsin.canary.incidents import Firing, OtherRule
 from tocsin.canary.judge import judge, not_needed
+from tocsin.canary.labels import Said
 from tocsin.canary.values import Calibration, Exactness, Window
 from tocsin.ir.canary import DEFAULT_GATES, GATES, CanaryPolicy, GateLimits, GateName, WaivedGate
 from tocsin.verdict.record import GateResult
@@ -150,6 +163,27 @@ def test_recall() -> None:
     assert ends("recall", compared(both, one, evidence=evidence), lax) == "warn"
     soft = policy({"recall": GateLimits(critical=False, at_most={"missed": 0})})
     assert ends("recall", compared(both, one, evidence=evidence), soft) == "warn"
+
+
+def test_recall_of_what_people_called_right() -> None:
+    """A person's word is as good as an incident, and one thing is missed once."""
+
+    def word(first: int, verdict: HumanVerdict) -> Said:
+        start = WINDOW.start_ms + first * MINUTE
+        more = {"rule": KEY.id, "alertname": "", "labels": (), "by": "dana"}
+        return Said(**more, start_ms=start, end_ms=start + MINUTE, verdict=verdict)  # type: ignore[arg-type]
+
+    both: Spans = {"a": [(110, 120), (5010, 5020)]}
+    one: Spans = {"a": [(110, 120)]}
+    said = Evidence(said=(word(110, "true"), word(5010, "true")))
+    assert ends("recall", compared(both, both, evidence=said)) == "ok"
+    lost = gate("recall", compared(both, one, evidence=said))
+    assert lost.verdict == "fail" and lost.message == "1 of 2 pages that people called right would be lost"
+    noise = Evidence(said=(word(110, "true"), word(5010, "noise")))
+    assert ends("recall", compared(both, one, evidence=noise)) == "ok"
+    once = policy({"recall": GateLimits(critical=True, at_most={"missed": 1})})
+    known = replace(said, incidents=(incident("INC-2", 5000, 5060),))
+    assert ends("recall", compared(both, one, evidence=known), once) == "warn"
 
 
 def test_went_silent() -> None:

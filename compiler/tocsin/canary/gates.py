@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from statistics import median
 from typing import Final
 
-from tocsin.canary.comparison import Comparison, Metrics
+from tocsin.canary.comparison import Comparison, Metrics, Page
 from tocsin.ir.canary import GateLimits, GateName
 from tocsin.verdict.record import GateResult, GateVerdict
 
@@ -107,23 +107,32 @@ def _new_pages(found: Comparison, new: Metrics, limits: GateLimits) -> GateResul
 
 
 def recall(found: Comparison, limits: GateLimits) -> GateResult:
-    """Incidents that the old version caught and the new one misses."""
+    """What the old version was right about and the new one misses: incidents, and pages that people called right."""
     old, new = found.old, found.new
     if new is None:
         return vacuous("recall", "the rule is removed: see `sole-detector`")
-    if old is None or not old.detected:
+    right = [page for page in found.old_pages if _called_right(found, page)]
+    if old is None or not (old.detected or right):
         caught = f"the new version catches {len(new.detected)} of {len(new.detections)} incidents"
         return vacuous("recall", caught if new.detections else "no incident of this service in the window")
     missed = [each for each in old.detected if each not in new.detected]
+    lost = sum(page.kind == "lost" and not set(page.incidents) & set(missed) for page in right)
+    said = [f"no longer caught: {', '.join(missed)}"] if missed else []
+    if lost:
+        said.append(f"{lost} of {len(right)} pages that people called right would be lost")
     return _result(
         "recall",
         limits,
-        tripped=len(missed) > limits.at_most.get("missed", _NONE),
-        warned=bool(missed),
+        tripped=len(missed) + lost > limits.at_most.get("missed", _NONE),
+        warned=bool(said),
         old=old.recall,
         new=new.recall,
-        message=f"no longer caught: {', '.join(missed)}" if missed else "",
+        message="; ".join(said),
     )
+
+
+def _called_right(found: Comparison, page: Page) -> bool:
+    return not page.carried_in and any(found.old_spells[each].verdict == "true" for each in page.spells)
 
 
 def went_silent(found: Comparison, limits: GateLimits) -> GateResult:
