@@ -10,20 +10,23 @@ import math
 import random
 import shutil
 import subprocess
+import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from tests.history_source import Episode, episodes, pair, version
-from tests.loopback import FakeClock
+from tests.loopback import FakeClock, Reply, Seen, reply, serving
 from tests.real import components, servers
 
 from tocsin.canary.planner import Budget, Savings, Watch, make_plan
 from tocsin.canary.replay import replay
+from tocsin.canary.source import Flavour
 from tocsin.canary.values import Pair, Replayed, Window
 from tocsin.disk.cache import Cache
+from tocsin.remote.access import Bearer, Secret
 from tocsin.remote.history import History
 from tocsin.remote.http import Door
 
@@ -259,3 +262,56 @@ def test_nothing_but_reading_was_asked_for(any_server: Live) -> None:
     any_server.run(PAIRS[:1])
     assert {each.partition(" ")[0] for each in any_server.asked} == {"GET", "POST"}
     assert all("/api/v1/query" in each for each in any_server.asked if each.startswith("POST"))
+
+
+def forwarding(target: str, prefix: str, demanded: dict[str, str]) -> Callable[[Seen, int], Reply]:
+    """Hands everything below `prefix` on to a real server, as Grafana's proxy and Mimir's gateway do; 401 without the headers demanded."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+    def handler(seen: Seen, _number: int) -> Reply:
+        if any(seen.headers.get(name) != value for name, value in demanded.items()):
+            return reply(401, {"message": "no"})
+        if not seen.target.startswith(prefix):
+            return reply(404, {"message": "not found"})
+        request = urllib.request.Request(
+            target + seen.target.removeprefix(prefix), data=seen.body or None, method=seen.method
+        )
+        request.add_header("Content-Type", seen.headers.get("content-type", "text/plain"))
+        try:
+            with opener.open(request, timeout=30) as answer:
+                return reply(answer.status, answer.read())
+        except urllib.error.HTTPError as error:
+            with error:
+                return reply(error.code, error.read())
+
+    return handler
+
+
+@pytest.mark.parametrize(
+    ("flavour", "more", "prefix", "demanded"),
+    [
+        (
+            "grafana",
+            {"datasource_uid": "main"},
+            "/api/datasources/proxy/uid/main",
+            {"authorization": "Bearer t0ken"},
+        ),
+        ("mimir", {"tenant": "team-a"}, "/prometheus", {"x-scope-orgid": "team-a"}),
+        ("thanos", {}, "", {}),
+    ],
+)
+def test_every_way_to_the_same_history_finds_the_same(
+    prometheus: Live, flavour: Flavour, more: dict[str, str], prefix: str, demanded: dict[str, str]
+) -> None:
+    """A Prometheus stands behind each of them, for Grafana, Mimir and Thanos are no part of these tests: what is shown is the way, not they."""
+    with (
+        serving(forwarding(prometheus.server.url, prefix, demanded)) as server,
+        Door(
+            server.url, clock=FakeClock(), read_only=True, metrics=True, auth=Bearer(Secret("t0ken"))
+        ) as door,
+    ):
+        source = History(door, flavour, **more)
+        found = Live(prometheus.server, source, door, []).run(PAIRS)
+        assert source.info().flavour == flavour
+        assert source.info().build.startswith("3.")
+        assert both(found) == both(prometheus.run(PAIRS))
