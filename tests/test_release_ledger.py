@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -92,6 +93,7 @@ def path_of(root: Path, alert: str) -> str:
 
 
 def golden(name: str, said: str, request: pytest.FixtureRequest) -> None:
+    said = re.sub(r"\b[0-9a-f]{12}\b", "(commit)", said)
     path = EXPECTED / name
     if request.config.getoption("--update"):
         path.write_text(said, encoding="utf-8")

@@ -19,7 +19,7 @@ from tocsin.emit.site.model import SiteModel, build_model
 from tocsin.emit.site.sop_page import sop_page
 from tocsin.emit.site.words import LANGUAGES, say
 from tocsin.ir.history import NO_HISTORY, Change, History
-from tocsin.ir.project import Ledger
+from tocsin.ir.project import Ledger, Release, ReleasedChange
 from tocsin.ir.sop import source_hash
 from tocsin.pipeline import Sources, compile_sources
 
@@ -707,3 +707,24 @@ def test_every_word_is_there_in_both_languages_with_the_same_blanks() -> None:
     assert say("fr", "home") == say("en", "home")
     with pytest.raises(KeyError):
         say("en", "no such words")
+
+
+def test_releases_that_changed_it_or_its_alerts() -> None:
+    def change(rule: str, **words: object) -> ReleasedChange:
+        return ReleasedChange(rule=rule, envs=("prod",), class_="sensitivity", **words)  # type: ignore[arg-type]
+
+    hot = change(
+        "kafka-consumer-lag/page", direction="up", what=("params.limit: 9 -> <b>5</b>",), tickets=("OPS-1",)
+    )
+    other = change("node-down", reasons=("nobody asked",))
+    releases = (
+        Release(version="v1.1.0", date="2026-11-20", changes=(hot, other)),
+        Release(version="v1.0.0", date="2026-11-01", sops=("SOP-KAFKA-007", "SOP-KAFKA-008.zh")),
+    )
+    shown = page(site(ledger=Ledger(releases=releases))).section("tocsin-releases")
+    assert "more sensitive" in shown.text and "OPS-1" in shown.text and "the procedure's text" in shown.text
+    assert "params.limit: 9 -> <b>5</b>" in shown.text and not shown.all("b")
+    assert "node-down" not in shown.text and "nobody asked" not in shown.text
+    assert set(shown.links()) == {"../report/releases.md#v1.1.0", "../report/releases.md#v1.0.0"}
+    with pytest.raises((KeyError, AssertionError, StopIteration)):
+        page(site()).section("tocsin-releases")

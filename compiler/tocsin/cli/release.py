@@ -41,6 +41,7 @@ from tocsin.ir.compiled import Resolved
 from tocsin.ir.project import UNRELEASED, Ledger, Project, Release, ReleasedChange
 from tocsin.ir.sop import content_digest, ledger_name
 from tocsin.pipeline import Compilation, Settings, artifacts, compile_sources, published
+from tocsin.pipeline.targets import compiles_for
 from tocsin.project import LEDGER_FILE
 from tocsin.release.changelog import merged, section
 from tocsin.release.entries import released
@@ -176,6 +177,7 @@ def _next(top: Path, compilation: Compilation, message: str, today: date) -> _Ne
         rows,
         changed,
         published(compilation),
+        compiles_for(compilation),
     )
     return _Next(last=last, version=version, ledger=ledger, release=ledger.releases[0])
 

@@ -105,6 +105,15 @@ class Site:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Deprecation:
+    """Something that goes away: what, after which day (ISO text), and what to use instead."""
+
+    what: str
+    until: str
+    instead: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReleasePolicy:
     """How versions are counted. `bumps` says for each class of change which part of `major.minor.patch` it raises; `first` is the version of the
     first release, `changelog` the file that tells people."""
@@ -121,6 +130,7 @@ class ReleasePolicy:
     )
     first: str = "1.0.0"
     changelog: str = "CHANGELOG.md"
+    deprecations: tuple[Deprecation, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,6 +192,8 @@ class Release:
     date: str
     changes: tuple[ReleasedChange, ...] = ()
     sops: tuple[str, ...] = ()
+    compiles: Mapping[str, Mapping[str, bool]] = field(default_factory=dict)
+    """Product -> version -> whether everything compiled for it, as it was tried for the release."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,6 +14,7 @@ from tocsin.ir.compiled import Datasource, Evaluator, EvaluatorKind, Version
 from tocsin.ir.duration import parse_duration
 from tocsin.ir.project import (
     AnnotationToInject,
+    Deprecation,
     Environment,
     LabelToInject,
     Project,
@@ -129,6 +130,10 @@ def _release_policy(data: Mapping[str, object]) -> ReleasePolicy:
         bumps={**default.bumps, **{name: str(part) for name, part in mapping(data, "bumps").items()}},
         first=text(data, "first", default.first),
         changelog=text(data, "changelog", default.changelog),
+        deprecations=tuple(
+            Deprecation(what=text(each, "what"), until=text(each, "until"), instead=text(each, "instead"))
+            for each in cast("list[Mapping[str, object]]", data.get("deprecations", []))
+        ),
     )
 
 

@@ -56,6 +56,10 @@ def _release(row: Mapping[str, object]) -> Release:
         version=str(row["version"]),
         date=str(row["date"]),
         sops=_names(row.get("sops", [])),
+        compiles={
+            str(product): {str(version): value is True for version, value in found.items()}
+            for product, found in cast("Mapping[str, Mapping[str, object]]", row.get("compiles", {})).items()
+        },
         changes=tuple(
             ReleasedChange(
                 rule=str(each["rule"]),

@@ -19,6 +19,7 @@ def next_ledger(
     changes: tuple[ReleasedChange, ...],
     changed_sops: Sequence[str],
     addresses: Mapping[str, Sequence[str]],
+    compiles: Mapping[str, Mapping[str, bool]],
 ) -> Ledger:
     """`last` after a release. A rule and a SOP (`sops`: name -> content digest) keep the version in which they last changed; what is gone has
     none; addresses and anchors are only ever added. `date` is ISO text."""
@@ -38,7 +39,7 @@ def next_ledger(
             for address in {*last.site, *addresses}
         },
         releases=(
-            Release(version=version, date=date, changes=changes, sops=tuple(changed_sops)),
+            Release(version=version, date=date, changes=changes, sops=tuple(changed_sops), compiles=compiles),
             *last.releases,
         ),
     )
@@ -86,6 +87,7 @@ def _row(release: Release) -> dict[str, object]:
         "version": release.version,
         "date": release.date,
         "sops": list(release.sops),
+        **({"compiles": release.compiles} if release.compiles else {}),
         "changes": [_change(each) for each in release.changes],
     }
 

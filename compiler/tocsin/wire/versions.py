@@ -16,6 +16,12 @@ from typing import Literal, NamedTuple
 Product = Literal["prometheus", "mimir", "grafana"]
 Surface = Literal["file", "http", "ruler", "api"]
 Version = tuple[int, int, int]
+TRIED: dict[Product, tuple[Version, ...]] = {
+    "prometheus": ((2, 42, 0), (2, 53, 0), (3, 5, 0)),
+    "mimir": ((2, 13, 0), (3, 0, 0)),
+    "grafana": ((9, 4, 0), (10, 4, 0), (11, 6, 0), (12, 0, 0), (13, 0, 0)),
+}
+"""The versions that a release says it compiles for or not: those on either side of what changed between them."""
 NEVER: Version = (9999, 0, 0)
 """No version yet."""
 

@@ -37,6 +37,7 @@ _TITLES = {
     paths.COVERAGE: "coverage",
     paths.FRESHNESS: "freshness",
     paths.LANGUAGES: "languages",
+    paths.RELEASES: "releases",
 }
 
 

@@ -10,6 +10,20 @@ from types import MappingProxyType
 
 CHINESE: Mapping[str, str] = MappingProxyType(
     {
+        "Nothing was released yet.": "尚未发布任何版本。",
+        "What each release compiles for": "各版本可编译的目标",
+        "What goes away": "即将废弃",
+        "More changes are in the changelog.": "其余变更见变更日志。",
+        "the procedure's text": "处置手册正文",
+        "Day": "日期",
+        "added": "新增",
+        "removed": "移除",
+        "asks something else": "含义改变",
+        "reaches somebody else": "通知对象改变",
+        "reads differently": "文字改变",
+        "fires at other times": "触发条件改变",
+        "more sensitive": "更敏感",
+        "less sensitive": "更不敏感",
         "Actions": "改进措施",
         "After the beginning": "距开始",
         "Alert, symptom, error code or log line": "告警、现象、错误码或日志行",

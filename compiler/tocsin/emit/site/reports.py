@@ -21,6 +21,7 @@ from tocsin.emit.site.parts import (
     team_link,
 )
 from tocsin.emit.site.phrases import tr
+from tocsin.emit.site.releases import releases_page
 from tocsin.emit.site.service_page import SIGNALS, alert_table, blind_spots, signal_name
 from tocsin.emit.site.sop_page import is_stale
 from tocsin.emit.site.words import language_name, say
@@ -31,6 +32,7 @@ def report_pages(model: SiteModel, language: str) -> Iterator[tuple[str, str]]:
     yield paths.COVERAGE, page(say(language, "coverage"), *_coverage(model, language))
     yield paths.FRESHNESS, page(say(language, "freshness"), *_freshness(model, language))
     yield paths.LANGUAGES, page(say(language, "languages"), *_languages(model, language))
+    yield releases_page(model, language)
 
 
 def _coverage(model: SiteModel, language: str) -> Iterator[str]:

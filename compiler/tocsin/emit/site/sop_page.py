@@ -16,6 +16,7 @@ from tocsin.emit.site import markup, paths
 from tocsin.emit.site.flow import beside_flows
 from tocsin.emit.site.here import Here
 from tocsin.emit.site.model import SiteModel, SopView
+from tocsin.emit.site.releases import sop_releases
 from tocsin.emit.site.sop_about import about, context, related, sop_link
 from tocsin.emit.site.sop_alerts import ALERTS, alerts
 from tocsin.emit.site.sop_facts import ESCALATION, escalation, facts
@@ -59,6 +60,7 @@ def sop_page(model: SiteModel, view: SopView, language: str, body: str) -> str:
         alerts(here, view),
         context(here, view),
         related(here, view),
+        sop_releases(here, view),
         about(here, view),
     ]
     return "\n\n".join(each for each in parts if each) + "\n"

@@ -32,6 +32,7 @@ _WORDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "coverage": ("Coverage", "覆盖情况"),
         "freshness": ("Freshness", "时效情况"),
         "languages": ("Languages", "语言"),
+        "releases": ("Releases", "发布记录"),
         "lookup": ("Lookup", "速查"),
         "home": ("Start here", "从这里开始"),
         "none": ("none", "无"),
