@@ -274,3 +274,16 @@ def test_a_prometheus_rule_is_silenced_in_a_real_alertmanager(
     assert made["id"] in capsys.readouterr().out
     assert [each["status"]["state"] for each in server.get("/api/v2/silences")] == ["expired"]
     assert main(["hold", "db-dow", "--until", "1h", "--reason", "r", "-C", str(tmp_path)]) == 2
+
+
+def test_a_rule_by_option_and_only_of_its_service(
+    repo: Callable[[StandIn], Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with filled("12.0") as grafana:
+        top = repo(grafana)
+        more = ["--env", "prod", "--until", "2h", "--reason", "x", "-C", str(top)]
+        assert main(["hold", "--rule", "db-slow", "--service", "web", *more]) == 2
+        assert "no rule `db-slow` of ours" in capsys.readouterr().err and grafana.log.writes() == []
+        assert main(["hold", *more]) == main(["hold", "db-slow", "--rule", "db-slow", *more]) == 2
+        assert main(["hold", "--rule", "db-slow", "--service", "db", *more]) == 0
+        assert [each["title"] for each in rules_of(grafana).values() if each["isPaused"]] == ["DbSlow"]

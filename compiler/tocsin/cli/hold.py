@@ -36,7 +36,9 @@ _FAILED = 4
 
 
 @click.command("hold")
-@click.argument("rule", metavar="RULE")
+@click.argument("rule", metavar="RULE", required=False)
+@click.option("--rule", "named", metavar="RULE", help="The same, as the other commands spell it.")
+@click.option("--service", metavar="S", help="Only if it is a rule of this service.")
 @click.option("--env", "env_name", metavar="E", help="The environment; needed where there are several.")
 @click.option("--until", metavar="T", help="Until when, 7 days at most: `2h`, `30m`, `2026-11-21T15:00:00Z`.")
 @click.option("--reason", metavar="TEXT", help="Why, for whoever finds the rule paused.")
@@ -54,7 +56,9 @@ _FAILED = 4
     "-C", "--root", type=click.Path(path_type=Path), default=Path(), help="The repository; default: here."
 )
 def hold_command(
-    rule: str,
+    rule: str | None,
+    named: str | None,
+    service: str | None,
     env_name: str | None,
     until: str | None,
     reason: str | None,
@@ -65,6 +69,9 @@ def hold_command(
     root: Path,
 ) -> int:
     """Pause RULE (ID, ID/LEVEL or ID/LEVEL/OVERRIDE) on its server until T, marked with who and why. Sync honours it, and ends it on time."""
+    if (rule is None) == (named is None):
+        raise UsageError("say one rule", help="tocsin hold RULE, or --rule RULE")
+    rule = rule or named or ""
     holds.check_name(rule)
     now = datetime.now(tz=UTC)
     hold = None if release else _hold(until, reason, now)
@@ -73,19 +80,19 @@ def hold_command(
     seen: list[str] = []
     if project is None:
         with grafana_at(url, None, read_only=False) as grafana:
-            done = _in_grafana(grafana, rule, hold, "", env_name or "", seen)
+            done = _in_grafana(grafana, rule, hold, "", env_name or "", seen, service)
         return done if done is not None else _unknown(rule, env_name or "that server", seen)
     environment = environment_of(project, env_name)
     owner = f"{project.name}/{environment.name}"
     for each in _grafanas(environment, url):
         with grafana_at(url, each.url_env if each is not None else None, read_only=False) as grafana:
-            done = _in_grafana(grafana, rule, hold, owner, environment.name, seen)
+            done = _in_grafana(grafana, rule, hold, owner, environment.name, seen, service)
         if done is not None:
             return done
     if all(each.kind == "grafana" for each in environment.evaluators):
         return _unknown(rule, environment.name, seen)
     apart = _apart(rule, labels, project.inject_labels)
-    if not _authored(top, rule):
+    if not _authored(top, rule, service):
         _unknown(rule, environment.name, seen)
     with door_to("alertmanager", alertmanager_url, None, read_only=False) as door:
         return _in_alertmanager(Alertmanager(door), rule, hold, apart, environment.name, now)
@@ -105,10 +112,16 @@ def _grafanas(environment: Environment, url: str | None) -> Iterable[Evaluator |
 
 
 def _in_grafana(
-    grafana: Grafana, name: str, hold: Hold | None, owner: str, env_name: str, seen: list[str]
+    grafana: Grafana,
+    name: str,
+    hold: Hold | None,
+    owner: str,
+    env_name: str,
+    seen: list[str],
+    service: str | None,
 ) -> int | None:
     """Holds or releases what `name` means there; None where that Grafana has no such rule, and `seen` gets those it has."""
-    rules = grafana.rules.all()
+    rules = [each for each in grafana.rules.all() if service in (None, holds.service_of(each))]
     found = holds.find(rules, name, owner=owner, environment=env_name, release=hold is None)
     if not found.rules and not found.left:
         seen.extend(holds.known(rules, owner))
@@ -234,14 +247,16 @@ def _apart(name: str, labels: tuple[str, ...], injected: Container[str]) -> dict
     return {"level": level} if level else {}
 
 
-def _authored(top: Path, name: str) -> bool:
-    """Whether some rule file has that id: a silence on a typing error would match nothing. Read as text: it need not compile."""
+def _authored(top: Path, name: str, service: str | None) -> bool:
+    """Whether some rule file (of the service) has that id: a silence on a typing error would match nothing. Read as text: it need not compile."""
     id = re.compile(
         rb"""\bid:[ \t]*["']?"""
         + re.escape(name.partition("/")[0].encode())
         + rb"""["']?[ \t]*(?:[,}#\r\n]|\Z)"""
     )
     for path in (top / "rules").rglob("*.y*ml"):
+        if service not in (None, path.relative_to(top / "rules").parts[0]):
+            continue
         try:
             if id.search(path.read_bytes()):
                 return True

@@ -127,6 +127,11 @@ def _left(rule: GrafanaRule, *, release: bool) -> str:
     return ""
 
 
+def service_of(live: LiveRule) -> str:
+    """The service whose sources a rule on a server comes from, `""` where it does not say."""
+    return live.rule.annotations.get(WHICH, "").partition(" ")[0]
+
+
 def known(rules: Iterable[LiveRule], owner: str = "") -> tuple[str, ...]:
     """Every key on the server, for a message about one that is not there."""
     return tuple(
