@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from tests.replaying import Spans, timeline, version
 
-from tocsin.canary.calibrate import calibrate
+from tocsin.canary.calibrate import calibrate, store_labels
 from tocsin.canary.machine import firing
 from tocsin.canary.values import Calibration, Labels, Presence
 
@@ -77,6 +77,13 @@ def test_a_restart_silences_every_alert_at_once() -> None:
 def test_labels_that_the_store_adds_are_not_the_alerts() -> None:
     spans: Spans = {"a": [(10, 20)], "b": [(10, 12)]}
     assert agreed(spans, spans, replica="r1", prometheus="main").agreement == 1.0
+
+
+def test_a_label_that_some_alerts_alone_have_is_theirs() -> None:
+    assert store_labels([(("a", "1"), ("r", "x")), (("a", "2"),)], [(("a", "1"),)]) == frozenset()
+    assert store_labels([(("a", "1"), ("r", "x")), (("a", "2"), ("r", "y"))], [(("a", "1"),)]) == frozenset()
+    assert store_labels([(("a", "1"), ("r", "x")), (("a", "2"), ("r", "x"))], [(("a", "1"),)]) == {"r"}
+    assert store_labels([(("a", "1"), ("r", "x"))], []) == frozenset()
 
 
 def test_what_is_stored_where_the_replay_has_no_evaluation_is_not_judged() -> None:

@@ -6,6 +6,8 @@ moves one. It also finds drift: a live rule that is not the one in Git agrees wi
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Collection, Iterable
 from typing import Final
 
 import numpy as np
@@ -43,18 +45,20 @@ def calibrate(simulated: Timeline, real: Presence) -> Calibration:
     )
 
 
-def _without_store(real: Presence, known: tuple[Labels, ...]) -> tuple[Labels, ...]:
-    """The stored identities without what a store adds to every series (external labels): one value everywhere, and a name no alert has."""
+def store_labels(stored: Collection[Labels], known: Iterable[Labels]) -> frozenset[str]:
+    """The names of what a store adds to every series (external labels): one value everywhere, and a name that none of the `known` alerts has.
+    Nothing where no alert is known."""
     names = {name for labels in known for name, _ in labels}
-    values: dict[str, set[str]] = {}
-    for labels in real.series:
-        for name, value in labels:
-            values.setdefault(name, set()).add(value)
-    added = {name for name, found in values.items() if names and name not in names and len(found) == 1}
-    return tuple(
-        tuple(each for each in labels if each[0] not in added and each[0] not in _HIDDEN)
-        for labels in real.series
+    counts = Counter(each for labels in stored for each in labels)
+    return frozenset(
+        name for (name, _), count in counts.items() if names and name not in names and count == len(stored)
     )
+
+
+def _without_store(real: Presence, known: tuple[Labels, ...]) -> tuple[Labels, ...]:
+    bare = [tuple(each for each in labels if each[0] not in _HIDDEN) for labels in real.series]
+    added = store_labels(bare, known)
+    return tuple(tuple(each for each in labels if each[0] not in added) for labels in bare)
 
 
 def _keys(

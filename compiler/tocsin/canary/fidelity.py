@@ -12,6 +12,7 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from tocsin.canary.calibrate import store_labels
 from tocsin.canary.decode import Samples, decode_raw
 from tocsin.canary.machine import firing, pending
 from tocsin.canary.source import MetricSource
@@ -119,15 +120,8 @@ def _live(live: Samples, version: RuleVersion, timeline: Timeline, window: Windo
 
 
 def _projected(live: Seen, simulated: Seen) -> Seen:
-    """The live side without the labels that a store adds to every series (external ones): one value everywhere, and none in the simulation."""
-    known = {name for labels, _, _ in simulated for name, _ in labels}
-    if not known:
-        return live
-    values: dict[str, set[str]] = {}
-    for labels, _, _ in live:
-        for name, value in labels:
-            values.setdefault(name, set()).add(value)
-    added = {name for name, found in values.items() if name not in known and len(found) == 1}
+    """The live side without the labels that a store adds to every series."""
+    added = store_labels({labels for labels, _, _ in live}, (labels for labels, _, _ in simulated))
     if not added:
         return live
     return frozenset(
