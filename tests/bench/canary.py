@@ -95,6 +95,8 @@ def bench_canary(root: Path, size: Size, *, rounds: int = 1, prometheus: bool = 
             if prometheus:
                 _promtool(ours, root / "blocks")
             ours.unlink()
+        # What was imported is not all to be seen before it is flushed.
+        history.get("/internal/force_flush")
         _settle(history)
         _measure("VictoriaMetrics", history, sink, root, size, window, rounds)
         if prometheus:
