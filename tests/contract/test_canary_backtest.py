@@ -4,12 +4,18 @@ the rules that sync writes."""
 from __future__ import annotations
 
 import json
+import shutil
+import signal
 import subprocess
+import threading
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.loopback import Reply, Seen, Silence, reply, serving
 from tests.real import components
 from tests.real.servers import Server, running_prometheus
 from tests.recording import KEY
@@ -269,3 +275,100 @@ def test_nobody_is_there(repo: Repository) -> None:
     assert backtest(repo, "--base", "nowhere").code == 2
     assert backtest(repo, "--window", "soon").code == 2
     assert backtest(repo, "--until", "soon").code == 2
+
+
+RECORDED = """\
+version: 1
+service: web
+owner: ops
+groups:
+  - name: main
+    interval: 1m
+    rules:
+      - {record: "host:load:max", expr: "max by (host) (load EDIT)"}
+      - {alert: WebLoad, id: web-load, expr: "host:load:max > 5", for: 2m, severity: P2, summary: much}
+"""
+
+
+def test_a_changed_record_is_judged_through_what_reads_it(repo: Repository, rules_dir: Path) -> None:
+    """The alert's own text stays as it is; what it means does not."""
+    path = repo.top / "rules/web/main.yaml"
+    path.write_text(RECORDED.replace(" EDIT", ""))
+    commit(repo, "a record")
+    blind = ("--accept-blind", "1h")
+    assert repo.sync("--override-canary", "--reason", "r", *blind, GITHUB_ACTOR="ada").code == 0
+    git(repo.top, "branch", "-q", "-f", "main", "HEAD")
+    path.write_text(RECORDED.replace("EDIT", "* 2"))
+    commit(repo, "twice as much")
+    ended = repo.sync(*blind)
+    assert ended.code == 7, ended.said
+    assert "verdict-missing: `web-load` reads `host:load:max`" in ended.out
+    ended = backtest(repo, "--format", "json")
+    (judged,) = json.loads(ended.out)["rules"]
+    new = judged["comparison"]["new"]
+    assert new["exactness"] == "approx(recording-inlined)" and "* 2" in new["expr"], new
+    assert new["metrics"]["pages"] == 12, "history has no series of the old record, and none is needed"
+    (found,) = records(repo.top / "records")
+    assert (found.verdict in ("pass", "quiet")) == (ended.code == 0)
+    ended = repo.sync(*blind)
+    refused = "verdict-" in ended.out
+    assert refused == (found.verdict not in ("pass", "quiet")), ended.said
+    assert ("load * 2" in next(iter(rules_dir.glob("*.yaml"))).read_text()) != refused
+
+
+def test_a_record_that_moves_changes_nothing(repo: Repository) -> None:
+    path = repo.top / "rules/web/main.yaml"
+    path.write_text(RECORDED.replace(" EDIT", ""))
+    commit(repo, "a record")
+    blind = ("--accept-blind", "1h")
+    assert repo.sync("--override-canary", "--reason", "r", *blind, GITHUB_ACTOR="ada").code == 0
+    path.write_text(RECORDED.replace(" EDIT", "").replace("name: main", "name: other"))
+    commit(repo, "another group")
+    ended = repo.run("plan", *blind)
+    assert "verdict-" not in ended.out, ended.said
+
+
+class Between:
+    """Passes questions on to a real server; `patience` range queries are answered, the next one never is."""
+
+    def __init__(self, url: str, patience: int = 1_000) -> None:
+        self.url, self.left, self.asked = url, patience, 0
+        self.silent = threading.Event()
+        self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+    def __call__(self, seen: Seen, _number: int) -> Reply:
+        if "query_range" in seen.target:
+            self.asked += 1
+            self.left -= 1
+            if self.left < 0:
+                self.silent.set()
+                return Silence()
+        kept = {name: seen.headers[name] for name in ("content-type",) if name in seen.headers}
+        body = seen.body if seen.method == "POST" else None
+        request = urllib.request.Request(self.url + seen.target, data=body, headers=kept, method=seen.method)
+        try:
+            with self._opener.open(request, timeout=30) as answer:
+                return reply(answer.status, answer.read(), Content_Type="application/json")
+        except urllib.error.HTTPError as refused:
+            with refused:
+                return reply(refused.code, refused.read())
+
+
+def test_ctrl_c_keeps_what_was_fetched(repo: Repository, tmp_path: Path) -> None:
+    """The server answers some questions and then says nothing: who waits presses Ctrl-C, and the next run goes on from there."""
+    changed(repo, "load > bool 8 > 0")
+    real, cache = repo.env["PROMETHEUS_URL"], str(tmp_path / "cache")
+    with serving(whole := Between(real)) as there:
+        assert backtest(repo, PROMETHEUS_URL=there.url).code in (0, 7)
+    shutil.rmtree(repo.top / "records")
+    with serving(between := Between(real, whole.asked - 1)) as there:
+        words = ("canary", "backtest", "-C", str(repo.top), "--until", UNTIL)
+        started = repo.start_bare(*words, PROMETHEUS_URL=there.url, TOCSIN_CACHE=cache)
+        assert between.silent.wait(60)
+        started.send_signal(signal.SIGINT)
+        out, err = started.communicate(timeout=60)
+        assert started.returncode == 5 and "what was fetched is kept" in err, (out, err)
+        assert not (repo.top / "records").exists()
+        between.left, between.asked = 1_000, 0
+        assert backtest(repo, PROMETHEUS_URL=there.url, TOCSIN_CACHE=cache).code in (0, 7)
+    assert 0 < between.asked < whole.asked
