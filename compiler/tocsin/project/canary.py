@@ -32,6 +32,7 @@ from tocsin.project.fields import mapping, text, texts
 EVERY: Final = "default"
 """The key of the gates that hold for each severity."""
 _URGENT: Final = frozenset({"P0", "P1"})
+_LONGEST: Final = 2 * 366 * 86_400_000
 _FREE_AT_MOST: Final[Mapping[GateName, frozenset[str]]] = {"duration": frozenset({"mean"})}
 """Limits without a default."""
 
@@ -87,7 +88,7 @@ def read_history(data: Mapping[str, object]) -> HistorySource | None:
 
 
 def contradictions(project: Project) -> Iterator[Diagnostic]:
-    """TOC505, TOC823: gates of a severity the policy lacks, stages that have nothing to stand on."""
+    """TOC205, TOC505, TOC823: gates of a severity the policy lacks, stages that have nothing to stand on."""
     names = [each.name for each in project.severities]
     gates = mapping(mapping(project.origin.node, "canary"), "gates")
     for severity in gates:
@@ -99,6 +100,7 @@ def contradictions(project: Project) -> Iterator[Diagnostic]:
                 help=did_you_mean(severity, (EVERY, *names)),
                 subject=severity,
             )
+    yield from _lengths(project)
     for each in project.severities:
         stages = each.canary.stages
         if 2 in stages and 1 not in stages:
@@ -113,6 +115,22 @@ def contradictions(project: Project) -> Iterator[Diagnostic]:
             continue
         at = project.origin.value("severities", each.name, "canary", "stages")
         yield diagnostic("TOC823", at, message, help=help, subject=each.name)
+
+
+def _lengths(project: Project) -> Iterator[Diagnostic]:
+    """TOC205: what must last some time and does not, or is longer than any duration."""
+    data = mapping(project.origin.node, "canary")
+    written = [("window", text(data, "window")), ("expires", text(data, "expires"))]
+    for name, length in written:
+        found = parse_duration(length)
+        if length and (found is None or not 60_000 <= found <= _LONGEST):
+            yield diagnostic(
+                "TOC205",
+                project.origin.value("canary", name),
+                f"`{name}` must last between a minute and two years, not `{length}`",
+                help="write 14d",
+                subject=name,
+            )
 
 
 def history_contradictions(project: Project, environment: Environment) -> Iterator[Diagnostic]:
