@@ -83,6 +83,12 @@ def evaluated(server: Server) -> dict[str, list[dict[str, Any]]]:
     return {group["name"]: list(group["rules"]) for group in groups}
 
 
+def states(alerts: Server, **labels: str) -> set[str]:
+    """What the Alertmanager does with the alerts that have these labels."""
+    every = alerts.get("/api/v2/alerts")
+    return {each["status"]["state"] for each in every if labels.items() <= each["labels"].items()}
+
+
 def canary_id(repo: Staged) -> str:
     deployed = deployed_of(repo.record("load-high"))
     assert deployed is not None
@@ -117,10 +123,13 @@ def test_the_whole_way(repo: Staged, server: tuple[Server, Path], alerts: Server
     assert {path.name: path.read_text() for path in folder.iterdir()} == text
 
     early = repo.run("compare", "load-high")
+    # Whoever would be notified is not: the Alertmanager itself says that the canary's alert is silenced.
+    wait(lambda: states(alerts, tocsin_canary=id) == {"suppressed"}, "the canary's alert, silenced")
+    assert states(alerts, alertname="LoadHigh") <= {"active"}
     assert early.code == 7 and "of 1d" in early.text
     fired = f'count_over_time(ALERTS{{tocsin_canary="{id}",alertstate="firing"}}[1m])'
     wait(lambda: [each for each in prom.query(fired) if float(each["value"][1]) >= 3], "it fires thrice")
-    wait(lambda: repo.run("compare", id, "--soak", "18s").code == 0, "the soak's end")
+    soaked(repo, id, "18s")
     found = compared_of(repo.record("load-high"))
     assert found is not None and [each.id for each in found.checks] == [
         *("health", "errors", "evaluation-time", "fidelity", "comparison")
@@ -142,7 +151,7 @@ def test_the_whole_way(repo: Staged, server: tuple[Server, Path], alerts: Server
 def test_a_storm_brings_the_old_version_back(repo: Staged, server: tuple[Server, Path]) -> None:
     prom, _ = server
     repo.judged("load-high", repo.record("load-high").old_digest, peak=2)
-    stages(repo)
+    through(repo)
     assert repo.run("promote", "load-high", "--force", "--yes").code == 0
     wait(lambda: len(prom.query('ALERTS{alertname="LoadHigh",alertstate="firing"}')) > 2, "more fire than 2")
     wait(lambda: repo.run("watch", "load-high").code == 7, "two samples over the limit")
@@ -160,11 +169,40 @@ def test_a_storm_brings_the_old_version_back(repo: Staged, server: tuple[Server,
     assert "is gone" in repo.run("abort", "load-high").text
 
 
-def stages(repo: Staged) -> None:
+def test_a_canary_that_does_something_else_is_taken_away(repo: Staged, server: tuple[Server, Path]) -> None:
+    """Somebody edits the canary on its server: what it does is not what was simulated, and no stage believes it."""
+    prom, folder = server
+    assert repo.run("deploy", "load-high").code == 0
+    path = folder / "tocsin.shop.prod_canary.web.rules.yaml"
+    path.write_text(path.read_text().replace("> 70", "> 7"))
+    prom.post("/-/reload")
+    fired = f'count_over_time(ALERTS{{tocsin_canary="{canary_id(repo)}",alertstate="firing"}}[1m])'
+    wait(lambda: [each for each in prom.query(fired) if float(each["value"][1]) >= 12], "it fires on")
+    said = repo.run("compare", "load-high", "--soak", "5s")
+    assert said.code == 7 and "fidelity: fail" in said.text, said.text
+    assert list(evaluated(prom)) == ["main"] and not path.exists()
+    record = repo.record("load-high")
+    assert record.verdict == "fail" and record.failed == ("fidelity",)
+    assert "the canary failed at `fidelity`" in repo.sync().text
+    assert repo.run("promote", "load-high", "--yes").code == 7
+
+
+def through(repo: Staged) -> None:
     """Through stages 1 and 2 as fast as possible."""
     done = repo.run("deploy", "load-high", "--ttl", "1h")
     assert done.code == 0, done.text
-    wait(lambda: repo.run("compare", "load-high", "--soak", "1s").code == 0, "stage 2")
+    soaked(repo, "load-high", "1s")
+
+
+def soaked(repo: Staged, name: str, soak: str) -> None:
+    """Compared as soon as it may be, and found well."""
+    for _ in range(150):
+        said = repo.run("compare", name, "--soak", soak)
+        if "stage 2 says" in said.text:
+            assert said.code == 0, said.text
+            return
+        time.sleep(0.2)
+    raise AssertionError(f"never compared: {said.text}")
 
 
 def wait(check: object, what: str) -> None:

@@ -101,6 +101,7 @@ def counted(
     """The firing alerts of everything but canaries by these labels."""
     state = 'grafana_alertstate=~"alerting|Alerting"' if metric == "GRAFANA_ALERTS" else 'alertstate="firing"'
     expr = f"count by ({', '.join(by)}) ({metric}{{{state},{LABEL}={quoted('')}}})"
+    step_ms = _whole(step_ms)
     count = max(1, (end_ms - start_ms) // step_ms + 1)
     grid = Grid(start_ms=start_ms, step_ms=step_ms, count=count)
     found = decode(source.range(expr, start_ms, grid.end_ms, step_ms), grid, values=True)
@@ -118,9 +119,14 @@ def before(
     source: MetricSource, by: Iterable[str], promoted_ms: int, interval_ms: int, *, metric: str = "ALERTS"
 ) -> Counts:
     """The 14 days before a promotion, as finely as one answer allows."""
-    step = max(2 * interval_ms, DAYS * _DAY // _MOST_POINTS)
+    step = _whole(max(2 * interval_ms, DAYS * _DAY // _MOST_POINTS))
     start = promoted_ms - DAYS * _DAY // step * step
     return counted(source, by, start, promoted_ms, step, metric=metric)
+
+
+def _whole(step_ms: int) -> int:
+    """A step in whole seconds: a Prometheus reads a fraction as a float, and may be a millisecond beside it."""
+    return max(1000, -(-step_ms // 1000) * 1000)
 
 
 def p99(row: Sequence[int]) -> float:
