@@ -10,9 +10,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.standin import PROFILES, Fault, StandIn, Token
-from tests.syncing import rule_file
+from tests.standin import DEFAULT_TOKEN, PROFILES, Fault, Settings, StandIn, Token
+from tests.syncing import PROJECT, rule_file
 from tests.tocsin_process import Repository
+
+from tocsin.cli import main
 
 # The fourth rule is the one that watches the others.
 TWO = {"db-down": {}, "db-slow": {"expr": "latency > 5"}}
@@ -203,3 +205,23 @@ def test_a_service_that_does_not_compile_is_frozen_and_told(repo: Repository, gr
     after = {each.title: each for each in grafana.org().rules.values()}
     assert after["WebDown"] == before["WebDown"] and after["DbDown"].for_ == 540_000
     assert "DbSlow" not in after
+
+
+def test_a_server_that_hides_its_version_has_that_of_the_project(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By health, by the frontend's settings, by configuration: a 12.0 can do in one request what a 9.4 cannot."""
+    (tmp_path / "tocsin.yaml").write_text(PROJECT.replace("VERSION", "12.0").replace("FOLDER", "{service}"))
+    file = rule_file("db", {"db-down": {}})
+    (tmp_path / file.path).parent.mkdir(parents=True)
+    (tmp_path / file.path).write_text(file.text)
+    monkeypatch.setenv("GRAFANA_TOKEN", DEFAULT_TOKEN)
+    with StandIn("12.0", settings=Settings(hide_version=True, hide_build=True)) as grafana:
+        with grafana.edit() as edit:
+            edit.datasource("prom-main")
+        monkeypatch.setenv("GRAFANA_URL", grafana.url)
+        assert main(["plan", str(tmp_path), "--env", "prod"]) == 0
+        said = capsys.readouterr().out
+        assert "(grafana 12.0" in said and "cannot show an evaluation error" not in said
+        assert main(["sync", str(tmp_path), "--env", "prod", "--yes", "--no-wait"]) == 0
+        assert grafana.log.count("POST", ".*/alert-rules") == 0

@@ -259,7 +259,7 @@ def _targets(
     evaluator = compiled.evaluator
     if compiled.kind == "grafana":
         door = stack.enter_context(door_to("grafana", place.url, evaluator.url_env, read_only=read_only))
-        client = Grafana(door)
+        client = Grafana(door, assume_version=evaluator.version)
         editable = compiled.environment.provenance == "editable"
         wanted = frozenset(each.uid for each in desired_of(compiled, client.server.version).folders)
         target = GrafanaTarget(client, states_by_uid, editable=editable, folders=wanted)

@@ -48,7 +48,8 @@ def grafana_named(environment: Environment, name: str | None) -> Evaluator:
 
 
 @contextmanager
-def grafana_at(url: str | None, url_env: str | None, *, read_only: bool) -> Iterator[Grafana]:
-    """A Grafana, by the address of the command line or of the environment."""
+def grafana_at(url: str | None, evaluator: Evaluator | None, *, read_only: bool) -> Iterator[Grafana]:
+    """A Grafana, by the address of the command line or of the environment. Its version, where it does not tell one, is that of tocsin.yaml."""
+    url_env = evaluator.url_env if evaluator is not None else None
     with door_to("grafana", url, url_env, read_only=read_only) as door:
-        yield Grafana(door)
+        yield Grafana(door, assume_version=evaluator.version if evaluator is not None else None)

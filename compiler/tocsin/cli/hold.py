@@ -85,7 +85,7 @@ def hold_command(
     environment = environment_of(project, env_name)
     owner = f"{project.name}/{environment.name}"
     for each in _grafanas(environment, url):
-        with grafana_at(url, each.url_env if each is not None else None, read_only=False) as grafana:
+        with grafana_at(url, each, read_only=False) as grafana:
             done = _in_grafana(grafana, rule, hold, owner, environment.name, seen, service)
         if done is not None:
             return done

@@ -180,7 +180,7 @@ def _sides(
         return
     if rules_dir is not None:
         raise UsageError("--rules-dir is for --target prometheus and directory", help="leave it out")
-    with grafana_at(url, chosen.url_env, read_only=read_only) as client:
+    with grafana_at(url, chosen, read_only=read_only) as client:
         version = client.server.version
         desired = from_release(side.files, project, environment, chosen.name, version)
         grafana = GrafanaTarget(

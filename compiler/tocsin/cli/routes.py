@@ -16,7 +16,7 @@ from tocsin.cli.workspace import no_collector, read_sources
 from tocsin.diag import Diagnostic, SourceFile, diagnostic
 from tocsin.emit.grafana import folder_of
 from tocsin.errors import MachineError, UsageError
-from tocsin.ir.compiled import CompiledAlert, CompiledGroup
+from tocsin.ir.compiled import CompiledAlert, CompiledGroup, Evaluator
 from tocsin.ir.project import Environment
 from tocsin.pipeline import Compilation, compile_sources
 from tocsin.promql import Expr, labels_out, parse
@@ -71,7 +71,7 @@ def routes_command(
         rows = list(_rows(compilation, environment, tree, _alertmanaged(environment)))
     elif policies or environment.notifier == "grafana":
         chosen = grafana_named(environment, evaluator)
-        tree, where = policy_tree(url, chosen.url_env)
+        tree, where = policy_tree(url, chosen)
         rows = list(_rows(compilation, environment, tree, lambda alert: alert.evaluator.name == chosen.name))
     else:
         raise UsageError(
@@ -116,9 +116,9 @@ def config_tree(path: Path) -> Route:
     return from_config(data, str(path))
 
 
-def policy_tree(url: str | None, url_env: str | None) -> tuple[Route, str]:
+def policy_tree(url: str | None, evaluator: Evaluator) -> tuple[Route, str]:
     """The policy tree of a Grafana, and its address."""
-    with grafana_at(url, url_env, read_only=True) as grafana:
+    with grafana_at(url, evaluator, read_only=True) as grafana:
         return from_policies(grafana.policies(), grafana.address), grafana.address
 
 

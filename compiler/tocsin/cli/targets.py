@@ -180,7 +180,7 @@ def grafana_of(
 ) -> Iterator[tuple[Grafana, GrafanaTarget, Desired]]:
     """The Grafana of the environment, and what it should hold; with `read_only` nothing but GET can leave this process."""
     with door_to("grafana", url, compiled.evaluator.url_env, read_only=read_only) as door:
-        client = Grafana(door)
+        client = Grafana(door, assume_version=compiled.evaluator.version)
         editable = compiled.environment.provenance == "editable"
         desired = desired_of(compiled, client.server.version)
         wanted = frozenset(each.uid for each in desired.folders)

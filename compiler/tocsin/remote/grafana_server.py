@@ -37,7 +37,9 @@ def find_server(door: Door, assume: Version | None = None) -> GrafanaServer:
     if version is None:
         assumed = assume or OLDEST
         _refuse_old(door, assumed, version_text(assumed))
-        return GrafanaServer(version=assumed, text="", found_by="assumed" if assume else "oldest")
+        return GrafanaServer(
+            version=assumed, text=version_text(assumed), found_by="assumed" if assume else "oldest"
+        )
     _refuse_old(door, version, text)
     return GrafanaServer(
         version=version, text=text, found_by="health" if found_by == "health" else "settings"

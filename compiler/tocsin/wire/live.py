@@ -19,7 +19,7 @@ VersionFrom = Literal["health", "settings", "assumed", "oldest"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GrafanaServer:
-    """Which Grafana answers. `found_by` says how the version is known; `text` is the version as the server spells it."""
+    """Which Grafana answers. `found_by` says how the version is known; `text` is the version as the server spells it, or as it is taken to be."""
 
     version: Version
     text: str
