@@ -60,6 +60,7 @@ class Answer:
 
     presence: Presence
     grid: Grid
+    requests: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -146,7 +147,7 @@ class Fetch:
         self._lock = threading.Lock()
         self._most = fetcher.caps.points
         self._bisections = self._answered = 0
-        self.requests = 0
+        self._requests = 0
         self._begun = self._send([(0, question.grid.count)], question.stride)
 
     def finish(self) -> Answer:
@@ -218,9 +219,10 @@ class Fetch:
         presence = joined([each.presence for each in parts], values=question.values)
         missed = [each.missed for each in parts if each.missed.size]
         if not missed:
-            return Answer(presence=presence, grid=question.grid)
+            return Answer(presence=presence, grid=question.grid, requests=self._requests)
         at = np.unique(np.concatenate(missed)).astype(np.int32)
-        return Answer(presence=presence, grid=replace(question.grid, missed=at))
+        grid = replace(question.grid, missed=at)
+        return Answer(presence=presence, grid=grid, requests=self._requests)
 
     def _closely(self, samples: list[_Got] | None) -> list[_Got]:
         """The neighbourhoods of the samples that hit, each until everything has resolved; everything where the samples are None."""
@@ -297,7 +299,7 @@ class Fetch:
         step = question.grid.step_ms * span.stride
         self._fetcher.take()
         with self._lock:
-            self.requests += 1
+            self._requests += 1
         body = self._fetcher.source.range(question.expr, start, end, step)
         grid = Grid(start_ms=start, step_ms=step, count=span.count)
         return decode(body, grid, values=question.values)

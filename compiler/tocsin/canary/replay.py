@@ -113,7 +113,7 @@ class _Run:
             for want in question.wants:
                 self.refused[id(want.version)] = str(no)
             return
-        for want in question.wants:
+        for number, want in enumerate(question.wants):
             version = want.version
             alerts, failed = _alerts(answer.presence, want)
             timeline = cut_to(simulate(alerts, answer.grid, version, failed), self.window)
@@ -127,7 +127,8 @@ class _Run:
                 exactness=exactness,
                 phase_ms=phase,
                 phase_how=how,
-                requests=fetch.requests,
+                # Who shares an answer costs nothing more.
+                requests=answer.requests if number == 0 else 0,
             )
 
     def calibrate(self) -> None:
@@ -200,7 +201,8 @@ class _Run:
             parts = [before.presence, moved(answer.presence, by, 1)]
             presence = joined(parts, values=question.values)
             grid = replace(question.grid, missed=missed)
-            question, answer = replace(question, grid=grid), Answer(presence=presence, grid=grid)
+            question = replace(question, grid=grid)
+            answer = Answer(presence=presence, grid=grid, requests=answer.requests + before.requests)
         raise AssertionError("the last turn returns")
 
 
