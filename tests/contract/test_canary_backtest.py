@@ -19,6 +19,7 @@ from tests.loopback import Reply, Seen, Silence, reply, serving
 from tests.real import components
 from tests.real.servers import Server, running_prometheus
 from tests.recording import KEY
+from tests.standin import StandIn
 from tests.syncing import rule_file
 from tests.tocsin_process import Ended, Repository, environment
 from tests.unit.test_sync_journals import git
@@ -372,3 +373,84 @@ def test_ctrl_c_keeps_what_was_fetched(repo: Repository, tmp_path: Path) -> None
         between.left, between.asked = 1_000, 0
         assert backtest(repo, PROMETHEUS_URL=there.url, TOCSIN_CACHE=cache).code in (0, 7)
     assert 0 < between.asked < whole.asked
+
+
+ON_GRAFANA = PROJECT.replace(
+    """    evaluators: [{name: main, kind: prometheus, version: "3.5", url_env: PROMETHEUS_URL}]
+    notifier: alertmanager
+""",
+    """    evaluators: [{name: main, kind: grafana, version: "12.0", url_env: GRAFANA_URL}]
+    datasources: {metrics: {uid: prom-main, type: prometheus}}
+    history: {kind: prometheus, url_env: PROMETHEUS_URL}
+    folder: "{service}"
+    notifier: grafana
+""",
+)
+
+
+@pytest.fixture
+def on_grafana(server: Server, tmp_path: Path) -> Iterator[tuple[Repository, StandIn]]:
+    """The same alert in a Grafana, whose data source is the real Prometheus."""
+    with StandIn("12.0") as grafana:
+        with grafana.edit() as edit:
+            edit.datasource("prom-main")
+        more = {"PROMETHEUS_URL": server.url, "TOCSIN_CACHE": "off", "TOCSIN_VERDICT_KEY": KEY}
+        made = Repository.at(tmp_path / "repo", environment(grafana.url, **more))
+        made.top.mkdir()
+        (made.top / "tocsin.yaml").write_text(ON_GRAFANA)
+        made.write(rule("load > 5"))
+        git(made.top, "init", "-q", "-b", "main")
+        commit(made, "the rule")
+        ended = made.sync("--override-canary", "--reason", "the first one")
+        assert ended.code == 0, ended.said
+        git(made.top, "checkout", "-q", "-b", "change")
+        yield made, grafana
+
+
+def test_a_grafanas_rule_goes_the_same_way(on_grafana: tuple[Repository, StandIn]) -> None:
+    repo, _ = on_grafana
+    changed(repo, CALM)
+    for words in ((), ("--against", "live")):
+        ended = backtest(repo, "--format", "json", *words)
+        assert ended.code == 0 and pages(ended) == (12, 3), ended.said
+        (judged,) = json.loads(ended.out)["rules"]
+        assert judged["comparison"]["new"]["machine"] == "grafana"
+        assert judged["comparison"]["new"]["exactness"].startswith("modelled")
+    merged(repo)
+    assert repo.sync().code == 0
+
+
+def test_a_live_rule_with_other_settings_is_replayed_with_them(
+    on_grafana: tuple[Repository, StandIn],
+) -> None:
+    """Somebody let it fire where there is no data: then the old rule fired all day, and a digest for that there is none."""
+    repo, grafana = on_grafana
+    (uid,) = (uid for uid, each in grafana.org().rules.items() if each.title == "WebLoad")
+    with grafana.edit() as edit:
+        edit.rule(uid, no_data="Alerting")
+    changed(repo, CALM)
+    ended = backtest(repo, "--against", "live", "--format", "json")
+    assert ended.code == 7 and pages(ended) == (1, 3), ended.said
+    (found,) = records(repo.top / "records")
+    assert found.old_digest == "" and found.old_object is not None
+
+
+def test_a_rule_that_somebody_made_opaque_is_recorded_as_it_is(
+    on_grafana: tuple[Repository, StandIn],
+) -> None:
+    repo, grafana = on_grafana
+    (uid,) = (uid for uid, each in grafana.org().rules.items() if each.title == "WebLoad")
+    with grafana.edit() as edit:
+        edit.rule(uid, condition="B")
+    changed(repo, CALM)
+    assert backtest(repo).code == 0
+    assert "verdict-live" in repo.run("plan").out, "Git's old rule is not what runs"
+    shutil.rmtree(repo.top / "records")
+    ended = backtest(repo, "--against", "live", "--approver", "ben")
+    assert "a form that tocsin never writes" in ended.out, ended.said
+    (found,) = records(repo.top / "records")
+    assert found.old_object is not None and found.verdict == "not-backtestable"
+    assert repo.run("plan").code == 0
+    with grafana.edit() as edit:
+        edit.rule(uid, condition="A")
+    assert "verdict-live" in repo.run("plan").out
