@@ -166,6 +166,17 @@ def test_a_shallow_clone_says_what_to_fetch(root: Path, tmp_path: Path) -> None:
     assert [each.text for each in sources_at(copy, "origin/main").rules] == ["2"]
 
 
+def test_a_clone_without_contents_is_not_an_empty_project(root: Path, tmp_path: Path) -> None:
+    before = commit(root, {"rules/a/x.yaml": "1"})
+    commit(root, {"rules/a/x.yaml": "2"}, day=2)
+    git(root, "config", "uploadpack.allowFilter", "true")
+    git(tmp_path, "clone", "-q", "--filter=blob:none", f"file://{root}", "copy")
+    assert [each.text for each in sources_at(tmp_path / "copy", "HEAD").rules] == ["2"]
+    with pytest.raises(MachineError) as said:
+        sources_at(tmp_path / "copy", before)
+    assert "--filter" in said.value.help
+
+
 def test_messages_are_those_of_the_branch_the_newest_first(root: Path) -> None:
     base = commit(root, {"a": "1"}, "first")
     commit(root, {"a": "2"}, "second\n\nbody\n\nTicket: X-1", day=2)

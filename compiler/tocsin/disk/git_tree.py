@@ -38,6 +38,7 @@ from tocsin.disk.judge import (
 from tocsin.errors import MachineError
 
 _LINK, _SUBMODULE = "120000", "160000"
+_FETCH = "fetch them: `git fetch --unshallow`; a clone made with `--filter` has to be made without"
 _HOPS = 20
 """Links that lead to links: more than anybody makes, fewer than a circle has."""
 
@@ -58,13 +59,15 @@ def read_tree_at(root: Path, commit: str, prefix: str) -> Tree:
 
     MachineError where the clone does not have the commit's files.
     """
-    top = _listing(root, f"{commit}:{prefix.rstrip('/')}" if prefix else commit)
+    treeish = f"{commit}:{prefix.rstrip('/')}" if prefix else f"{commit}^{{tree}}"
+    top = _listing(root, treeish)
     if top is None:
-        if ask_git(root, "cat-file", "-e", "--end-of-options", f"{commit}^{{tree}}") is None:
-            raise MachineError(
-                f"this clone does not hold the files of {commit[:12]}",
-                help="fetch them: `git fetch --unshallow`, or a clone without `--filter`",
-            )
+        # Nothing of the project then, or a clone that left contents out: not the same at all.
+        there = [
+            ask_git(root, "cat-file", "-e", each) is not None for each in (f"{commit}^{{tree}}", treeish)
+        ]
+        if there != [True, False]:
+            raise MachineError(f"this clone does not hold the files of {commit[:12]}", help=_FETCH)
         top = {}
     found: list[Diagnostic] = []
     images: list[str] = []
@@ -80,10 +83,7 @@ def read_tree_at(root: Path, commit: str, prefix: str) -> Tree:
     files: list[SourceFile] = []
     for path, each in wanted:
         if each.name not in contents:
-            raise MachineError(
-                f"this clone does not hold `{path}` of {commit[:12]}",
-                help="it was made with `--filter`: fetch the file's content, or clone without it",
-            )
+            raise MachineError(f"this clone does not hold `{path}` of {commit[:12]}", help=_FETCH)
         file, said = decode(path, contents[each.name])
         found.extend(said)
         files.extend([file] if file is not None else [])
