@@ -1,7 +1,7 @@
 """The state machine of Grafana-managed rules, as tocsin emits them and with the other settings of missing series, no data and errors.
 
-Read from Grafana's sources (pkg/services/ngalert/state: manager.go, state.go; 11.6 to 13), so what it says is `modelled`. Of the shape `promql` a series
-is in the answer only while it is wrong. At each evaluation there is then
+Read from Grafana's sources (pkg/services/ngalert/state: manager.go, state.go; 11.6 to 13), so what it says is `modelled`. A real 9.4 did, in its state
+history, what is said here of such a one. Of the shape `promql` a series is in the answer only while it is wrong. At each evaluation there is then
 
 - an answer with series: those in it are alerting. Another that Grafana still knows is missing: it stays what it is, and no clock of its own goes on, until
   it was last seen `missing_evals` intervals ago; then it is resolved at once, whatever `keep_firing_for` says.
