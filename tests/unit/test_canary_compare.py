@@ -21,7 +21,7 @@ from tests.replaying import (
     version,
 )
 
-from tocsin.canary.bootstrap import page_ratio, wilson
+from tocsin.canary.bootstrap import more_than_chance, page_ratio, wilson
 from tocsin.canary.compare import Evidence, compare
 from tocsin.canary.comparison import Metrics
 from tocsin.canary.incidents import Firing, OtherRule, firings_of, known
@@ -365,6 +365,21 @@ def test_wilson() -> None:
     low, high = wilson(8, 10) or (1, 0)
     assert [low, high] == [pytest.approx(0.4902, abs=1e-4), pytest.approx(0.9433, abs=1e-4)]
     assert (wilson(5, 5) or (0, 0))[1] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("before", "after"), [(0, 5), (1, 7), (2, 9), (3, 10), (5, 13), (10, 20), (20, 33), (50, 69)]
+)
+def test_the_smallest_count_that_is_more_than_chance(before: int, after: int) -> None:
+    """The published table of the conditional test at equal exposure."""
+    assert more_than_chance(before, after) and not more_than_chance(before, after - 1)
+
+
+def test_chance_and_exposure() -> None:
+    # Twice the time: ten where there were five is what one expects.
+    assert not more_than_chance(5, 13, exposure=2.0) and more_than_chance(5, 13, exposure=0.5)
+    assert not more_than_chance(0, 0) and not more_than_chance(7, 0)
+    assert more_than_chance(10_000, 11_000) and not more_than_chance(10_000, 10_100)
 
 
 def test_the_interval_of_the_page_ratio_is_the_same_every_time() -> None:

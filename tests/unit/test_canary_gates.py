@@ -118,6 +118,17 @@ def test_pages(before: int, after: int, verdict: str) -> None:
     assert len(found.ci) == 2
 
 
+def test_pages_say_what_chance_may_explain() -> None:
+    assert gate("pages", compared({"a": every(10)}, {"a": every(13)})).message.endswith(
+        "chance alone explains as much"
+    )
+    assert gate("pages", compared({"a": every(36)}, {"a": every(54)})).message.endswith(
+        "more than chance explains"
+    )
+    removed = compared({"a": every(3)}, None, evidence=Evidence(incidents=(incident("INC-1", 0, 5),)))
+    assert "3 times, 1 of them about an incident" in gate("pages", removed).message
+
+
 def test_pages_are_not_series() -> None:
     storm = {name: every(6, apart=40 * HOUR) for name in "abcdefghij"}
     assert ends("pages", compared({"a": every(6, apart=40 * HOUR)}, storm)) == "ok"

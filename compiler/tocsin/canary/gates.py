@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from statistics import median
 from typing import Final
 
+from tocsin.canary.bootstrap import more_than_chance
 from tocsin.canary.comparison import Comparison, Metrics, Page
 from tocsin.ir.canary import GateLimits, GateName
 from tocsin.verdict.record import GateResult, GateVerdict
@@ -62,7 +63,9 @@ def pages(found: Comparison, limits: GateLimits) -> GateResult:
     old, new, weeks = found.old, found.new, found.window.days / 7
     most = limits.at_most
     if new is None:
-        return vacuous("pages", f"the rule is removed; it paged {old.pages if old else 0} times")
+        right = old.pages - old.unmatched if old is not None else 0
+        paged = f"it paged {old.pages if old is not None else 0} times, {right} of them about an incident"
+        return vacuous("pages", f"the rule is removed; {paged}")
     if old is None:
         return _new_pages(found, new, limits)
     limit = max(most.get("ratio", _NONE) * old.pages, old.pages + most.get("extra_per_week", _NONE) * weeks)
@@ -74,6 +77,9 @@ def pages(found: Comparison, limits: GateLimits) -> GateResult:
         message += f", and at most {limit:g} are allowed"
     elif thin:
         message += f": fewer than {enough:g} before, so how often it will page is not known"
+    elif warned:
+        chance = more_than_chance(old.pages, new.pages)
+        message += f": {'more than chance explains' if chance else 'chance alone explains as much'}"
     ratio = found.page_ratio
     return _result(
         "pages",
