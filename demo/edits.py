@@ -6,6 +6,7 @@ edits in a copy of this repository, replays both versions against a real Prometh
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -61,6 +62,7 @@ _BEHIND = """\
         severity: P3
         summary: "{{ $labels.consumergroup }} on {{ $labels.cluster }} is behind"
 """
+_STEADY = "firing: {20m: [], 22m: [ticket], 30m: [ticket, page]}"
 _STALLED = "      - alert: KafkaConsumerStalled\n"
 _TESTED = "    alert: kafka-consumer-stalled\n"
 _ALERTS = ' unless on (instance) ALERTS{alertname="NodeDown", alertstate="firing"}'
@@ -74,13 +76,19 @@ EDITS = (
     Edit(
         name="noise-removed",
         why="19 deploys of billing leave 5,500 to 7,500 records waiting; INC-2026-004 jumps from 2,500 to 8,600 within two minutes.",
-        changes=((LAG, _TICKET, _TICKET.replace("5000", "8000")),),
+        changes=(
+            (LAG, _TICKET, _TICKET.replace("5000", "8000")),
+            (LAG, _STEADY, _STEADY.replace("22m: [ticket], ", "")),
+        ),
         answers={"kafka-consumer-lag/ticket": Answer(verdict="pass", pages=(20, 1), matched=(1, 19, 0))},
     ),
     Edit(
         name="noise-added",
         why="14 rebalances of search, on both clusters, keep 3,400 to 4,600 records waiting for six to ten minutes; one falls into a deploy.",
-        changes=((LAG, _TICKET, "ticket: {severity: P2, limit: 3000, for: 5m}"),),
+        changes=(
+            (LAG, _TICKET, "ticket: {severity: P2, limit: 3000, for: 5m}"),
+            (LAG, _STEADY, _STEADY.replace("20m: [], 22m:", "10m: [], 15m:")),
+        ),
         answers={
             "kafka-consumer-lag/ticket": Answer(
                 verdict="fail", fails=_failed("pages"), pages=(20, 47), matched=(20, 0, 28)
@@ -196,3 +204,17 @@ EDITS = (
         },
     ),
 )
+
+
+def main() -> int:
+    """`python -m demo.edits NAME FOLDER`: make one edit."""
+    name, folder = sys.argv[1:]
+    edit = {each.name: each for each in EDITS}[name]
+    edit.make(Path(folder))
+    for file, old, new in edit.changes:
+        print(f"  {file}: {' '.join(old.split())}  ->  {' '.join(new.split())}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

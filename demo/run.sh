@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The whole length of the compiler on this repository's own rules. `make demo` has done the set-up.
+# The whole length of the compiler on this repository's own rules, then a change of them through history and a canary. `make demo` has done
+# the set-up.
 # Writes to dist/ (git-ignored) and to a temporary folder. Ends with 1 if a step does not do what it says.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -9,7 +10,8 @@ export PATH="$PWD/.venv/bin:$PATH"
 # Reviews and ignores end on a day; the demo lives on one day, so that it tells the same story next year.
 today=(--today 2026-11-21)
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+servers_away() { :; }
+trap 'servers_away; rm -rf "$work"' EXIT
 
 if [ -t 1 ]; then bold=$'\e[1m' dim=$'\e[2m' plain=$'\e[0m'; else bold='' dim='' plain=''; fi
 say() { printf '%s\n' "$@"; }
@@ -34,6 +36,11 @@ count() { grep -c "$1" "$2" || true; }
 promtool=$("$python" -m tests.real.components path promtool 2.53) ||
     fail "the rules' tests need a real promtool: run \`make demo\`, which fetches it"
 export TOCSIN_PROMTOOL=$promtool
+# shellcheck source=demo/canary.sh
+. demo/canary.sh
+say "Two weeks of history go into a real Prometheus; steps 8 to 10 will ask it."
+history_in_place
+first_sync
 
 step "1  Check: every mistake of a repository, in one run"
 shown tocsin check
@@ -143,9 +150,14 @@ must 1 tocsin build "$work/faults" "${today[@]}" --min-severity error
 [ ! -e "$work/faults/dist" ] || fail "build wrote something in spite of errors"
 say "" "Three faults, three places, exit code 1, and \`tocsin build\` writes nothing."
 
+what_would_it_have_done
+a_better_edit
+what_does_it_do
+
 step "Where to look next"
 say "  rules/kafka/lag.yaml           levels, an override, tests          tocsin explain TOC407   why a check exists" \
     "  sops/kafka/SOP-KAFKA-007.md    the page that answers the alert     compiler/MAP.md         the code on one page" \
     "  dist/                          everything that was compiled        README.md               commands, exit codes" \
+    "  demo/edits.py                  edits, and what history says        demo/incidents/         what really happened then" \
     "" \
     "Your own rules:  mkdir alerts && cd alerts && $PWD/.venv/bin/tocsin adopt prometheus PATH... --into rules"
