@@ -16,7 +16,7 @@ NOW = datetime.now(tz=UTC)
 TODAY, TOMORROW = NOW.date(), NOW.date() + timedelta(days=1)
 
 
-def limits_of(gates: Mapping[str, GateLimits]) -> dict[str, Any]:
+def limits_of(gates: Mapping[Any, GateLimits]) -> dict[str, Any]:
     """Limits as a record holds them."""
     return {
         name: {"critical": each.critical, "at_most": dict(each.at_most), "at_least": dict(each.at_least)}

@@ -69,7 +69,9 @@ def server(tmp_path_factory: pytest.TempPathFactory, rules_dir: Path) -> Iterato
     rows = [f'load{{host="a"}} {load(at)} {at}' for at in range(END - 2 * 86_400, END + 1, STEP)]
     (folder / "days.om").write_text("# TYPE load gauge\n" + "\n".join(rows) + "\n# EOF\n")
     made = ["tsdb", "create-blocks-from", "openmetrics", "-q", folder / "days.om", folder / "data"]
-    subprocess.run([components.promtool(), *made], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(
+        [str(each) for each in (components.promtool(), *made)], check=True, stdout=subprocess.DEVNULL
+    )
     config = f"global: {{evaluation_interval: 1m}}\nrule_files: ['{rules_dir}/*.yaml']\n"
     with running_prometheus(components.prometheus(), config, data=folder / "data") as running:
         yield running

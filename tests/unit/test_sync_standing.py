@@ -110,12 +110,12 @@ def desired(kind: TargetKind, version: str, rules: str) -> tuple[Desired, tuple[
 
 
 SERVERS: list[tuple[TargetKind, str, str]] = [
-    *[(kind, "3.5", text) for kind in ("prometheus", "mimir") for text in (PLAIN, NO_INTERVAL)],  # type: ignore[misc]
+    *[(kind, "3.5", text) for kind in ("prometheus", "mimir") for text in (PLAIN, NO_INTERVAL)],
     *[
         ("grafana", version, text)
         for version in ("10.4", "11.2", "11.6", "12.2")
         for text in (PLAIN, NO_INTERVAL)
-    ],  # type: ignore[misc]
+    ],
     ("prometheus", "3.5", LIMITED),
     ("grafana", "12.2", SPLIT),
     ("directory", "12.2", PLAIN),
@@ -169,8 +169,9 @@ def test_what_somebody_changed_is_another_rule(kind: TargetKind, edit: str) -> N
 
 
 def test_texts_and_marks_are_no_part_of_it() -> None:
-    for kind, version in (("prometheus", "3.5"), ("grafana", "12.2")):
-        wanted, _, ground = desired(kind, version, PLAIN)  # type: ignore[arg-type]
+    servers: list[tuple[TargetKind, str]] = [("prometheus", "3.5"), ("grafana", "12.2")]
+    for kind, version in servers:
+        wanted, _, ground = desired(kind, version, PLAIN)
         for rule, group in alerts(wanted):
             other = replace(rule, body={**rule.body, "annotations": {"summary": "x"}}, paused=True, owner="")
             assert digests_of(other, group, ground) == digests_of(rule, group, ground)

@@ -205,7 +205,7 @@ def test_quiet_needs_a_test_where_the_severity_demands_one() -> None:
     assert reason(record(), policy=replace(POLICY, untested=True)) is None
 
 
-OBJECT = {"title": "Lag", "interval": 60000}
+OBJECT: dict[str, Any] = {"title": "Lag", "interval": 60000}
 
 
 @pytest.mark.parametrize(
