@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import _thread
 import itertools
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -354,6 +356,25 @@ def test_ctrl_c_keeps_what_has_come() -> None:
     found = run([pair(None, version())], rest, cache=memory, window=window, savings=NONE)
     assert both(found) == whole([version()], window)
     assert sum(each.points for each in rest.ranges) < 9 * 2_880
+
+
+def test_ctrl_c_waits_for_no_answer() -> None:
+    """In the thread that waits, as the keyboard does it, while the server lets its answer wait."""
+    release = threading.Event()
+
+    def fault(asked: Asked) -> None:
+        if threading.current_thread() is not threading.main_thread():
+            _thread.interrupt_main()
+            release.wait(60)
+
+    with pytest.raises(KeyboardInterrupt):
+        run([pair(None, version())], source(fault), savings=NONE)
+    waiting = [each for each in threading.enumerate() if each.name.startswith("history-")]
+    assert waiting
+    assert all(each.daemon for each in waiting)
+    release.set()
+    for each in waiting:
+        each.join(60)
 
 
 def test_progress_says_how_much_is_left() -> None:

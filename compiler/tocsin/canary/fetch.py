@@ -16,8 +16,9 @@ import hashlib
 import threading
 from collections import deque
 from collections.abc import Iterable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -29,6 +30,7 @@ from tocsin.canary.source import Cache, MetricSource, TooMuch, Unanswerable, Unf
 from tocsin.canary.stored import FORMAT, cut, joined, moved, pack, unpack
 from tocsin.canary.threshold import same
 from tocsin.canary.values import Grid, Ints, Presence
+from tocsin.canary.workers import Workers
 
 FLOOR: Final = 60
 """Points below which a request is not halved any more, and evaluations below which two neighbourhoods of hits are asked for as one."""
@@ -83,7 +85,7 @@ class Fetcher:
         self._budget = budget
         self._began = watch.monotonic()
         self._lock = threading.Lock()
-        self._pool = ThreadPoolExecutor(max_workers=self.caps.workers, thread_name_prefix="history")
+        self._workers = Workers(self.caps.workers)
         self._points, self._done = points, 0
 
     def __enter__(self) -> Fetcher:
@@ -92,7 +94,7 @@ class Fetcher:
     def __exit__(self, kind: type[BaseException] | None, _error: object, _trace: object) -> None:
         # A person who presses Ctrl-C does not wait for an answer that takes a minute.
         stopped = kind is not None and not issubclass(kind, Exception)
-        self._pool.shutdown(wait=not stopped, cancel_futures=kind is not None)
+        self._workers.close(wait=not stopped)
 
     def begin(self, question: Question) -> Fetch:
         """Sends off the first requests of a question."""
@@ -100,7 +102,7 @@ class Fetcher:
 
     def submit(self, fetch: Fetch, batch: Sequence[Piece]) -> Future[list[_Got]]:
         """Has a worker ask for neighbouring pieces in one request."""
-        return self._pool.submit(fetch.ask, batch)
+        return self._workers.submit(partial(fetch.ask, batch))
 
     def take(self, count: int = 1) -> None:
         """Counts requests about to be sent; `Spent` where the budget has none left."""
