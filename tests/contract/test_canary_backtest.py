@@ -456,3 +456,43 @@ def test_a_rule_that_somebody_made_opaque_is_recorded_as_it_is(
     with grafana.edit() as edit:
         edit.rule(uid, condition="A")
     assert "verdict-live" in repo.run("plan").out
+
+
+INCIDENT = """\
+---
+id: INC-2025-001
+title: The load was too much
+services: [web]
+severity: P2
+start: "2025-11-20T08:01Z"
+detected: "2025-11-20T08:05Z"
+mitigated: "2025-11-20T08:09Z"
+end: "2025-11-20T08:10Z"
+alerts: [web-load]
+found_by: alert
+---
+
+# The load was too much
+"""
+
+
+def test_incidents_and_what_people_said(repo: Repository, tmp_path: Path) -> None:
+    """The burst at 08:00 is a bad one (every fourth of two hours from midnight), and somebody called the one at 16:00 noise."""
+    (repo.top / "incidents").mkdir()
+    (repo.top / "incidents/INC-2025-001.md").write_text(INCIDENT)
+    said = tmp_path / "said.csv"
+    said.write_text(
+        "rule,start,end,verdict,by\nweb-load,2025-11-20T16:03:00Z,2025-11-20T16:05:00Z,noise,ann\nnonsense\n"
+    )
+    changed(repo, CALM)
+    ended = backtest(repo, "--format", "json", "--labels", str(said))
+    assert "said.csv:3" in ended.err, ended.said
+    (judged,) = json.loads(ended.out)["rules"]
+    new = judged["comparison"]["new"]["metrics"]
+    assert [(each["incident"], each["detected"]) for each in new["detections"]] == [("INC-2025-001", True)]
+    assert new["judged"]["noise"] == 1 and new["recall"] == 1
+    assert judged["comparison"]["incidents"][0]["id"] == "INC-2025-001"
+    git(repo.top, "add", "incidents")
+    changed(repo, "load > 50")
+    ended = backtest(repo)
+    assert ended.code == 7 and "recall" in ended.out and "INC-2025-001" in ended.out, ended.said
