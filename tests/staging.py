@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from shutil import copy, copytree
 from typing import Any
 
 from click.testing import CliRunner
@@ -86,10 +87,11 @@ class Staged:
         path.write_text("\n".join(lines) + "\n")
 
     def run(self, command: str, *words: str) -> Said:
-        """`tocsin canary COMMAND` in this process."""
+        """`tocsin canary COMMAND`, or a command of sync, in this process."""
+        plain = ("sync", "plan", "drift", "build")
         words = (
-            ("sync", *words, str(self.top))
-            if command == "sync"
+            (command, *words, str(self.top))
+            if command in plain
             else ("canary", command, *words, "-C", str(self.top))
         )
         runner = CliRunner()
@@ -102,6 +104,14 @@ class Staged:
         if wrong is not None:
             raise wrong
         return Said(code=int(done.return_value or 0), text=done.output)
+
+    def elsewhere(self, top: Path) -> Staged:
+        """Another machine: the same sources and records, and nothing else."""
+        made = Staged(top, self.env, **self.settings)
+        for name in ("tocsin.yaml", "rules", "records"):
+            source = self.top / name
+            copytree(source, top / name, dirs_exist_ok=True) if source.is_dir() else copy(source, top / name)
+        return made
 
     def sync(self) -> Said:
         return self.run("sync", "--yes", "--no-wait")

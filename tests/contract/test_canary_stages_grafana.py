@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import os
 import signal
+import subprocess
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,7 +25,9 @@ from tests.standin import DEFAULT_TOKEN, Fault, StandIn
 from tests.standin.errors import Reply
 
 from tocsin.canary.stage_record import deployed_of, promotion_of
-from tocsin.cli.records import FolderRecords
+from tocsin.cli.records import FolderRecords, file_name
+from tocsin.disk.git_records import GitRecords
+from tocsin.verdict import Record, read_record, sign
 
 OLD = {"alert": "LoadHigh", "id": "load-high", "expr": "load > 50", "for": "1m"}
 NEW = {**OLD, "expr": "load > 70"}
@@ -93,7 +97,8 @@ def world(request: pytest.FixtureRequest, history: Server, tmp_path: Path) -> It
         yield World(grafana=grafana, repo=repo)
 
 
-def test_the_whole_way(world: World) -> None:
+def test_the_whole_way(world: World, tmp_path: Path) -> None:
+    """Every stage by another machine, which has the sources and the records alone."""
     repo, before = world.repo, world.rules()
     assert repo.run("deploy", "load-high").code == 0
     deployed = deployed_of(repo.record("load-high"))
@@ -119,14 +124,17 @@ def test_the_whole_way(world: World) -> None:
     assert repo.run("sync", "--yes", "--no-wait").code == 7
     assert repo.run("gc").code == 0
     assert world.grafana.content() == there
+    assert repo.run("drift", "--detailed-exitcode").text.count("belongs to") == 0
+    repo = repo.elsewhere(tmp_path / "second")
     assert repo.run("compare", "load-high").code == 7
     said = repo.run("compare", deployed.canary, "--soak", "0s")
     assert said.code == 7 and "has not run for longer" in said.text
-    _aged(repo)
+    _aged(world, repo)
     said = repo.run("compare", "load-high", "--soak", "1m")
     assert said.code == 0, said.text
     assert "fidelity: unknown" in said.text or "fidelity: vacuous" in said.text
 
+    repo = repo.elsewhere(tmp_path / "third")
     firing = {"state": "Alerting", "labels": {"cluster": "canary-1"}}
     with world.grafana.edit() as edit:
         edit.set_state(old.uid, alerts=[firing], pinned=True)
@@ -140,6 +148,7 @@ def test_the_whole_way(world: World) -> None:
     assert world.rules()[old.uid].data[0]["model"]["expr"] == "load > 70"
     assert repo.sync().code == 0
 
+    repo = repo.elsewhere(tmp_path / "fourth")
     assert repo.run("watch", "load-high").code == 0
     storm = [{**firing, "labels": {"cluster": f"prod-{n}"}} for n in range(60)]
     with world.grafana.edit() as edit:
@@ -151,21 +160,69 @@ def test_the_whole_way(world: World) -> None:
     assert repo.sync().code == 7
 
 
-def _aged(repo: Staged) -> None:
+def _aged(world: World, repo: Staged, key: str = "load-high") -> None:
     """The canary as if it had been put there five minutes ago: its record says so, signed."""
-    import json
-
-    from tocsin.verdict import sign
-
-    record = repo.record("load-high")
+    with world.grafana.edit() as edit:
+        edit.evaluate()
+    record = repo.record(key)
     document: dict[str, Any] = {k: v for k, v in record.document.items() if k != "signature"}
     then = (datetime.now(tz=UTC) - timedelta(minutes=5)).isoformat(timespec="seconds")
     document["stages"] = [
         {**each, "applied": then} if each["stage"] == 1 else each for each in document["stages"]
     ]
     document["signature"] = sign(document, repo.env["TOCSIN_VERDICT_KEY"].encode())
-    (path,) = (repo.top / "records").glob("*.json")
-    path.write_text(json.dumps(document))
+    (repo.top / "records" / file_name(document)).write_text(json.dumps(document))
+
+
+@pytest.mark.parametrize("world", ["13.3"], indirect=True)
+def test_a_sync_writes_around_it(world: World) -> None:
+    """Another rule of the service changes, one goes: the canary lies in the same folder and stays as it is."""
+    repo = world.repo
+    assert repo.run("deploy", "load-high").code == 0
+    before = {uid: rule for uid, rule in world.rules().items() if uid.endswith("--canary")}
+    silences = world.silences()
+    repo.project(verdict="advised")
+    repo.rules({**NEW, "for": "2m"}, interval="10s")
+    assert repo.run("sync", "--yes", "--no-wait", "--max-delete-percent", "0").code == 0
+    assert {uid: rule for uid, rule in world.rules().items() if uid.endswith("--canary")} == before
+    assert len(before) == 1 and world.silences() == silences
+    left = {rule.title for rule in world.rules().values()}
+    assert "LoadHigh" in left and "LoadGone" not in left
+
+
+@pytest.mark.parametrize("world", ["13.3"], indirect=True)
+def test_a_rule_that_is_new(world: World) -> None:
+    """There is no old one to compare with, and none to come back: taken back, it is gone."""
+    repo, before = world.repo, world.rules()
+    fresh = {**NEW, "alert": "LoadLow", "id": "load-low", "expr": "load < 1"}
+    repo.rules(OLD, OTHER, fresh, interval="10s")
+    repo.judged("load-low")
+    assert repo.run("deploy", "load-low").code == 0
+    _aged(world, repo, "load-low")
+    said = repo.run("compare", "load-low", "--soak", "1m")
+    assert said.code == 0 and "there is no old rule" in said.text, said.text
+    assert repo.run("promote", "load-low", "--yes").code == 0
+    uid = repo.alert("load-low").uid
+    assert set(world.rules()) == {*before, uid}
+    assert repo.run("watch", "load-low", "--rollback").code == 7
+    assert set(world.rules()) == set(before)
+
+
+@pytest.mark.parametrize("world", ["13.3"], indirect=True)
+def test_records_on_a_branch(world: World) -> None:
+    """The record goes from stage to stage on a branch of its own; what is checked out has no part in it."""
+    repo = world.repo
+    subprocess.run(["git", "init", "-q", "-b", "main", str(repo.top)], check=True)
+    branch = GitRecords("git:tocsin-canary", repo.top)
+    for path in (repo.top / "records").glob("*.json"):
+        branch.write({path.name: path.read_bytes()}, "stage 0")
+        path.unlink()
+    assert repo.run("deploy", "load-high").code == 7
+    assert repo.run("deploy", "load-high", "--records", "git:tocsin-canary").code == 0
+    (content,) = branch.read().values()
+    record = read_record(content.decode())
+    assert isinstance(record, Record) and deployed_of(record) is not None
+    assert not list((repo.top / "records").glob("*.json"))
 
 
 @pytest.mark.parametrize("world", ["13.3"], indirect=True)
@@ -311,7 +368,7 @@ def test_killed_at_every_write_and_begun_again(world: World, step: str, tmp_path
     if step != "deploy":
         assert repo.run("deploy", "load-high").code == 0
     if step in ("promote", "rollback"):
-        _aged(repo)
+        _aged(world, repo)
         assert repo.run("compare", "load-high", "--soak", "1m").code == 0
     if step == "rollback":
         assert repo.run("promote", "load-high", "--force", "--yes").code == 0

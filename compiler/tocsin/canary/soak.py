@@ -7,6 +7,7 @@ where a gate has too little to judge by, it is said, and fidelity with stage 0 d
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
@@ -24,6 +25,7 @@ from tocsin.verdict.record import Verdict
 
 _TIMES: Final = 4
 _SLOWER: Final = 2.0
+_UNLIKELY: Final = 0.05
 _MEASURABLE: Final = 0.05
 """Seconds below which an evaluation's time says more about the machine than about the rule."""
 
@@ -108,21 +110,37 @@ def compared(judged: Judged | None, why: str = "") -> tuple[Check, tuple[GateRes
     if judged is None or judged.verdict == "not-backtestable":
         reason = why or (judged.reason if judged is not None else "")
         return Check(id="comparison", state="unknown", say=reason or "there is nothing to compare with"), ()
+    results = tuple(_chance(each, judged) for each in judged.gates)
     gates = tuple(
         replace(each, verdict="vacuous", message=f"insufficient: {each.message}".removesuffix(": "))
         if each.verdict == "insufficient"
         else each
-        for each in judged.gates
+        for each in results
     )
-    thin = [each.id for each in judged.gates if each.verdict == "insufficient"]
-    failed = [each for each in judged.gates if each.verdict == "fail"]
-    if judged.verdict == "fail":
+    thin = [each.id for each in results if each.verdict == "insufficient"]
+    accepted = {each.gate for each in judged.waivers}
+    failed = [each for each in results if each.verdict == "fail" and each.id not in accepted]
+    if failed:
         say = "; ".join(f"{each.id}: {each.message or 'failed'}" for each in failed)
         return Check(id="comparison", state="fail", say=say), gates
     if thin:
         say = f"too little happened for {', '.join(thin)}: fidelity and stage 0 decide"
         return Check(id="comparison", state="insufficient", say=say), gates
     return Check(id="comparison", state="ok", say="no gate tripped"), gates
+
+
+def _chance(gate: GateResult, judged: Judged) -> GateResult:
+    """More pages in a day that chance alone explains are none: the limit a week allows is a part of one in a day. With as much exposure on both
+    sides, k of n pages are the new version's as heads are of coins."""
+    found = judged.comparison
+    if gate.id != "pages" or gate.verdict != "fail" or found is None or found.new is None:
+        return gate
+    old, new = found.old.pages if found.old is not None else 0, found.new.pages
+    tosses = old + new
+    likely = sum(math.comb(tosses, heads) for heads in range(new, tosses + 1)) / 2**tosses
+    if likely < _UNLIKELY:
+        return gate
+    return replace(gate, verdict="insufficient", message=f"{old} -> {new} pages: chance does that too")
 
 
 def verdict_of(checks: Iterable[Check], record: Record) -> Verdict:
