@@ -67,6 +67,15 @@ ROWS = [
     ("absent_over_time(foo[5m])", "absent_over_time(foo[10m])", "sensitivity down"),
     ("max_over_time(foo[1h:5m]) > 1", "max_over_time(foo[2h:5m]) > 1", "sensitivity up"),
     ("max_over_time(foo[1h:5m]) > 1", "max_over_time(foo[1h:1m]) > 1", "sensitivity"),
+    ("count_over_time((foo > 5)[30m:1m]) > 3", "count_over_time((foo > 6)[30m:1m]) > 3", "sensitivity down"),
+    ("count_over_time((foo > 5)[30m:1m]) < 3", "count_over_time((foo > 6)[30m:1m]) < 3", "sensitivity"),  # or none at all
+    ("min_over_time((foo > 5)[30m:1m]) < 9", "min_over_time((foo > 6)[30m:1m]) < 9", "sensitivity down"),
+    ("sum_over_time((foo > 5)[30m:1m]) > 3", "sum_over_time((foo > 6)[30m:1m]) > 3", "sensitivity"),
+    ("count_over_time((foo > 5)[5m:1m]) > 3", "count_over_time((foo > 5)[10m:1m]) > 3", "sensitivity up"),
+    ("count_over_time((foo > 5)[5m:1m]) < 3", "count_over_time((foo > 5)[10m:1m]) < 3", "sensitivity"),
+    ("avg_over_time((foo > bool 5)[5m:1m]) > 0.5", "avg_over_time((foo > bool 6)[5m:1m]) > 0.5", "sensitivity down"),
+    ("foo > 5 or on (x) bar", "foo > 4 or on (x) bar", "sensitivity"),  # one on the left puts several aside
+    ("bar or on (x) foo > 5", "bar or on (x) foo > 4", "sensitivity up"),
     ("foo offset 5m > 1", "foo offset 10m > 1", "sensitivity"),
     # filters
     ("foo > 5", 'foo{env="prod"} > 5', "sensitivity down"),

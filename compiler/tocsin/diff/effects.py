@@ -10,7 +10,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal, NamedTuple, TypeAlias
 
-from tocsin.promql.tree import COMPARISONS, Aggregate, Binary, Call, Negate, Node, Number, Tree
+from tocsin.promql.tree import (
+    COMPARISONS,
+    SET_OPERATORS,
+    Aggregate,
+    Binary,
+    Call,
+    Negate,
+    Node,
+    Number,
+    Subquery,
+    Tree,
+)
 
 Sign: TypeAlias = Literal[-1, 0, 1] | None
 """Grows, stays, shrinks; None: unknown."""
@@ -25,8 +36,8 @@ class Effect(NamedTuple):
 
 _POINTWISE = frozenset({
     "ceil", "floor", "round", "exp", "ln", "log2", "log10", "sqrt", "sgn", "clamp", "clamp_max", "clamp_min", "vector", "label_replace", "label_join",
-    "sort", "sort_desc", "sort_by_label", "sort_by_label_desc", "max_over_time", "min_over_time", "avg_over_time", "last_over_time", "quantile_over_time",
-    "deg", "rad",
+    "sort", "sort_desc", "sort_by_label", "sort_by_label_desc", "max_over_time", "min_over_time", "avg_over_time", "sum_over_time", "last_over_time",
+    "quantile_over_time", "deg", "rad",
 })  # fmt: skip
 """A larger value in, a larger one out."""
 _COUNTING = frozenset({
@@ -50,6 +61,13 @@ _LONGER: dict[str, Effect] = {
     "absent_over_time": Effect(-1, 0),
 }
 """What a longer window does to a function's result."""
+_SAMPLES: dict[str, Sign] = {
+    "count_over_time": 1,
+    "max_over_time": 1,
+    "min_over_time": -1,
+    "present_over_time": 0,
+}
+"""What more samples in a window do to a function's value; unknown for all others."""
 
 
 def times(one: Sign, other: Sign) -> Sign:
@@ -83,7 +101,24 @@ def longer_window(tree: Tree, at: int, parents: Sequence[int]) -> tuple[int, Eff
     call = tree[above] if above >= 0 else None
     if not isinstance(call, Call):
         return at, Effect(None, None)
-    return above, _LONGER.get(call.name, Effect(0, None))
+    effect = _LONGER.get(call.name, Effect(0, None))
+    if _has_holes(tree, at) and call.name not in _ABSENT:
+        # A series that the short window missed may be in the long one.
+        effect = Effect(both(effect.series, 1), effect.values)
+    return above, effect
+
+
+def _has_holes(tree: Tree, at: int) -> bool:
+    """Whether a subquery looks at something that filters, so that its window is not full of samples."""
+    if not isinstance(tree[at], Subquery):
+        return False
+    first = at
+    while tree[first].kids:
+        first = tree[first].kids[0]
+    return any(
+        isinstance(node, Binary) and (node.op in SET_OPERATORS or (node.op in COMPARISONS and not node.bool_))
+        for node in tree[first:at]
+    )
 
 
 def effect_at_root(tree: Tree, at: int, effect: Effect, parents: Sequence[int]) -> Effect:
@@ -103,6 +138,9 @@ def _through(tree: Tree, above: int, at: int, effect: Effect, positive: Sequence
         case Negate():
             return Effect(series, times(values, -1))
         case Call(name=name):
+            if isinstance(tree[at], Subquery) and series != 0 and name not in _ABSENT:
+                # Fewer series at each step are fewer samples in the window.
+                return Effect(series, both(times(series, _SAMPLES.get(name)), values))
             return _through_call(name, node.kids.index(at), effect)
         case Aggregate(op=op):
             if at != node.kids[-1]:
@@ -143,7 +181,10 @@ def _through_binary(node: Binary, side: int, effect: Effect, tree: Tree, positiv
         return Effect(both(series, passed), 0 if right else values)
     if op == "unless" and right:
         return Effect(times(series, -1), 0)
-    if op in ("and", "unless", "or"):
+    if op == "or" and not right and (node.matching.on or node.matching.labels):
+        # One more on the left may put several on the right aside.
+        return Effect(None if series != 0 else 0, values)
+    if op in SET_OPERATORS:
         return Effect(series, 0 if right and op == "and" else values)
     if op in ("+", "-"):
         return Effect(series, times(values, -1 if op == "-" and right else 1))
