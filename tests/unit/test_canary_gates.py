@@ -192,6 +192,8 @@ def test_recall_of_what_people_called_right() -> None:
     assert lost.verdict == "fail" and lost.message == "1 of 2 pages that people called right would be lost"
     noise = Evidence(said=(word(110, "true"), word(5010, "noise")))
     assert ends("recall", compared(both, one, evidence=noise)) == "ok"
+    carried = Evidence(said=(word(0, "true"),))
+    assert ends("recall", compared({"a": [(-5, 5)]}, {"a": [(90, 95)]}, evidence=carried)) == "vacuous"
     once = policy({"recall": GateLimits(critical=True, at_most={"missed": 1})})
     known = replace(said, incidents=(incident("INC-2", 5000, 5060),))
     assert ends("recall", compared(both, one, evidence=known), once) == "warn"

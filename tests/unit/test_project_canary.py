@@ -6,6 +6,8 @@ from datetime import date
 
 import pytest
 
+from tocsin.check import CatalogView, waivers
+from tocsin.check.view import SopIndex
 from tocsin.diag import SourceFile
 from tocsin.ir.canary import DEFAULT_GATES, GATES, CanaryPolicy, GateLimits, HistorySource, WaivedGate
 from tocsin.ir.project import Project
@@ -206,3 +208,40 @@ def test_an_address_is_named_and_never_written() -> None:
 def test_a_day_that_never_comes_waives_nothing() -> None:
     found = policy("waivers: [{rule: a, gate: pages, by: b, reason: c, expires: '2026-02-30'}]")
     assert found.waivers[0].expires == date.min
+
+
+def test_a_severity_that_pages_demands_a_test_whatever_it_is_called() -> None:
+    top = TOP.replace("P1: {", "urgent: {").replace("P2: {", "P0: {")
+    found = project(top=top).canary
+    assert found.limits("urgent")["unit-test"].critical and found.limits("P0")["unit-test"].critical
+
+
+# --- waivers that outlived their day or their rule ---------------------------------------------
+
+
+def told(today: date, frozen: frozenset[str] = frozenset()) -> list[tuple[str, int]]:
+    """(code, line) of what the checks say of one waiver, of a rule that nobody has."""
+    waiver = "canary:\n  waivers:\n    - rule: gone/page\n      gate: pages\n      by: dana\n      reason: x\n      expires: '2026-11-21'\n"
+    index = SopIndex.of(())
+    view = CatalogView(
+        services=(),
+        sops=(),
+        index=index,
+        incidents=(),
+        project=project(waiver),
+        frozen=frozen,
+        today=today,
+        site_files=frozenset(),
+    )
+    return [
+        (each.code, each.span.line) for check in (waivers.expired, waivers.unused) for each in check(view)
+    ]
+
+
+def test_a_waiver_holds_through_its_last_day() -> None:
+    assert told(date(2026, 11, 21)) == [("TOC822", 13)]
+    assert told(date(2026, 11, 22)) == [("TOC821", 17), ("TOC822", 13)]
+
+
+def test_rules_of_a_frozen_service_are_not_known_to_be_gone() -> None:
+    assert told(date(2026, 11, 21), frozenset({"kafka"})) == []
