@@ -30,7 +30,7 @@ from tocsin.canary.values import Grid, Presence, RuleVersion
 from tocsin.ir.duration import Duration, format_duration
 
 EVALUATIONS = 40
-AHEAD = 3
+AHEAD = 5
 """Seconds from the push of the samples to the first of them."""
 UNRESTORED = 2
 """Evaluations of a group that has just been started, of which nothing is written."""
@@ -80,11 +80,13 @@ class Alert:
     grid: Grid
     raw: Presence
     stored: Shown
+    first: int
+    """The grid's index from which on the server writes ALERTS."""
 
     def predicted(self, room: ModuleType = machine, **changes: object) -> Shown:
         """What the replay says is in ALERTS, from the moment on at which a started group writes. `changes` are made to the version."""
         changed = replace(self.version, **changes)  # type: ignore[arg-type]
-        return shown(self.raw, self.grid, changed, room, first=UNRESTORED)
+        return shown(self.raw, self.grid, changed, room, first=self.first)
 
 
 def shown(
@@ -129,7 +131,8 @@ def alerts(server: Server, versions: Sequence[RuleVersion]) -> Mapping[str, Aler
         times = [at for at in clocks[group_of[each.name]] if at <= ends]
         grid, raw = answers(server, each.expr, _grid(times))
         stored = frozenset(it for it in _stored(server, each.name) if it[2] <= grid.end_ms)
-        found[each.name] = Alert(version=each, grid=grid, raw=raw, stored=stored)
+        first = (times[UNRESTORED] - grid.start_ms) // grid.step_ms
+        found[each.name] = Alert(version=each, grid=grid, raw=raw, stored=stored, first=first)
     return found
 
 
