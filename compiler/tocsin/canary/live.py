@@ -87,6 +87,7 @@ def _of_grafana(
         missing_evals=missing or 2,
         no_data=no_data,
         exec_err=exec_err,
+        shape=facts.shape if facts is not None else "promql",
         group=group.place.group,
         service=rule.service,
         severity=like.severity if like is not None else None,
