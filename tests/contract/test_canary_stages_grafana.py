@@ -124,9 +124,13 @@ def test_the_whole_way(world: World, tmp_path: Path) -> None:
     assert repo.run("sync", "--yes", "--no-wait").code == 7
     assert repo.run("gc").code == 0
     assert world.grafana.content() == there
+    assert "no canary waits" not in repo.run("compare").text
     assert repo.run("drift", "--detailed-exitcode").text.count("belongs to") == 0
     repo = repo.elsewhere(tmp_path / "second")
     assert repo.run("compare", "load-high").code == 7
+    waiting = repo.run("compare")
+    assert waiting.code == 0 and "of 1d" in waiting.text, "a job that looks at all of them comes again"
+    assert "nothing is watched" in repo.run("watch").text
     said = repo.run("compare", deployed.canary, "--soak", "0s")
     assert said.code == 7 and "has not run for longer" in said.text
     _aged(world, repo)
@@ -153,8 +157,8 @@ def test_the_whole_way(world: World, tmp_path: Path) -> None:
     storm = [{**firing, "labels": {"cluster": f"prod-{n}"}} for n in range(60)]
     with world.grafana.edit() as edit:
         edit.set_state(old.uid, alerts=storm, pinned=True)
-    assert repo.run("watch", "load-high").code == 0, "one sample is none"
-    said = repo.run("watch", "load-high")
+    assert repo.run("watch").code == 0, "one sample is none"
+    said = repo.run("watch")
     assert said.code == 7 and "alarm: peak: 60 alerts" in said.text, said.text
     assert world.rules()[old.uid].data[0]["model"]["expr"] == "load > 50"
     assert repo.sync().code == 7

@@ -201,6 +201,12 @@ def failures(source: MetricSource, group: str, since_ms: int, now_ms: int) -> tu
     return tuple(found)
 
 
+def counts_itself(source: MetricSource, group: str, at_ms: int) -> bool:
+    """Whether the history knows how the evaluations of that group went."""
+    mine = f"{{rule_group=~{quoted(f'.*;{_escaped(group)}')}}}"
+    return number(source, f"count(prometheus_rule_group_iterations_total{mine})", at_ms) > 0
+
+
 def number(source: MetricSource, expr: str, at_ms: int) -> float:
     """The one number an expression has at a time, 0 where it has none."""
     grid = Grid(start_ms=at_ms, step_ms=1_000, count=1)

@@ -20,8 +20,8 @@ from tocsin.canary.replay import replay
 from tocsin.canary.stage_record import Check, Compared, Deployed, body_of, deployed_of, with_stage
 from tocsin.canary.stages import abort
 from tocsin.canary.values import Exactness, Pair, Window
-from tocsin.canary.watch import failures, number
-from tocsin.cli.canary_side import NotYet, Place, Stand, place_options, stand_for
+from tocsin.canary.watch import counts_itself, failures
+from tocsin.cli.canary_side import NotYet, Place, Stand, alerts_metric, place_options, stand_for
 from tocsin.cli.options import day
 from tocsin.errors import UsageError
 from tocsin.ir.duration import Duration, format_duration, parse_duration
@@ -33,7 +33,7 @@ GATE = 7
 
 
 @click.command("compare")
-@click.argument("names", nargs=-1, required=True, metavar="ID|RULE...")
+@click.argument("names", nargs=-1, metavar="[ID|RULE]...")
 @place_options
 @click.option(
     "--soak",
@@ -42,16 +42,30 @@ GATE = 7
     help="How long it must have run; default: as its severity and ranges demand.",
 )
 def compare_command(names: tuple[str, ...], place: Place, soak_text: str | None) -> int:
-    """Judge canaries after their soak. What fails is taken away; what is well may be promoted."""
+    """Judge canaries after their soak, all of them without a name. What fails is taken away; what is well may be promoted."""
     shorter = parse_duration(soak_text) if soak_text is not None else None
     if soak_text is not None and shorter is None:
         raise UsageError(f"--soak: `{soak_text}` is no time", help="write 24h, 30m")
     code = 0
-    with stand_for(place, names, 1) as (stand, records):
+    with stand_for(place, names, 1, _waits) as (stand, records):
+        if stand is None:
+            click.echo("no canary waits to be compared")
+            return 0
         live = stand.canaries.read()
         for record in records:
-            code = max(code, _compare(stand, record, live, shorter, place))
+            try:
+                code = max(code, _compare(stand, record, live, shorter, place))
+            except NotYet as why:
+                if names:
+                    raise
+                # A job that looks at all of them comes again.
+                click.echo(f"{record.key.text}: {why.message}")
     return code
+
+
+def _waits(record: Record) -> bool:
+    """Whether stage 2 is what comes next."""
+    return record.stage(1) is not None and record.stage(2) is None and not record.rolled_back
 
 
 def _compare(stand: Stand, record: Record, live: Live, shorter: Duration | None, place: Place) -> int:
@@ -150,8 +164,7 @@ def _well(
     state = states.get(canary.rule.uid)
     yield soak.health(state)
     said = [each.say for each in failures(stand.source, deployed.place.group, applied_ms, now_ms)]
-    counts = number(stand.source, "count(prometheus_rule_group_iterations_total)", now_ms) > 0
-    yield soak.errors(said, known=counts)
+    yield soak.errors(said, known=counts_itself(stand.source, deployed.place.group, now_ms))
     old = next(
         (
             rule.uid
@@ -185,21 +198,13 @@ def _fidelity(
     nothing = Fidelity(agreement=None, n=0, live=0, simulated=0)
     if found.new.timeline is None:
         return nothing, found.new.exactness
-    if not _stores_alerts(stand, now_ms):
+    if not alerts_metric(stand, now_ms):
         why = Exactness(
             level="not-backtestable", why=("the history holds no alerts of this server to compare with",)
         )
         return nothing, why
     live = live_alerts(version, (LABEL, canary.id), window, stand.source)
     return fidelity_of(found.new.timeline, live, version, window), found.new.exactness
-
-
-def _stores_alerts(stand: Stand, now_ms: int) -> bool:
-    """Whether what the server's rules do is kept where history is read. A Prometheus always keeps it; a ruler beside a store and a Grafana may not."""
-    if stand.kind == "prometheus" and stand.source.caps.flavour == "prometheus":
-        return True
-    metric = "GRAFANA_ALERTS" if stand.kind == "grafana" else "ALERTS"
-    return number(stand.source, f"count(count_over_time({metric}[1d]))", now_ms) > 0
 
 
 def _against_old(

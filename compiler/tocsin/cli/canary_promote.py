@@ -69,6 +69,7 @@ def promote_command(
         raise UsageError("--wait and --watch take times", help="write 24h, 30m")
     code = 0
     with stand_for(place, names, 0) as (stand, records):
+        assert stand is not None
         for record in records:
             step = _Promote(stand, record, place, policy_base, journal, patience, force, length, yes)
             code = max(code, step.run())

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import wraps
@@ -21,6 +21,7 @@ from tocsin.canary.overlay import owner_of
 from tocsin.canary.source import MetricSource
 from tocsin.canary.stage_record import deployed_of, promotion_of
 from tocsin.canary.stages import Silences
+from tocsin.canary.watch import number
 from tocsin.cli.grafanas import project_of
 from tocsin.cli.history_source import Sources
 from tocsin.cli.options import day, repository
@@ -194,10 +195,11 @@ def stand_at(place: Place, names: Iterable[str] = (), *, read_only: bool = False
 
 @contextmanager
 def stand_for(
-    place: Place, names: Iterable[str], stage: int, *, read_only: bool = False
-) -> Iterator[tuple[Stand, tuple[Record, ...]]]:
-    """The records that these names (ids of canaries, of rules, whole keys) mean and that have run that stage, and the server they are about. The
-    newest record of a rule is the one meant. NotYet where a name has none."""
+    place: Place, names: Sequence[str], stage: int, every: Callable[[Record], bool] = lambda record: False
+) -> Iterator[tuple[Stand | None, tuple[Record, ...]]]:
+    """The records that these names (ids of canaries, of rules, whole keys) mean and that have run that stage, and the server they are about;
+    without names those for which `every` holds, and no server where there are none. The newest record of a rule is the one meant. NotYet where a
+    name has none."""
     top = repository(place.root)
     project = project_of(top)
     if project is None:
@@ -205,7 +207,11 @@ def stand_for(
     environment = environment_of(project, place.env_name)
     shelf = place_of(place.records, top, made=True)
     newest = {each.key: each for each in believed(shelf, environment, verdict_key())}
-    found: dict[RuleKey, Record] = {}
+    found = {
+        each.key: each
+        for each in newest.values()
+        if not names and every(each) and place.evaluator in (None, evaluator_of(each))
+    }
     for name in names:
         mine = {
             key: record
@@ -220,13 +226,25 @@ def stand_for(
                 help="the stages are backtest, deploy, compare, promote, watch",
             )
         found |= ran
+    if not found:
+        yield None, ()
+        return
     evaluators = {evaluator_of(record) for record in found.values()} - {""}
     if place.evaluator is None and len(evaluators) > 1:
         raise UsageError(f"these are on {' and on '.join(sorted(evaluators))}", help="say which: --evaluator")
     named = replace(place, evaluator=place.evaluator or next(iter(evaluators), None))
     rules = () if named.evaluator is not None else [record.key.text for record in found.values()]
-    with stand_at(named, rules, read_only=read_only) as stand:
+    with stand_at(named, rules) as stand:
         yield stand, tuple(found[key] for key in sorted(found))
+
+
+def alerts_metric(stand: Stand, now_ms: int) -> str:
+    """The series in which the history keeps what the server's rules do; `""` where it keeps none. A Prometheus always does; a ruler beside a store,
+    or a Grafana, may not."""
+    metric = "GRAFANA_ALERTS" if stand.kind == "grafana" else "ALERTS"
+    if stand.kind == "prometheus" and stand.source.caps.flavour == "prometheus":
+        return metric
+    return metric if number(stand.source, f"count(count_over_time({metric}[1d]))", now_ms) else ""
 
 
 def canary_of(record: Record) -> str:

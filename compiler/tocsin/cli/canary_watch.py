@@ -12,13 +12,14 @@ import click
 from tocsin.canary.promotion import as_it_was
 from tocsin.canary.source import Unfit
 from tocsin.canary.stage_record import Promotion, body_of, predicted_peak, promotion_of, with_stage
-from tocsin.canary.watch import Alarm, Counts, Expected, alarms_of, before, counted, failures, number, p99
+from tocsin.canary.watch import Alarm, Counts, Expected, alarms_of, before, counted, failures, p99
 from tocsin.cli.canary_promote import cut_short
-from tocsin.cli.canary_side import Place, Stand, place_options, stand_for
+from tocsin.cli.canary_side import Place, Stand, alerts_metric, place_options, stand_for
 from tocsin.cli.journals import HELP, journal_at
 from tocsin.cli.run_plan import Stopped, actor_of, carried_out, now_text
 from tocsin.cli.targets import Now
 from tocsin.cli.terminal import echo
+from tocsin.errors import UsageError
 from tocsin.report import plan as plan_report
 from tocsin.report.visible import visible
 from tocsin.sync.guard import Guard
@@ -32,7 +33,7 @@ _MOST_SAMPLES = 3_000
 
 
 @click.command("watch")
-@click.argument("names", nargs=-1, required=True, metavar="ID|RULE...")
+@click.argument("names", nargs=-1, metavar="[ID|RULE]...")
 @place_options
 @click.option("--follow", is_flag=True, help="Go on until the watch ends, looking every second interval.")
 @click.option("--rollback", "rollback", is_flag=True, help="Put the old version back, alarm or not.")
@@ -40,9 +41,13 @@ _MOST_SAMPLES = 3_000
 def watch_command(
     names: tuple[str, ...], place: Place, follow: bool, rollback: bool, journal: str | None
 ) -> int:
-    """Look at promoted rules since their promotion. Alarms put the old version back, as `canary.rollback` says."""
-    code = 0
-    with stand_for(place, names, 3) as (stand, records):
+    """Look at promoted rules since their promotion, at all that are watched without a name. Alarms put the old version back, as `canary.rollback` says."""
+    if rollback and not names:
+        raise UsageError("--rollback needs a name", help="say which rule")
+    with stand_for(place, names, 3, _watched) as (stand, records):
+        if stand is None:
+            click.echo("nothing is watched")
+            return 0
         watched = [_Watch(stand, each, journal) for each in records]
         while True:
             code = max([0, *(each.look(rollback=rollback) for each in watched)])
@@ -50,6 +55,12 @@ def watch_command(
             if code or not follow or not going:
                 return code
             Now().sleep(max(0.2, 2 * min(each.interval for each in going) / 1000))
+
+
+def _watched(record: Record) -> bool:
+    """Whether stage 3 goes on."""
+    found = promotion_of(record)
+    return found is not None and found.state in ("watching", "alarmed", "rolling-back")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,7 +140,7 @@ class _Watch:
         if state is not None and state.health == "error":
             alarms.append(Alarm(kind="errors", say=f"its evaluation fails: {state.error}"))
         alarms += failures(self.stand.source, group.place.group, since_ms, now_ms)
-        metric = self._metric(now_ms)
+        metric = alerts_metric(self.stand, now_ms)
         seen = self._by_series(rule, since_ms, end_ms, metric) if metric else self._by_state(rule, now_ms)
         limit = seen.expected.limit
         said = (
@@ -142,12 +153,6 @@ class _Watch:
             f"{self.promotion.since} ({said}); {seen.named} named {visible(rule.title)}, {seen.total[-1] if seen.total else 0} in all"
         )
         return (*alarms, *alarms_of(seen.times, seen.mine, seen.expected, seen.total, seen.usual))
-
-    def _metric(self, now_ms: int) -> str:
-        """The series that say what fires; `""` where the history has none, and the server's states must do."""
-        if self.stand.kind != "grafana":
-            return "ALERTS"
-        return "GRAFANA_ALERTS" if number(self.stand.source, "count(GRAFANA_ALERTS)", now_ms) else ""
 
     def _by_series(self, rule: Rule, since_ms: int, end_ms: int, metric: str) -> _Seen:
         """From the server's own series, since the promotion, whoever looked before."""
