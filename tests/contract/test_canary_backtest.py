@@ -496,3 +496,23 @@ def test_incidents_and_what_people_said(repo: Repository, tmp_path: Path) -> Non
     changed(repo, "load > 50")
     ended = backtest(repo)
     assert ended.code == 7 and "recall" in ended.out and "INC-2025-001" in ended.out, ended.said
+
+
+def test_an_added_and_a_removed_rule(repo: Repository, rules_dir: Path) -> None:
+    calm = {"expr": CALM, "for": "2m", "summary": "s"}
+    repo.write(rule_file("web", {"web-new": calm}))
+    commit(repo, "another rule")
+    ended = backtest(repo, "--format", "json")
+    judged = {each["rule"]["id"]: each for each in json.loads(ended.out)["rules"]}
+    assert {id: each["comparison"]["change"] for id, each in judged.items()} == {
+        "web-new": "added",
+        "web-load": "removed",
+    }
+    found = {each.key.id: each for each in records(repo.top / "records")}
+    assert (found["web-new"].old_digest, found["web-load"].new_digest) == ("", "")
+    assert {each.verdict for each in found.values()} <= {"pass", "quiet", "fail"}
+    merged(repo)
+    failed = [each.key.id for each in found.values() if each.verdict == "fail"]
+    ended = repo.sync()
+    assert ended.code == (7 if failed else 0), ended.said
+    assert ("load > 8" in next(iter(rules_dir.glob("*.yaml"))).read_text()) == (not failed)

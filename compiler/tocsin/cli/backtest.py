@@ -62,11 +62,12 @@ MAIN = "main"
 @click.option(
     "--approver", metavar="NAME", help="Who, beside the author, vouches for what cannot be replayed."
 )
-@click.option("--dry-run", is_flag=True, help="Say what would be asked, and ask for nothing but the phase.")
+@click.option("--dry-run", is_flag=True, help="Say what would be asked of whom, and ask nothing of history.")
 @click.option("--format", "format_", type=click.Choice(tuple(RENDER)), default="text", show_default=True)
 @click.option("--today", metavar="DATE", help="The day, YYYY-MM-DD; default: today.")
 def backtest_command(**given: object) -> int:
-    """Replay every changed rule over history, compare it with what it was, and judge it. Ends with 7 where a gate trips."""
+    """Replay every changed rule over history, compare it with what it was, and judge it. Ends with 7 where a gate trips, or where
+    nobody vouches for what cannot be replayed."""
     asked = Asked(**given)  # type: ignore[arg-type]
     if asked.base is not None and asked.against is not None:
         raise UsageError("--base and --against say two things to compare with", help="keep one")

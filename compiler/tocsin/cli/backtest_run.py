@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 
 import click
@@ -179,11 +180,13 @@ class Backtesting:
     def _judged(self, answered: _Answered, evidence: Evidence) -> Judged:
         key = answered.case.key
         comparison = compare(answered.replayed, self.window, self.policy, evidence)
-        tested = any(
-            (key.id, key.level) in tested_levels(each.loaded.files)
-            for each in self.compiled.compilation.services
-        )
+        tested = (key.id, key.level) in self._tested
         return judge(comparison, self.policy, day(self.asked.today), tested=tested)
+
+    @cached_property
+    def _tested(self) -> frozenset[tuple[str, str]]:
+        services = self.compiled.compilation.services
+        return frozenset(each for service in services for each in tested_levels(service.loaded.files))
 
     def _backtest(self, judged: list[Judged], answered: list[_Answered]) -> Backtest:
         infos = dict.fromkeys(

@@ -61,13 +61,16 @@ def against_base(
         if not _is_mirror(each.side) and (not each.is_alert or _named(each.key, names))
     ]
     records = tuple(_records_of(after))
-    cases = []
-    for each in changes:
-        if not each.is_alert:
-            continue
-        beside = [other for other in changes if not other.is_alert]
-        for pair in pairs_of([each, *beside], records, seen(each.side)):
-            cases.append(Case(pair=pair, side=each.side, subject=_subject(each)))
+    by_key = {each.key: each for each in changes if each.is_alert}
+    beside = [each for each in changes if not each.is_alert]
+    together: dict[tuple[Seen, ...], list[RuleChange]] = {}
+    for each in by_key.values():
+        together.setdefault(seen(each.side), []).append(each)
+    cases = [
+        Case(pair=pair, side=by_key[pair.key].side, subject=_subject(by_key[pair.key]))
+        for there, mine in together.items()
+        for pair in pairs_of([*mine, *beside], records, there)
+    ]
     texts = tuple(each.key for each in changes if each.is_alert and each.old_digest == each.new_digest)
     if not every:
         return Cases(cases=tuple(cases), texts=texts)
@@ -165,7 +168,7 @@ def _live_case(
     wanted = new.rule.digest if new is not None else ""
     if wanted in digests:
         return _still(new, seen) if every and new is not None else None
-    before = base.alert(env, key)
+    before = base.alerts(env).get(key)
     like = new.rule if new is not None else before
     side = new or _side_of(base.resolved(env), key)
     if side is None or not isinstance(like, CompiledAlert):

@@ -7,6 +7,7 @@ names the commit it had before: `--policy-base`.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -39,10 +40,10 @@ class PolicyBase:
         """What it compiled for an environment."""
         return resolved_of(self.compilation, env)
 
-    def alert(self, env: str, key: str) -> CompiledAlert | None:
-        """Its alert of that key, mirrors left aside."""
+    def alerts(self, env: str) -> Mapping[str, CompiledAlert]:
+        """Its alerts by key, mirrors left aside."""
         every = (alert for each in self.resolved(env) for alert in each.alerts)
-        return next((each for each in every if each.key.text == key and not each.mirror), None)
+        return {each.key.text: each for each in every if not each.mirror}
 
 
 def policy_base(top: Path, named: str | None, today: date, own: Compilation) -> PolicyBase:

@@ -7,7 +7,7 @@ exactly this change of exactly the rule that is there. A changed record is judge
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import date
 from functools import cached_property
@@ -102,6 +102,10 @@ class Gate:
         return {alert.key.text: alert for each in every for alert in each.alerts if not alert.mirror}
 
     @cached_property
+    def _before(self) -> Mapping[str, CompiledAlert]:
+        return self.base.alerts(self._env)
+
+    @cached_property
     def _mirrors(self) -> frozenset[str]:
         """Copies that are always paused: their rule is judged where it runs."""
         every = resolved_of(self._compiled.compilation, self._env)
@@ -129,7 +133,7 @@ class Gate:
 
     def _policy(self, key: str, digest: str) -> Policy:
         """What the base demands of a change of that rule, of its old severity and of its new one: lowering a severity is no way around a gate."""
-        before, after = self.base.alert(self._env, key), self._alerts.get(key) if digest else None
+        before, after = self._before.get(key), self._alerts.get(key) if digest else None
         names = [each.severity for each in (before, after) if each is not None]
         project = self.base.project
         policies = [each for name in names if (each := project.severity(name)) is not None]

@@ -100,7 +100,7 @@ class GitRecords:
             return done.out.decode("ascii", "replace").strip() if done.code == 0 else ""
         tip = self._line("ls-remote", self.remote, self._ref).partition("\t")[0]
         if tip and self._run("cat-file", "-e", f"{tip}^{{commit}}", accept=(0, 1, 128)).code:
-            plain = ("--quiet", "--no-tags", "--no-write-fetch-head", "--refmap=")
+            plain = ("--quiet", "--no-tags", "--no-write-fetch-head", "--no-filter", "--refmap=")
             self._line("fetch", *plain, self.remote, self._ref)
         return tip
 
