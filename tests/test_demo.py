@@ -18,6 +18,8 @@ def copy(tmp_path: Path) -> Path:
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "tocsin.yaml", tmp_path)
     shutil.copy(ROOT / "tests/site_links.py", tmp_path / "tests")
+    (tmp_path / "tests/equivalence").mkdir()
+    shutil.copy(ROOT / "tests/equivalence/remote_write.py", tmp_path / "tests/equivalence")
     (tmp_path / ".venv").symlink_to(ROOT / ".venv")
     return tmp_path
 
@@ -37,7 +39,7 @@ def test_the_demo_does_what_it_says(copy: Path) -> None:
     run = demo(copy)
     assert run.returncode == 0, run.stderr
     assert run.stderr == ""
-    for step in range(1, 8):
+    for step in range(1, 11):
         assert f"\n{step}  " in run.stdout
     # Nothing is left behind but dist/, which Git does not see.
     left = {path.name for path in copy.iterdir()} - {"rules", "sops", "incidents", "demo", "tests"}
