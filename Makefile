@@ -1,6 +1,6 @@
 # Each target does all its own set-up: Debian or Ubuntu with python3, make and git is enough to start from.
 #
-#   make demo      the whole length of the compiler on the starter rules, with three planted faults
+#   make demo      the whole length of the compiler on the starter rules, then a change through history and a canary
 #   make test      every test, against real Prometheus and Alertmanager        (ARGS="-k lag" narrows it)
 #   make contract  the contract with Grafana: the stand-in, or the one GRAFANA_URL names
 #   make check     format, lint, types, layers
