@@ -91,32 +91,35 @@ def against_live(
     every: bool,
 ) -> Cases:
     """The alerts that mean something else than what the environment's servers run."""
-    env = compiled.environment.name
-    after = _whole(resolved_of(compiled.compilation, env), compiled.compilation.frozen)
-    changes = compare(_whole(base.resolved(env), compiled.compilation.frozen), after)
-    beside = [each for each in changes if not each.is_alert]
+    env, frozen = compiled.environment.name, compiled.compilation.frozen
+    before = _whole(base.resolved(env), frozen)
+    after = _whole(resolved_of(compiled.compilation, env), frozen)
+    old = {side.rule.key.text: side for side in alerts_of(before)}
+    new = {side.rule.key.text: side for side in alerts_of(after)}
+    beside = [each for each in compare(before, after) if not each.is_alert]
     cases: list[Case] = []
     for evaluator in compiled.environment.evaluators:
-        mine = {
-            side.rule.key.text: side
-            for side in alerts_of(after)
-            if side.group.evaluator.name == evaluator.name
-        }
-        here = replace(compiled, evaluator=evaluator, kind=evaluator.kind)
-        if not mine and not any(
-            side.group.evaluator.name == evaluator.name for side in alerts_of(base.resolved(env))
-        ):
+        mine, theirs = (
+            {key: side for key, side in known.items() if side.group.evaluator.name == evaluator.name}
+            for known in (new, old)
+        )
+        if not mine and not theirs:
             continue
-        with target_of(here, url, folder if evaluator.kind == "prometheus" else None, read_only=True) as (
-            version,
-            target,
-            desired,
-        ):
+        here = replace(compiled, evaluator=evaluator, kind=evaluator.kind)
+        rules_dir = folder if evaluator.kind == "prometheus" else None
+        with target_of(here, url, rules_dir, read_only=True) as (version, target, desired):
             live = target.read()
-            ground = ground_of(here, base, live, version)
-        for key, new, found in _beside(mine, live, desired.owner, compiled.compilation.frozen):
+            server = _Server(
+                compiled=here,
+                ground=ground_of(here, base, live, version),
+                old=old,
+                beside=beside,
+                records=tuple(_records_of(after)),
+                seen=seen,
+            )
+        for key, side, found in _beside(mine, live, desired.owner, frozen):
             if _named(RuleKey(env, *_parts(key)), names):
-                case = _live_case(key, new, found, ground, here, base, seen, beside, after, every=every)
+                case = server.case(key, side, found, every=every)
                 cases += [case] if case is not None else []
     return Cases(cases=tuple(cases))
 
@@ -150,50 +153,45 @@ def ground_of(compiled: Compiled, base: PolicyBase, live: Live, version: Version
     return Ground.of(live, version, env.datasources, both)
 
 
-def _live_case(
-    key: str,
-    new: Side | None,
-    found: tuple[Rule, Group] | None,
-    ground: Ground,
-    here: Compiled,
-    base: PolicyBase,
-    seen: SeenOf,
-    beside: list[RuleChange],
-    after: tuple[Resolved, ...],
-    *,
-    every: bool,
-) -> Case | None:
-    env = here.environment.name
-    digests = digests_of(*found, ground) if found is not None else frozenset({""})
-    wanted = new.rule.digest if new is not None else ""
-    if wanted in digests:
-        return _still(new, seen) if every and new is not None else None
-    before = base.alerts(env).get(key)
-    like = new.rule if new is not None else before
-    side = new or _side_of(base.resolved(env), key)
-    if side is None or not isinstance(like, CompiledAlert):
-        return None  # a rule of another time, which neither revision knows: nobody can say where its past is
-    digest = _one(digests, before)
-    old = None
-    if found is not None:
-        old = live_version(
-            *found,
-            like.key,
-            digest,
-            like,
-            datasources=here.environment.datasources,
-            seen=seen(side),
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Server:
+    """What the live rules of one server are compared with. `old` are the alerts of the base by key, `beside` the records that changed since it."""
+
+    compiled: Compiled
+    ground: Ground
+    old: Mapping[str, Side]
+    beside: list[RuleChange]
+    records: tuple[Side, ...]
+    seen: SeenOf
+
+    def case(
+        self, key: str, new: Side | None, found: tuple[Rule, Group] | None, *, every: bool
+    ) -> Case | None:
+        """One alert; None where the server has what the sources say, or where neither revision knows it, so that nobody knows where its past is."""
+        digests = digests_of(*found, self.ground) if found is not None else frozenset({""})
+        wanted = new.rule.digest if new is not None else ""
+        if wanted in digests:
+            return _still(new, self.seen) if every and new is not None else None
+        before = self.old.get(key)
+        side = new or before
+        if side is None or not isinstance(side.rule, CompiledAlert):
+            return None
+        like, seen = side.rule, self.seen(side)
+        digest = _one(digests, before)
+        old = None
+        if found is not None:
+            datasources = self.compiled.environment.datasources
+            old = live_version(*found, like.key, digest, like, datasources=datasources, seen=seen)
+        made = version_of(new, seen) if new is not None else None
+        if made is not None:
+            made = with_changed_records(made, self.beside, self.records)
+        subject = Subject(
+            old_digest=digest,
+            new_digest=wanted,
+            uid=like.uid,
+            old_object=object_of(*found) if found is not None and not digests else None,
         )
-    made = version_of(new, seen(side)) if new is not None else None
-    if made is not None:
-        made = with_changed_records(made, beside, _records_of(after))
-    subject = Subject(
-        old_digest=digest,
-        new_digest=wanted,
-        uid=like.uid,
-        old_object=object_of(*found) if found is not None and not digests else None,
-    )
-    return Case(pair=Pair(key=like.key, old=old, new=made), side=side, subject=subject)
+        return Case(pair=Pair(key=like.key, old=old, new=made), side=side, subject=subject)
 
 
 def _beside(
@@ -211,10 +209,10 @@ def _beside(
             yield key, mine.get(key), there.get(key)
 
 
-def _one(digests: frozenset[str], before: CompiledAlert | None) -> str:
+def _one(digests: frozenset[str], before: Side | None) -> str:
     """One digest of several: the one of Git where it is among them, so that records of both kinds agree."""
-    if before is not None and before.digest in digests:
-        return before.digest
+    if before is not None and before.rule.digest in digests:
+        return before.rule.digest
     return min(digests, default="")
 
 
@@ -244,10 +242,6 @@ def _records_of(every: Iterable[Resolved]) -> Iterator[Side]:
             for rule in group.rules:
                 if isinstance(rule, CompiledRecord):
                     yield Side(rule=rule, group=group)
-
-
-def _side_of(every: Iterable[Resolved], key: str) -> Side | None:
-    return next((each for each in alerts_of(every) if each.rule.key.text == key), None)
 
 
 def _is_mirror(side: Side) -> bool:
