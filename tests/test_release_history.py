@@ -106,6 +106,15 @@ def test_what_names_no_revision_is_a_mistake_of_usage(history: History, words: l
     assert not (history.root / "x..HEAD").exists()
 
 
+def test_a_folder_without_a_project_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    bare = History(tmp_path / "bare")
+    bare.root.mkdir()
+    bare.git("init", "-q")
+    bare.commit("only", {"README.md": "x"}, "nothing here")
+    assert main(["diff", "HEAD..HEAD", "-C", str(bare.root)]) == 2
+    assert "no tocsin.yaml" in capsys.readouterr().err
+
+
 def test_the_work_tree_is_compared_with_where_the_branch_left(history: History, tmp_path: Path) -> None:
     history.git("clone", "-q", str(history.root), str(tmp_path / "copy"))
     copy = History(tmp_path / "copy")

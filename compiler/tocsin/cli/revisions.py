@@ -51,6 +51,10 @@ def both_at(root: Path, base: str, head: str | None, today: date) -> tuple[Stand
     with no_collector():
         sources = sources_at(root, base), (read_sources(root) if head is None else sources_at(root, head))
         both = both_standing(*sources, today)
+    if all(each.project is None for each in sources):
+        raise UsageError(
+            "there is no tocsin.yaml, neither before nor after", help="name the folder it is in: -C DIR"
+        )
     for name, said, standing in zip((base, head or "the work tree"), sources, both, strict=True):
         refuse_other_format(standing.diagnostics, name)
         if standing.project is None and said.project is not None:

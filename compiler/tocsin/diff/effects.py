@@ -35,11 +35,13 @@ class Effect(NamedTuple):
 
 
 _POINTWISE = frozenset({
-    "ceil", "floor", "round", "exp", "ln", "log2", "log10", "sqrt", "sgn", "clamp", "clamp_max", "clamp_min", "vector", "label_replace", "label_join",
+    "ceil", "floor", "round", "exp", "sgn", "clamp", "clamp_max", "clamp_min", "vector", "label_replace", "label_join",
     "sort", "sort_desc", "sort_by_label", "sort_by_label_desc", "max_over_time", "min_over_time", "avg_over_time", "sum_over_time", "last_over_time",
     "quantile_over_time", "deg", "rad",
 })  # fmt: skip
 """A larger value in, a larger one out."""
+_ROOTS = frozenset({"sqrt", "ln", "log2", "log10"})
+"""The same, but of a number below zero they make none at all."""
 _COUNTING = frozenset({
     "rate", "irate", "increase", "count_over_time", "changes", "resets", "histogram_count", "present_over_time", "time", "timestamp", "abs", "sqrt",
 })  # fmt: skip
@@ -141,6 +143,8 @@ def _through(tree: Tree, above: int, at: int, effect: Effect, positive: Sequence
             if isinstance(tree[at], Subquery) and series != 0 and name not in _ABSENT:
                 # Fewer series at each step are fewer samples in the window.
                 return Effect(series, both(times(series, _SAMPLES.get(name)), values))
+            if name in _ROOTS and positive[at]:
+                return effect
             return _through_call(name, node.kids.index(at), effect)
         case Aggregate(op=op):
             if at != node.kids[-1]:
@@ -181,19 +185,24 @@ def _through_binary(node: Binary, side: int, effect: Effect, tree: Tree, positiv
         return Effect(both(series, passed), 0 if right else values)
     if op == "unless" and right:
         return Effect(times(series, -1), 0)
-    if op == "or" and not right and (node.matching.on or node.matching.labels):
-        # One more on the left may put several on the right aside.
-        return Effect(None if series != 0 else 0, values)
+    if op == "or" and not right and series != 0:
+        # What comes on the left puts its like on the right aside, whatever that is worth; under `on` several of them.
+        return Effect(None if node.matching.on or node.matching.labels else series, None)
     if op in SET_OPERATORS:
         return Effect(series, 0 if right and op == "and" else values)
     if op in ("+", "-"):
         return Effect(series, times(values, -1 if op == "-" and right else 1))
     if op == "*":
         return Effect(series, times(values, _sign_of(tree, other, positive)))
-    if op == "/":
-        passed = times(values, _sign_of(tree, other, positive))
-        return Effect(series, times(passed, -1) if right else passed)
+    if op == "/" and not right:
+        return Effect(series, times(values, _sign_of(tree, other, positive)))
+    if op == "/" and _is_above_zero(tree[node.kids[1]]):
+        return Effect(series, times(times(values, _sign_of(tree, other, positive)), -1))
     return Effect(series, 0 if values == 0 else None)
+
+
+def _is_above_zero(node: Node) -> bool:
+    return isinstance(node, Number) and node.value > 0
 
 
 def _sign_of(tree: Tree, at: int, positive: Sequence[bool]) -> Sign:
@@ -215,8 +224,8 @@ def _is_never_negative(node: Node, known: Sequence[bool]) -> bool:
         case Number(value=value):
             return value >= 0
         case Call(name=name):
-            pointwise = name in _POINTWISE and bool(node.kids) and known[node.kids[0]]
-            return name in _COUNTING or (pointwise and name not in ("ln", "log2", "log10"))
+            kept = name in _POINTWISE and name not in ("clamp", "clamp_max", "quantile_over_time")
+            return name in _COUNTING or (kept and bool(node.kids) and known[node.kids[0]])
         case Aggregate(op=op):
             return op in ("count", "group", "stddev", "stdvar") or (
                 op in ("sum", "max", "min", "avg", "topk", "bottomk") and known[node.kids[-1]]

@@ -108,7 +108,9 @@ def _number_change(tree: Tree, at: int, old: Number, new: Number, parents: Seque
     if not _is_threshold(tree, at, parents):
         return ExprChange(kind="number", class_="meaning", old=old.value, new=new.value)
     sign: Sign = None
-    if not math.isnan(old.value) and not math.isnan(new.value):
+    above = tree[parents[at]]
+    divides = isinstance(above, Binary) and above.op == "/" and above.kids[1] == at
+    if not math.isnan(old.value) and not math.isnan(new.value) and (not divides or new.value > 0):
         sign = 1 if new.value > old.value else -1
     return _sensitivity("number", tree, at, Effect(0, sign), parents, old.value, new.value)
 
