@@ -240,3 +240,24 @@ def test_the_fingerprint_sees_rules_and_not_states() -> None:
         live(group(rule("a"), name="h")),
     ):
         assert fingerprint(one) != fingerprint(other)
+
+
+def test_a_rule_under_another_uid_is_a_change_of_what_it_was() -> None:
+    """One question, about what it takes the place of; the deletion is its other half."""
+    asked: list[tuple[str, str, str]] = []
+
+    def gate(change: Asked) -> Refusal | None:
+        asked.append((change.rule.key, change.digest, change.live.uid if change.live is not None else ""))
+        return None
+
+    here = live(group(rule("a"), rule("old", key="k")))
+    make_plan(wanted(group(rule("a"), rule("new", key="k"))), here, NEW, gate, NOW)
+    assert asked == [("k", "d-new", "old")]
+
+
+def test_a_rule_of_no_service_is_asked_about_by_nobody() -> None:
+    def gate(change: Asked) -> Refusal | None:
+        raise AssertionError(change)
+
+    here = live(group(rule("w", service="")))
+    make_plan(wanted(group(rule("w", service="", body={"for": 0}))), here, NEW, gate, NOW)

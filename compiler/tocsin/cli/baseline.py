@@ -204,9 +204,15 @@ def _beside(
         for rule in group.rules
         if rule.owner == owner and rule.kind == "alert" and rule.key and rule.service
     }
+    # A rule of others under the uid of ours is what `sync` would adopt: it is replaced like one of ours.
+    by_uid = {rule.uid: (rule, group) for group in live.groups for rule in group.rules}
     for key in sorted({*mine, *there}):
-        if key in mine or there[key][0].service not in frozen:
-            yield key, mine.get(key), there.get(key)
+        if key in mine:
+            side = mine[key]
+            uid = side.rule.uid if isinstance(side.rule, CompiledAlert) else ""
+            yield key, side, there.get(key) or by_uid.get(uid)
+        elif there[key][0].service not in frozen:
+            yield key, None, there[key]
 
 
 def _one(digests: frozenset[str], before: Side | None) -> str:

@@ -5,14 +5,29 @@ The unit of refusal is the group, because a group is written whole: one service'
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from tocsin.sync.values import Change, Desired, GroupPlan, Live, Refusal
+from tocsin.sync.values import Change, Desired, Group, GroupPlan, Live, Refusal, Rule
 from tocsin.wire.versions import supports
 
 Foreign = Literal["refuse", "skip"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """A change that a verdict is asked about. `digest` is what the rule becomes, `""` where it goes; `live` is what the server has, with the
+    group it lies in, None where it has none."""
+
+    rule: Rule
+    digest: str
+    live: Rule | None
+    group: Group | None
+
+
+Admit = Callable[[Asked], Refusal | None]
+"""Why a verdict forbids the change, or None."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from tocsin.sync.compare import changes_meaning, differences, effect_of, silences_lost
+from tocsin.sync.guard import Admit as Admit
+from tocsin.sync.guard import Asked as Asked
 from tocsin.sync.guard import Guard, group_refusals, stops, within_limits
 from tocsin.sync.hidden import said_of_plans
 from tocsin.sync.hold import lasts, too_long
@@ -25,25 +27,10 @@ from tocsin.sync.values import (
     Live,
     Place,
     Plan,
-    Refusal,
     Rule,
     State,
 )
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
-    """A change that a verdict is asked about. `digest` is what the rule becomes, `""` where it goes; `live` is what the server has, with the
-    group it lies in, None where it has none."""
-
-    rule: Rule
-    digest: str
-    live: Rule | None
-    group: Group | None
-
-
-Admit = Callable[[Asked], Refusal | None]
-"""Why a verdict forbids the change, or None."""
 _UNKNOWN = State(health="unknown")
 _NO_MEANING = ("paused", "hold", "group.loaded")
 """Differences that no verdict is about: who pauses, and whether a server has read what is written."""
@@ -70,6 +57,8 @@ class _World:
 
     live: Live
     rules: Mapping[str, tuple[Rule, Place]]
+    keys: Mapping[str, tuple[Rule, Place]]
+    """Those of ours, by key."""
     groups: Mapping[Place, Group]
     now: str
     owner: str
@@ -88,6 +77,12 @@ def make_plan(
     world = _World(
         live=live,
         rules={rule.uid: (rule, group.place) for group in live.groups for rule in group.rules},
+        keys={
+            rule.key: (rule, group.place)
+            for group in live.groups
+            for rule in group.rules
+            if rule.key and rule.owner == desired.owner
+        },
         groups={group.place: group for group in live.groups},
         now=now,
         owner=desired.owner,
@@ -322,7 +317,7 @@ def _leaving(plans: Iterable[GroupPlan]) -> dict[Place, tuple[str, ...]]:
 def _judged(plan: GroupPlan, world: _World, guard: Guard, admit: Admit, desired: Desired) -> GroupPlan:
     refusals = [*group_refusals(plan, world.live, desired, guard)]
     for change in plan.changes:
-        if _needs_verdict(change) and not _only_moves(change, world, desired):
+        if _needs_verdict(change) and not _only_moves(change, desired):
             refusal = admit(_asked(change, world))
             if refusal is not None:
                 refusals.append(refusal)
@@ -335,16 +330,9 @@ def _judged(plan: GroupPlan, world: _World, guard: Guard, admit: Admit, desired:
 
 def _asked(change: Change, world: _World) -> Asked:
     live, place = change.before, change.came_from or change.place
-    if live is None and change.rule.key and world.live.server.kind in ("prometheus", "mimir"):
-        # Where the uid says the place, a rule that moves is a new one; what it takes the place of has its key.
-        live, place = next(
-            (
-                (rule, at)
-                for rule, at in world.rules.values()
-                if rule.key == change.rule.key and rule.owner == world.owner
-            ),
-            (None, place),
-        )
+    if live is None:
+        # A uid may say the place, so that a rule that moves is a new one; what it takes the place of has its key.
+        live, place = world.keys.get(change.rule.key, (None, place))
     return Asked(
         rule=change.rule,
         digest="" if change.action == "delete" else change.rule.digest,
@@ -380,11 +368,11 @@ def _with_stayers(plan: GroupPlan, uids: set[str]) -> GroupPlan:
     )
 
 
-def _only_moves(change: Change, world: _World, desired: Desired) -> bool:
-    """A deletion that is half of a move: where the uid says the place, the rule begins again in another group."""
+def _only_moves(change: Change, desired: Desired) -> bool:
+    """A deletion that is half of a move: the rule begins again under another uid, which may say the place."""
     return (
         change.action == "delete"
-        and world.live.server.kind in ("prometheus", "mimir")
+        and bool(change.rule.key)
         and any(each.key == change.rule.key for group in desired.groups for each in group.rules)
     )
 
