@@ -209,13 +209,42 @@ def test_hostile_words_stay_words() -> None:
     text = as_text(made)
     assert "\x1b" not in text
     assert "\u202e" not in text
-    html = MarkdownIt("commonmark").enable("table").render(as_markdown(made, {each.key: 'x" onload="y.svg'}))
+    html = (
+        MarkdownIt("commonmark")
+        .enable("table")
+        .render(as_markdown(made, {each.key: 'https://x/" onload="y.svg'}))
+    )
     assert "<script" not in html
     assert "onload=" not in re.sub(r'"[^"]*"', "", html)
     assert re.findall(r'href="([^"]{0,30})', html) == ["https://prom.example.com/graph"] * 2
-    assert re.findall(r'src="([^"]*)"', html) == ["x%22%20onload=%22y.svg"]
+    assert re.findall(r'src="([^"]*)"', html) == ["https://x/%22%20onload=%22y.svg"]
     assert "@team" not in html
     assert "#12" not in html
+
+
+def test_a_picture_of_this_run_is_named_and_one_with_an_address_is_shown() -> None:
+    each = judged(comparison(old=[spell(DAY)]))
+    shown = as_markdown(backtest(each), {each.key: "https://ci.example.com/lag.svg"})
+    assert '<img width="100%" alt="Firing episodes' in shown
+    assert "```text" not in shown
+    named_ = as_markdown(backtest(each), {each.key: "pictures/lag.svg"})
+    assert "<img" not in named_
+    assert "picture: <code>pictures" in named_
+    assert "```text\nold  " in named_
+
+
+def test_a_rule_that_could_not_be_replayed_has_no_numbers() -> None:
+    found = comparison(
+        old=(),
+        new=(),
+        new_run=run(evaluations=0, exactness=Exactness(level="not-backtestable", why=("reads ALERTS",))),
+    )
+    each = judged(replace(found, old=None, new=None, page_ratio=None), "not-backtestable", errors="fail")
+    assert set(canary.row(each)[2:-1]) == {"-"}
+    assert canary.row(each)[-1] == "exact -> not-backtestable(reads ALERTS)"
+    text = as_text(backtest(each))
+    assert "  old  " not in text
+    assert "0 of 0" not in text
 
 
 def test_a_comment_is_never_longer_than_a_forge_takes() -> None:

@@ -174,6 +174,8 @@ def recall(metrics: Metrics) -> str:
 
 def matched(comparison: Comparison) -> str:
     """`20/0/28`, with what was split or merged; pages where single episodes have no partner."""
+    if comparison.old is None and comparison.new is None:
+        return "-"
     text = f"{comparison.kept}/{comparison.lost}/{comparison.gained}"
     more = [
         f"{number} {word}"
@@ -272,8 +274,8 @@ def assumptions(comparison: Comparison) -> str:
     )
     if phases:
         parts.append(f"phase {' -> '.join(phases)}")
-    failed = " -> ".join(dict.fromkeys(f"{each.failed} of {each.evaluations}" for each in runs))
-    parts.append(f"{failed} evaluations failed")
+    failed = dict.fromkeys(f"{each.failed} of {each.evaluations}" for each in runs if each.evaluations)
+    parts.extend([f"{' -> '.join(failed)} evaluations failed"] if failed else [])
     parts.append(comparison.exactness)
     calibration = comparison.calibration
     if calibration is None:

@@ -27,8 +27,8 @@ _CELL = 240
 
 
 def as_markdown(backtest: Backtest, pictures: Mapping[RuleKey, str] | None = None) -> str:
-    """The comment, newline-terminated, at most `LIMIT` characters. `pictures` are addresses of the drawn timelines; a rule without one shows the
-    sparklines."""
+    """The comment, newline-terminated, at most `LIMIT` characters. `pictures` are where the drawn timelines are: an address is shown, a path of
+    this run's files is named below the sparklines."""
     pictures = pictures or {}
     parts = [f"### tocsin canary: {inline(backtest.headline)}\n\n"]
     used = len(parts[0])
@@ -102,8 +102,8 @@ def _details(
 def _drawn(judged: Judged, comparison: Comparison, pictures: Mapping[RuleKey, str]) -> Iterator[str]:
     if comparison.old is None and comparison.new is None:
         return
-    where = pictures.get(judged.key)
-    if where is not None:
+    where = pictures.get(judged.key, "")
+    if "://" in where:
         words = inline(timeline.description(judged, comparison))
         yield f'\n<img width="100%" alt="{words}" src="{quote(where, safe=":/?&=%#.,~+@-_")}">\n\n'
         return
@@ -112,6 +112,8 @@ def _drawn(judged: Judged, comparison: Comparison, pictures: Mapping[RuleKey, st
     yield f"old  {old}\n" if comparison.old is not None else ""
     yield f"new  {new}\n" if comparison.new is not None else ""
     yield "```\n\n"
+    # A forge shows no picture that lies beside a comment.
+    yield f"- picture: <code>{inline(where)}</code>\n" if where else ""
 
 
 def _evidence(backtest: Backtest, comparison: Comparison) -> Iterator[str]:
