@@ -288,3 +288,26 @@ def test_files_of_others_are_no_release(world: World) -> None:
         read(b"\xff")
     with pytest.raises(MachineError, match="holds no prometheus/prod"):
         from_rule_files({}, settings.project, compiled.environment, compiled.evaluator, "prometheus", NOTHING)
+
+
+def test_files_of_another_evaluator_are_no_release_of_this_one(world: World) -> None:
+    """The release is of a time when the environment had one evaluator, so that no folder says which."""
+    alone = PROJECT.replace('      - {name: tenant, kind: mimir, version: "2.15", tenant: team-a}\n', "")
+    (world.top / "tocsin.yaml").write_text(alone.replace(", api: tenant", ""))
+    first(world)
+    shutil.rmtree(world.top / "rules/api")
+    kept = world.build("kept")
+    (world.top / "tocsin.yaml").write_text(PROJECT)
+    first(world)
+    files = files_of(kept, "prod")
+    assert "prometheus/prod/web.rules.yaml" in files
+    for kind, found in (("prometheus", ["web"]), ("mimir", [])):
+        compiled = compiled_for(world.top, None, None, date(2026, 11, 21), kind)  # type: ignore[arg-type]
+        settings = compiled.compilation.settings
+        assert settings is not None
+        given = (files, settings.project, compiled.environment, compiled.evaluator, compiled.kind, NOTHING)
+        if found:
+            assert {each.service for each in from_rule_files(*given).groups} == set(found)
+            continue
+        with pytest.raises(MachineError, match="of tenant"):
+            from_rule_files(*given)

@@ -47,14 +47,17 @@ def from_rule_files(
     """What a Prometheus or a Mimir should hold as of that release. MachineError where the files are not what `tocsin build` wrote for this project."""
     owner = f"{project.name}/{env.name}"
     stored = [(path, *place) for path in sorted(files) if (place := _place(path, env.name)) is not None]
-    ours = [each for each in stored if each[1] in ("", evaluator.name)]
+    rows, frozen = manifest_of(files, project, env)
+    # Where an environment had one evaluator, no folder says which; the manifest does.
+    others = {each.service for each in rows if each.evaluator != evaluator.name}
+    others -= {each.service for each in rows if each.evaluator == evaluator.name}
+    ours = [each for each in stored if each[1] == evaluator.name or (not each[1] and each[2] not in others)]
     if not ours:
         raise MachineError(
             f"the release holds no prometheus/{env.name}/*.rules.yaml of {evaluator.name}",
             help="`dist/` is not in Git: name a kept one, or an unpacked release artifact, with --from DIR",
         )
     read = {path: _groups(files[path], path, owner, service) for path, _, service in stored}
-    rows, frozen = manifest_of(files, project, env)
     names = _Names(
         rows=tuple(each for each in rows if each.kind == "alert" and not each.mirror),
         records=_records(group for groups in read.values() for group in groups),
