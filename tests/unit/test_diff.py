@@ -11,6 +11,7 @@ from tests.properties.strategies import plain, seed, sources
 
 from tocsin.diff import compare, compare_sops
 from tocsin.diff.changes import RuleChange
+from tocsin.diff.places import field_place, place_of
 from tocsin.pipeline import Compilation, compile_sources
 
 SHOP, QUEUE, TRAFFIC = "rules/shop/errors.yaml", "rules/queue/depth.yaml", "rules/traffic/totals.yaml"
@@ -245,3 +246,43 @@ def test_sops_differ_by_text_language_and_place() -> None:
         ("SOP-SHOP-001", "zh", "removed"),
     ]
     assert [each.kind for each in compare_sops(sops[1], sops[0])] == ["renamed", "changed", "added"]
+
+
+@pytest.mark.parametrize(
+    ("where", "line"),
+    [
+        ("params of the file", "window: 7m"),
+        ("params of the environment", "limit: 0.123"),
+        ("params of the project", "factor: 77"),
+        ("labels of the group", "tier: front"),
+        ("level", "for: 17m"),
+        ("alert", "summary: told otherwise"),
+    ],
+)
+def test_a_change_stands_on_the_line_that_makes_it(where: str, line: str) -> None:
+    base, edited = seed(), seed()
+    for repository in (base, edited):
+        new = repository is edited
+        repository[SHOP]["params"] = {"window": "7m" if new and where == "params of the file" else "5m"}
+        shop(repository)["expr"] = "max_over_time(shop:errors:rate5m[${window}]) > ${limit}"
+        repository["tocsin.yaml"]["environments"].pop("staging")
+        prod = repository["tocsin.yaml"]["environments"]["prod"]
+        prod["params"]["limit"] = 0.123 if new and where == "params of the environment" else 0.5
+        repository["tocsin.yaml"]["params"]["factor"] = 77 if new and where == "params of the project" else 2
+        repository[SHOP]["groups"][0]["labels"] = {
+            "tier": "front" if new and where == "labels of the group" else "back"
+        }
+        if new and where == "level":
+            shop(repository)["levels"]["page"]["for"] = "17m"
+        if new and where == "alert":
+            shop(repository)["summary"] = "told otherwise"
+    made = compiled(edited)
+    assert made.settings is not None
+    texts = plain(edited)
+    found = [each for each in changes(edited, base).values() if each.is_alert and each.key.env == "prod"]
+    assert found
+    for change in found:
+        label = next((each for each in change.fields if each.field == "labels.tier"), None)
+        # The group's label is its record's, too, and that its readers see another series weighs more than their own label.
+        place = place_of(change, made.settings.project) if label is None else field_place(change.side, label)
+        assert line in texts[place.file].split("\n")[place.line - 1], (change.key, place)

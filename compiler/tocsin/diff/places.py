@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tocsin.diag import Span
+from tocsin.diag import SourceFile, Span
 from tocsin.diff.changes import FieldChange, RuleChange, Side
 from tocsin.diff.classes import CLASSES
 from tocsin.ir.compiled import CompiledAlert
 from tocsin.ir.project import Project
+from tocsin.source.tree import read_document
 
 _GROUP = {"group": "name"}
 _WORDS = ("summary", "description")
@@ -40,11 +41,23 @@ def field_place(side: Side, field: FieldChange, project: Project | None = None) 
         if origin.wrote(*path):
             return origin.value(*path)
     kind, _, name = field.field.partition(".")
-    if kind == "params" and project is not None:
+    if kind == "labels" and side.group.origin.wrote("labels", name):
+        return side.group.origin.value("labels", name)
+    return (_param_place(side, name, project) if kind == "params" else None) or rule_place(side)
+
+
+def _param_place(side: Side, name: str, project: Project | None) -> Span | None:
+    """Where the file or tocsin.yaml sets a parameter."""
+    origin = side.rule.origin
+    document, _ = read_document(SourceFile(path=origin.file, text=origin.text))
+    file = document.origin if document is not None else None
+    if file is not None and file.wrote("params", name):
+        return file.value("params", name)
+    if project is not None:
         for path in (("environments", side.rule.key.env, "params", name), ("params", name)):
             if project.origin.wrote(*path):
                 return project.origin.value(*path)
-    return rule_place(side)
+    return None
 
 
 def _paths(side: Side, field: str) -> Iterator[tuple[str, ...]]:
