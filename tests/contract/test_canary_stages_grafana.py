@@ -213,6 +213,32 @@ def test_a_rule_that_is_new(world: World) -> None:
 
 
 @pytest.mark.parametrize("world", ["13.3"], indirect=True)
+def test_where_the_policy_asks_nothing_happens_by_itself(world: World) -> None:
+    repo = world.repo
+    repo.settings["rollback"] = "ask"
+    repo.project(verdict="required")
+    assert repo.run("deploy", "load-high").code == 0
+    _aged(world, repo)
+    assert repo.run("compare", "load-high", "--soak", "1m").code == 0
+    assert repo.run("promote", "load-high", "--yes").code == 0
+    uid = repo.alert("load-high").uid
+    with world.grafana.edit() as edit:
+        edit.set_state(
+            uid, alerts=[{"state": "Alerting", "labels": {"n": str(n)}} for n in range(60)], pinned=True
+        )
+    assert repo.run("watch", "load-high").code == 0
+    said = repo.run("watch", "load-high")
+    assert said.code == 7 and "watch load-high --rollback" in said.text
+    assert (
+        world.rules()[uid].data[0]["model"]["expr"] == "load > 70"
+        and not repo.record("load-high").rolled_back
+    )
+    assert repo.run("watch", "--rollback").code == 2
+    assert repo.run("watch", "load-high", "--rollback").code == 7
+    assert world.rules()[uid].data[0]["model"]["expr"] == "load > 50" and repo.record("load-high").rolled_back
+
+
+@pytest.mark.parametrize("world", ["13.3"], indirect=True)
 def test_records_on_a_branch(world: World) -> None:
     """The record goes from stage to stage on a branch of its own; what is checked out has no part in it."""
     repo = world.repo

@@ -5,6 +5,7 @@ The series are there before they are due, so nothing depends on how busy the mac
 
 from __future__ import annotations
 
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +17,7 @@ from tests.real.components import NEWEST, alertmanager, prometheus
 from tests.real.servers import Server, running_alertmanager, running_prometheus
 from tests.staging import Said, Staged
 
-from tocsin.canary.stage_record import compared_of, deployed_of, promotion_of
+from tocsin.canary.stage_record import compared_of, deployed_of, predicted_peak, promotion_of
 
 SECONDS = 660
 """Two minutes of them past; a server takes no sample from more than ten minutes ahead."""
@@ -78,6 +79,23 @@ def repo(server: tuple[Server, Path], alerts: Server, tmp_path: Path) -> Staged:
     return made
 
 
+def backtested(repo: Staged) -> None:
+    """The record of stage 0 as the command writes it, judged by the gates of the commit before."""
+    for each in (repo.top / "records").glob("*.json"):
+        each.unlink()
+    for rule in (OLD, NEW):
+        repo.rules(rule)
+        for words in (
+            ["init", "-q", "-b", "main"],
+            ["add", "tocsin.yaml", "rules"],
+            ["commit", "-q", "-m", "x"],
+        ):
+            author = ["-c", "user.name=a", "-c", "user.email=a@b.c"]
+            subprocess.run(["git", "-C", str(repo.top), *author, *words], check=True)
+    said = repo.run("backtest", "--against", "live", "--window", "1m")
+    assert said.code == 0 and repo.record("load-high").verdict in ("pass", "quiet"), said.text
+
+
 def evaluated(server: Server) -> dict[str, list[dict[str, Any]]]:
     groups = server.get("/api/v1/rules")["data"]["groups"]
     return {group["name"]: list(group["rules"]) for group in groups}
@@ -96,7 +114,9 @@ def canary_id(repo: Staged) -> str:
 
 
 def test_the_whole_way(repo: Staged, server: tuple[Server, Path], alerts: Server) -> None:
+    """From the replay to the watch, with nothing made up: the record is that of a backtest of these very minutes."""
     prom, folder = server
+    backtested(repo)
     early = repo.sync()
     assert early.code == 7 and "verdict-stage" in early.text, early.text
     done = repo.run("deploy", "load-high", "--ttl", "1h")
@@ -145,7 +165,10 @@ def test_the_whole_way(repo: Staged, server: tuple[Server, Path], alerts: Server
 
     watched = repo.run("watch", "load-high")
     assert watched.code == 0, watched.text
-    assert "firing now" in watched.text and "stage 0 predicted 50" in watched.text
+    assert (
+        "firing now" in watched.text
+        and f"stage 0 predicted {predicted_peak(repo.record('load-high'))}" in watched.text
+    )
 
 
 def test_a_storm_brings_the_old_version_back(repo: Staged, server: tuple[Server, Path]) -> None:
@@ -183,6 +206,22 @@ def test_a_canary_that_does_something_else_is_taken_away(repo: Staged, server: t
     assert record.verdict == "fail" and record.failed == ("fidelity",)
     assert "the canary failed at `fidelity`" in repo.sync().text
     assert repo.run("promote", "load-high", "--yes").code == 7
+
+
+def test_failing_evaluations_bring_the_old_version_back(repo: Staged, server: tuple[Server, Path]) -> None:
+    """A server that counts its own failures is believed: this one is told to, for it does not scrape itself."""
+    prom, _ = server
+    through(repo)
+    assert repo.run("promote", "load-high", "--yes").code == 0
+    assert repo.run("watch", "load-high").code == 0
+    now = int(time.time())
+    group = ("rule_group", "/etc/rules/web.yaml;main")
+    failed = [((now - 30 + at) * 1000, float(at // 10)) for at in range(30)]
+    push(prom.url, [([("__name__", "prometheus_rule_evaluation_failures_total"), group], failed)])
+    said = repo.run("watch", "load-high")
+    assert said.code == 7 and "alarm: errors: " in said.text and "the old version is back" in said.text
+    assert [each["query"] for each in evaluated(prom)["main"]] == ["load > 50"]
+    assert "rolled-back" in repo.run("watch", "load-high").text
 
 
 def through(repo: Staged) -> None:

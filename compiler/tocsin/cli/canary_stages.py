@@ -79,7 +79,9 @@ def _ready(stand: Stand, side: Side, mode: Mode, live: Live, now: datetime) -> _
     record = stand.record_of(alert.key, alert.digest)
     if record.rolled_back:
         raise NotYet(f"`{key}` was taken back at {record.rolled_back}", help="backtest it again first")
-    if record.verdict not in ("pass", "quiet"):
+    if record.verdict not in ("pass", "quiet") and not (
+        record.verdict == "not-backtestable" and record.approver
+    ):
         raise NotYet(
             f"the record of `{key}` says {record.verdict}", help="change the rule, or waive the gate"
         )
