@@ -77,6 +77,7 @@ def test_a_range_goes_out_as_a_form_in_milliseconds() -> None:
         "timeout": "50s",
     }
     assert last.headers["accept-encoding"] == "identity"
+    assert last.headers["user-agent"].startswith("tocsin-backtest/")
 
 
 def test_a_raw_look_back_is_an_instant_query() -> None:

@@ -76,9 +76,7 @@ class _Got:
 class Fetcher:
     """One run's way to one server: its pool, budget, cache and counts. Use it in a `with`."""
 
-    def __init__(
-        self, source: MetricSource, cache: Cache | None, budget: Budget, watch: Watch, *, points: int = 0
-    ) -> None:
+    def __init__(self, source: MetricSource, cache: Cache | None, budget: Budget, watch: Watch) -> None:
         self.source, self.cache, self.watch = source, cache, watch
         self.caps, self.info = source.caps, source.info()
         self.requests = 0
@@ -86,7 +84,7 @@ class Fetcher:
         self._began = watch.monotonic()
         self._lock = threading.Lock()
         self._workers = Workers(self.caps.workers)
-        self._points, self._done = points, 0
+        self._points = self._done = 0
 
     def __enter__(self) -> Fetcher:
         return self
@@ -115,7 +113,7 @@ class Fetcher:
             self.requests += count
 
     def expect(self, points: int) -> None:
-        """More is asked for than the plan said."""
+        """So many evaluations will be asked for, beyond those said before."""
         with self._lock:
             self._points += points
 

@@ -18,6 +18,7 @@ from datetime import datetime
 from typing import Final
 from urllib.parse import urlsplit
 
+from tocsin import __version__
 from tocsin.canary.capabilities import CAPS
 from tocsin.canary.source import Flavour, Seen, SourceCaps, SourceInfo, TooMuch, Unanswerable, Unfit
 from tocsin.errors import TooLong, UsageError
@@ -65,7 +66,11 @@ class History:
         self._door = door
         self._asked = flavour
         self._uid = datasource_uid
-        self._headers = {"X-Scope-OrgID": tenant} if tenant else {}
+        # Whoever runs the server is to see who asks so much, and to be able to limit it.
+        self._headers = {
+            "User-Agent": f"tocsin-backtest/{__version__}",
+            **({"X-Scope-OrgID": tenant} if tenant else {}),
+        }
         host = urlsplit(door.base_url).hostname or ""
         # Packing and unpacking costs more than the loopback does.
         self._query_headers = {
