@@ -5,7 +5,7 @@ home=$work/home
 servers=
 waited=0
 
-commit() { git -C "$home" -c user.name=demo -c user.email=demo@example.com commit -q "$@"; }
+commit() { git -C "$home" -c user.name=demo -c user.email=demo@example.com -c commit.gpgsign=false commit -q "$@"; }
 # picked FROM TO: the lines of the last command's output between two patterns.
 picked() { sed -n "/$1/,/$2/p" "$work/out" | sed 's/^/  /'; }
 
@@ -54,7 +54,8 @@ evaluated() {
 import json, sys, time, urllib.request
 opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 for _ in range(450):
-    groups = json.load(urllib.request.build_opener(urllib.request.ProxyHandler({})).open(sys.argv[1] + "/api/v1/rules", timeout=5))["data"]["groups"]
+    with opener.open(sys.argv[1] + "/api/v1/rules", timeout=5) as answer:
+        groups = json.load(answer)["data"]["groups"]
     if any(each["name"] == sys.argv[2] and not each["lastEvaluation"].startswith("0001") for each in groups):
         break
     time.sleep(0.1)
@@ -79,11 +80,12 @@ what_would_it_have_done() {
     say ""
     shown tocsin canary backtest --env prod --base HEAD~1 "${weeks[@]}"
     must 7 "${backtest[@]}" "${weeks[@]}"
-    picked '^fail: kafka-consumer-lag' '^  gained'
+    picked '^fail: kafka-consumer-lag' '^    2026'
     picked '  rests on' '  rests on' | head -1
     grep -q 'fail  pages: 20 -> 47 pages in 14 d' "$work/out" || fail "the backtest no longer sees 20 -> 47 pages"
     grep -q 'rests on: .* by rules; 0 of 40320 .*; exact' "$work/out" || fail "the replay is no longer exact"
-    say "" "The table, the evidence and a picture of it are in the pull request. And the gate is shut:" ""
+    say "" \
+        "\`--format markdown\` says it in the pull request, with a picture of every changed rule. And the gate is shut:" ""
     shown tocsin sync --env prod
     must 7 "${sync[@]}" --journal "$work/journal-2"
     grep -m1 'verdict-failed' "$work/out"

@@ -41,6 +41,8 @@ def test_the_demo_does_what_it_says(copy: Path) -> None:
     assert run.stderr == ""
     for step in range(1, 11):
         assert f"\n{step}  " in run.stdout
+    for said in ("20 -> 47 pages", "verdict-failed", "stage 2 says pass", "in production, and watched"):
+        assert said in run.stdout
     # Nothing is left behind but dist/, which Git does not see.
     left = {path.name for path in copy.iterdir()} - {"rules", "sops", "incidents", "demo", "tests"}
     assert left == {"tocsin.yaml", ".venv", "dist"}
