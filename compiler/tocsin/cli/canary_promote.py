@@ -105,6 +105,12 @@ class _Promote:
         if known is not None and known.state != "promoting":
             click.echo(f"{self.key.text}: in production since {known.since}, {known.state}")
             return 0
+        (side,) = self.stand.sides([self.key.text])
+        if side.rule.digest != self.record.new_digest:
+            raise NotYet(
+                f"the sources have another version of `{self.key.text}` than the one that was tried",
+                help="check out what was tried, or try this one: tocsin canary backtest, deploy",
+            )
         with journal_at(self.journal, self.stand.top, self.stand.environment.name) as book:
             if known is not None:
                 self._finish(book)
@@ -124,6 +130,7 @@ class _Promote:
                 code = carried_out(plan, self.stand.target, book, "stop", by=by)
                 if code:
                     return code
+                known = self._since_now(known)
         if known is None:
             raise NotYet(
                 f"`{self.key.text}` is on the server as the sources say: there is nothing to promote"
@@ -193,6 +200,11 @@ class _Promote:
             )
         self._keep(made, "it goes into production")
         return made
+
+    def _since_now(self, promotion: Promotion) -> Promotion:
+        """With the last evaluation as it is after the write: the old version may have been evaluated once more before it."""
+        state = self.stand.target.states().get(promotion.uid)
+        return replace(promotion, evaluated=state.evaluated) if state is not None else promotion
 
     def _settle(self, promotion: Promotion) -> int:
         """The canary away once the new version was evaluated; then it is watched."""

@@ -267,7 +267,10 @@ def believed(shelf: RecordPlace, environment: Environment, key: bytes) -> tuple[
         if each.key.env == environment.name
         and (signed(each, key) if key else environment.verdict != "required")
     ]
-    return tuple(sorted(found, key=lambda each: (each.made, each.id)))
+    # A copy elsewhere in a folder, from before a stage was run, is the older one.
+    return tuple(
+        sorted(found, key=lambda each: (each.made, len(each.stages), bool(each.rolled_back), each.id))
+    )
 
 
 def _targets(
