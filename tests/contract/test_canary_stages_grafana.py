@@ -213,6 +213,26 @@ def test_a_rule_that_is_new(world: World) -> None:
 
 
 @pytest.mark.parametrize("world", ["13.3"], indirect=True)
+def test_a_quiet_watch_ends_stable(world: World) -> None:
+    repo = world.repo
+    assert repo.run("deploy", "load-high").code == 0
+    _aged(world, repo)
+    assert repo.run("compare", "load-high", "--soak", "1m").code == 0
+    repo.rules({**NEW, "for": "3m"}, OTHER, interval="10s")
+    there = world.grafana.content()
+    said = repo.run("promote", "load-high", "--yes")
+    assert (
+        said.code == 7 and "another version of `load-high`" in said.text and world.grafana.content() == there
+    )
+    repo.rules(NEW, OTHER, interval="10s")
+    assert repo.run("promote", "load-high", "--yes", "--watch", "1s").code == 0
+    said = repo.run("watch", "--follow")
+    assert said.code == 0 and "stable; the watch is over" in said.text, said.text
+    assert repo.run("promote", "load-high", "--yes").text.endswith("stable\n")
+    assert "nothing is watched" in repo.run("watch").text
+
+
+@pytest.mark.parametrize("world", ["13.3"], indirect=True)
 def test_where_the_policy_asks_nothing_happens_by_itself(world: World) -> None:
     repo = world.repo
     repo.settings["rollback"] = "ask"

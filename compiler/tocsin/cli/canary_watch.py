@@ -54,7 +54,7 @@ def watch_command(
             going = [each for each in watched if each.goes_on]
             if code or not follow or not going:
                 return code
-            Now().sleep(max(0.2, 2 * min(each.interval for each in going) / 1000))
+            Now().sleep(min(each.pause for each in going))
 
 
 def _watched(record: Record) -> bool:
@@ -95,6 +95,12 @@ class _Watch:
     def goes_on(self) -> bool:
         """Whether there is anything left to watch."""
         return self.promotion.state in ("watching", "alarmed")
+
+    @property
+    def pause(self) -> float:
+        """Seconds until the next look: two intervals, or the end of the watch."""
+        left = (datetime.fromisoformat(self.promotion.until) - datetime.now(tz=UTC)).total_seconds()
+        return max(0.2, min(2 * self.interval / 1000, left))
 
     def look(self, *, rollback: bool) -> int:
         """One look: 0 where all is as expected, 7 where it is not."""
