@@ -45,6 +45,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "hold": ("tocsin.cli.hold:hold_command", "Pause one rule on its server until a time, or end that."),
     "routes": ("tocsin.cli.routes:routes_command", "Say which receiver each alert reaches."),
     "adopt": ("tocsin.cli.adopt:adopt_command", "Turn existing files into sources."),
+    "migrate": ("tocsin.cli.migrate:migrate_command", "Move sources to the present version of their format."),
     "release": (
         "tocsin.cli.release:release_command",
         "Compute the next version with its ledger and changelog, and tag it.",

@@ -14,7 +14,7 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -99,6 +99,24 @@ def write_file(path: Path, text: str) -> None:
     except OSError as error:
         message = f"cannot write {error.filename or path}: {os.strerror(error.errno or 0).lower()}"
         raise MachineError(message) from error
+
+
+def write_together(files: Mapping[Path, bytes]) -> None:
+    """Files outside the output folder, each whole; all of them stand beside their places before the first takes its own, so that a full disk changes
+    nothing. MachineError where the disk refuses."""
+    beside: dict[Path, Path] = {}
+    try:
+        for path, data in files.items():
+            beside[path] = _beside(path, data)
+        for path, made in beside.items():
+            made.replace(path)
+    except OSError as error:
+        message = f"cannot write {error.filename or 'a file'}: {os.strerror(error.errno or 0).lower()}"
+        raise MachineError(message, help="check the disk's space and the folder's permissions") from error
+    finally:
+        for made in beside.values():
+            with contextlib.suppress(OSError):
+                made.unlink()
 
 
 def compare(artifacts: Iterable[Output], out: Path, *, keep: Callable[[str], bool] = _none) -> Changes:
@@ -239,6 +257,17 @@ def _list(out: Path, paths: Iterable[str]) -> None:
 
 def _replace(path: Path, data: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
+    beside = _beside(path, data)
+    try:
+        beside.replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            beside.unlink()
+        raise
+
+
+def _beside(path: Path, data: bytes) -> Path:
+    """The whole content in a file beside `path`, which it may then become."""
     beside = path.parent / f"{_BESIDE}{path.name[:200]}"
     with contextlib.suppress(FileNotFoundError):
         beside.unlink()
@@ -250,11 +279,11 @@ def _replace(path: Path, data: bytes) -> None:
                 rest = rest[os.write(handle, rest) :]
         finally:
             os.close(handle)
-        beside.replace(path)
     except BaseException:
         with contextlib.suppress(OSError):
             beside.unlink()
         raise
+    return beside
 
 
 def _remove(out: Path, path: str) -> None:

@@ -18,6 +18,7 @@ from typing import Literal
 
 from tocsin.diag.diagnostic import Diagnostic, diagnostic
 from tocsin.source.faults import Fault
+from tocsin.source.old_formats import migrates
 from tocsin.source.tree import Document
 from tocsin.source.wording import TOPS, worded
 
@@ -42,6 +43,12 @@ def conform(document: Document, kind: Kind) -> tuple[Diagnostic, ...]:
                 "TOC203", document.start, f"{TOPS[kind]} must be a mapping of keys to values", help=help
             ),
         )
+    version = origin.node.get("version")
+    if migrates(kind, version):
+        # By what the present version says, nearly every line of it would be wrong.
+        said = f"version {version} of this format is an old one"
+        help = "run `tocsin migrate`; it keeps comments and layout"
+        return (diagnostic("TOC206", origin.value("version"), said, help=help),)
     found = tuple(faults(document.data, kind))
     return worded(origin, kind, found) if found else ()
 
