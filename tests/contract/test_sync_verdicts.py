@@ -170,23 +170,26 @@ def test_quiet_is_enough_but_where_the_severity_wants_a_test(repo: Repository) -
     record(repo, "web-down", *change(repo), **quiet)
     assert repo.sync().code == 0
     old, new = change(repo, severity="P1")
-    record(repo, "web-down", old, new, **quiet)
+    settings = compile_sources(read_sources(repo.top), NOW.date()).settings
+    assert settings is not None
+    limits = limits_of(settings.project.canary.demanded("P1", "P2"))
+    record(repo, "web-down", old, new, **quiet, limits=limits)
     ended = repo.sync()
     assert ended.code == 7 and "verdict-untested" in ended.out
     path = repo.top / "rules/web/main.yaml"
     path.write_text(
         path.read_text()
         + """\
-    tests:
-      - name: it is down for long
-        alert: web-down
-        step: 1m
-        series: {'up{job="web"}': 0x20}
-        firing: {10m: [""]}
+tests:
+  - name: it is down for long
+    env: [prod]
+    step: 1m
+    series: {'up{job="web"}': 0x20}
+    firing: {10m: [firing]}
 """
     )
-    shown = repo.run("plan")
-    assert "verdict-untested" not in shown.out, shown.said
+    ended = repo.sync()
+    assert ended.code == 0, ended.said
 
 
 def test_an_opaque_rule_is_compared_as_an_object(repo: Repository, grafana: StandIn) -> None:
