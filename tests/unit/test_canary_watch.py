@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -125,6 +126,14 @@ def test_a_faithful_canary() -> None:
 def test_a_store_that_adds_a_label_is_seen_through() -> None:
     body = alerts([10, 11], range(12, 20), replica="a")
     assert fidelity_of(timeline(range(10, 20)), decode_raw(body), VERSION, WINDOW).agreement == 1.0
+
+
+def test_a_grafana_that_keeps_its_states_as_series() -> None:
+    """Its alert has the name of its series; the series of its states has a name, a folder and a uid of their own."""
+    named = replace(timeline(range(10, 20)), identities=((("__name__", "up"), *ONE),))
+    body = alerts([10, 11], range(12, 20), grafana_folder="web prod", grafana_rule_uid="x")
+    body = body.replace(b'"ALERTS"', b'"GRAFANA_ALERTS"')
+    assert fidelity_of(named, decode_raw(body), VERSION, WINDOW).agreement == 1.0
 
 
 def test_one_evaluation_of_shift_is_forgiven_and_two_are_not() -> None:

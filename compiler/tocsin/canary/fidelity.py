@@ -90,11 +90,13 @@ def _together(parts: list[Samples]) -> Samples:
 
 def _simulated(timeline: Timeline, window: Window) -> Seen:
     times = timeline.grid.times()
+    # A Grafana's alert has the name of its series, and the series of its states has another.
+    names = [tuple(each for each in labels if each[0] != "__name__") for labels in timeline.identities]
     seen: set[tuple[Labels, State, int]] = set()
     for state, (row, at) in (("pending", pending(timeline)), ("firing", firing(timeline))):
         inside = (times[at] >= window.start_ms) & (times[at] < window.end_ms)
         for one, index in zip(row[inside].tolist(), at[inside].tolist(), strict=True):
-            seen.add((timeline.identities[one], "firing" if state == "firing" else "pending", index))
+            seen.add((names[one], "firing" if state == "firing" else "pending", index))
     return frozenset(seen)
 
 

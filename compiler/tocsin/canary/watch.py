@@ -99,8 +99,7 @@ def counted(
     metric: str = "ALERTS",
 ) -> Counts:
     """The firing alerts of everything but canaries by these labels."""
-    state = 'grafana_alertstate=~"alerting|Alerting"' if metric == "GRAFANA_ALERTS" else 'alertstate="firing"'
-    expr = f"count by ({', '.join(by)}) ({metric}{{{state},{LABEL}={quoted('')}}})"
+    expr = f"count by ({', '.join(by)}) ({metric}{{alertstate='firing',{LABEL}=''}})"
     step_ms = _whole(step_ms)
     count = max(1, (end_ms - start_ms) // step_ms + 1)
     grid = Grid(start_ms=start_ms, step_ms=step_ms, count=count)
