@@ -157,8 +157,14 @@ def row(judged: Judged) -> Row:
         _sides(old, new, lambda each: str(each.flaps)),
         _sides(old, new, lambda each: str(each.peak)),
         matched(comparison),
-        comparison.exactness,
+        _levels(comparison),
     )
+
+
+def _levels(comparison: Comparison) -> str:
+    """How exact both sides are, in a word; the reasons stand among what the numbers rest on."""
+    runs = [each for each in (comparison.old_run, comparison.new_run) if each is not None]
+    return " -> ".join(dict.fromkeys(each.exactness.level for each in runs))
 
 
 def _sides(old: Metrics | None, new: Metrics | None, show: Callable[[Metrics], str]) -> str:
