@@ -208,7 +208,7 @@ def test_live_is_the_old_side(repo: Repository) -> None:
     assert backtest(repo, "--against", "live").out.startswith("prod: no alert changed")
     changed(repo, CALM)
     git(repo.top, "branch", "-q", "-f", "main", "HEAD")
-    ended = backtest(repo, "--against", "live", "--format", "json")
+    ended = backtest(repo, "--against", "live", "--base", "main~1", "--format", "json")
     assert ended.code == 0, ended.said
     assert pages(ended) == (12, 3)
     assert repo.run("plan").code == 0, "the record is about what is live"

@@ -16,7 +16,7 @@ from tocsin.cli.policy_base import policy_at
 from tocsin.cli.records import HELP
 from tocsin.cli.revisions import base_of
 from tocsin.cli.targets import compiled_for
-from tocsin.errors import Cancelled, UsageError
+from tocsin.errors import Cancelled
 
 MAIN = "main"
 
@@ -27,9 +27,15 @@ MAIN = "main"
     "-C", "--root", type=click.Path(path_type=Path), default=Path(), help="The repository; default: here."
 )
 @click.option("--env", "env_name", metavar="E", help="The environment; needed where there are several.")
-@click.option("--base", metavar="REV", help="What it is compared with; default: where this branch left main.")
 @click.option(
-    "--against", type=click.Choice(("live",)), help="Compare with what the environment's servers run now."
+    "--base",
+    metavar="REV",
+    help="What it is compared with, and whose gates count; default: where this branch left main.",
+)
+@click.option(
+    "--against",
+    type=click.Choice(("live",)),
+    help="Compare with what the environment's servers run now; gates are the base's all the same.",
 )
 @click.option("--all", "every", is_flag=True, help="Also show the alerts that did not change.")
 @click.option("--window", metavar="T", help="How much history: 14d; default: the base's `canary.window`.")
@@ -69,8 +75,6 @@ def backtest_command(**given: object) -> int:
     """Replay every changed rule over history, compare it with what it was, and judge it. Ends with 7 where a gate trips, or where
     nobody vouches for what cannot be replayed."""
     asked = Asked(**given)  # type: ignore[arg-type]
-    if asked.base is not None and asked.against is not None:
-        raise UsageError("--base and --against say two things to compare with", help="keep one")
     top = repository(asked.root)
     compiled = compiled_for(top, asked.env_name, None, day(asked.today))
     base = policy_at(top, base_of(top, asked.base, MAIN), day(asked.today))
