@@ -295,6 +295,25 @@ def test_a_base_that_a_shallow_clone_hides_stops_the_run(repo: Repository, tmp_p
     assert ended.code == 3 and "shallow clone" in ended.err
 
 
+def test_a_base_from_before_the_first_tocsin_yaml(repo: Repository, tmp_path: Path) -> None:
+    """Nothing was demanded then, so the work tree's own word counts, and the plan says so. One that is broken is not one that is not there."""
+    change(repo)
+    git(repo.top, "checkout", "-q", "--orphan", "beginning")
+    git(repo.top, "rm", "-q", "-r", "--cached", ".")
+    who = ("-c", "user.name=a", "-c", "user.email=a@example.org")
+    git(repo.top, *who, "commit", "-q", "--allow-empty", "-m", "nothing yet")
+    commit(repo, "tocsin comes")
+    ended = repo.run("plan")
+    assert ended.code == 7 and "verdict-missing" in ended.out and "has no tocsin.yaml" in ended.out
+    text = (repo.top / "tocsin.yaml").read_text()
+    (repo.top / "tocsin.yaml").write_text("version: [")
+    commit(repo, "broken")
+    (repo.top / "tocsin.yaml").write_text(text)
+    commit(repo, "mended")
+    ended = repo.run("plan")
+    assert ended.code == 3 and "by which gates" in ended.err
+
+
 def test_another_folder_and_a_broken_file(repo: Repository) -> None:
     record(repo, "web-down", *change(repo), folder="elsewhere")
     (repo.top / "elsewhere" / "broken.json").write_text("{")

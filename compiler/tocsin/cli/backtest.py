@@ -77,7 +77,7 @@ def backtest_command(**given: object) -> int:
     asked = Asked(**given)  # type: ignore[arg-type]
     top = repository(asked.root)
     compiled = compiled_for(top, asked.env_name, None, day(asked.today))
-    base = policy_at(top, base_of(top, asked.base, MAIN), day(asked.today))
+    base = policy_at(top, base_of(top, asked.base, MAIN), day(asked.today), compiled.compilation)
     click.echo(base.text, err=True)
     for service in sorted(compiled.compilation.frozen):
         click.echo(f"{service} does not compile, so nothing of it is judged: run `tocsin check`", err=True)

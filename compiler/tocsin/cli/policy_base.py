@@ -8,11 +8,11 @@ names the commit it had before: `--policy-base`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
-from tocsin.cli.revisions import compiled_at
+from tocsin.cli.revisions import compiled_at, sources_at
 from tocsin.disk.git_revisions import commit_of, first_parent, repository_of
 from tocsin.errors import MachineError
 from tocsin.ir.compiled import CompiledAlert, Resolved
@@ -59,12 +59,15 @@ def policy_base(top: Path, named: str | None, today: date, own: Compilation) -> 
             return _own(own, "it is the first commit")
     else:
         commit = commit_of(top, named)
-    return policy_at(top, commit, today)
+    return policy_at(top, commit, today, own)
 
 
-def policy_at(top: Path, commit: str, today: date) -> PolicyBase:
-    """The policy of that commit. MachineError where its tocsin.yaml cannot be used."""
+def policy_at(top: Path, commit: str, today: date, own: Compilation) -> PolicyBase:
+    """The policy of that commit; that of the work tree, which compiled to `own`, where there was no tocsin.yaml yet. MachineError where there was
+    one and it cannot be used."""
     compilation = compiled_at(top, commit, today)
+    if compilation.settings is None and sources_at(top, commit).project is None:
+        return replace(_own(own, f"{commit[:12]} has no tocsin.yaml"), compilation=compilation)
     if compilation.settings is None:
         raise MachineError(
             f"tocsin.yaml of {commit[:12]} cannot be used, and it says by which gates this change is judged",
