@@ -8,8 +8,10 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,27 +27,54 @@ from tests.unit.test_forge import Hosts
 KEY = "a key of this test"
 
 
-@pytest.fixture(scope="session")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """tocsin as the action installs it: its `Install` step, run in an environment that holds nothing."""
-    top = tmp_path_factory.mktemp("installed")
-    clone = top / "action"
-    git(top, "clone", "--quiet", "--no-hardlinks", str(ROOT), str(clone))
+@pytest.fixture(scope="module")
+def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the RUN lines of the Dockerfile make, with the image's folders below this one; that the image builds is not shown by this."""
+    top = tmp_path_factory.mktemp("image")
+    text = (ROOT / "Dockerfile").read_text()
+    for line in re.findall(r"^COPY (.+)$", text, re.MULTILINE):
+        *names, target = line.split()
+        for name in names:
+            into = top / target.strip("/")
+            if (ROOT / name).is_dir():
+                shutil.copytree(ROOT / name, into, ignore=shutil.ignore_patterns("__pycache__"))
+            else:
+                into.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(ROOT / name, into)
+    runner = Runner(
+        work=top,
+        bin=Path(sys.executable).parent,
+        temp=top / "temp",
+        values={},
+        environment={"GIT_CONFIG_SYSTEM": str(top / "gitconfig")},
+    )
+    for line in re.findall(r"^RUN ((?:.*\\\n)*.*)$", text, re.MULTILINE):
+        moved = re.sub(r"/(opt|source|var/lib/apt)\b", lambda found: f"{top}/{found[1]}", line)
+        runner.run_steps([{"run": moved}], {})
+    assert any(call.startswith("useradd") for call in runner.calls)
+    return top
+
+
+@pytest.fixture(scope="module")
+def installed(image: Path) -> Path:
+    """tocsin as the action installs it, in the environment of the image, from which the image's own tocsin was taken away."""
+    bin, clone = image / "opt" / "tocsin" / "bin", image / "action"
+    git(image, "clone", "--quiet", "--no-hardlinks", str(ROOT), str(clone))
     _with_work_tree(clone)
-    subprocess.run([sys.executable, "-m", "venv", str(top / "venv")], check=True)
+    subprocess.run([bin / "pip", "uninstall", "--quiet", "--yes", "tocsin"], check=True)
+    assert not (bin / "tocsin").exists()
     action = yaml.safe_load((clone / "action.yml").read_text())
     steps = {each["name"]: each for each in action["runs"]["steps"] if "run" in each}
     runner = Runner(
         work=clone,
-        bin=top / "venv" / "bin",
-        temp=top / "temp",
+        bin=bin,
+        temp=image / "action-temp",
         values={"inputs.run": "--version"},
+        conditions={"inputs.run != ''": True},
         environment={"GITHUB_ACTION_PATH": str(clone)},
     )
-    runner.run_steps([steps["Install"]], {})
-    runner.conditions["inputs.run != ''"] = True
-    runner.run_steps([steps["Run"]], {})
-    return top / "venv" / "bin"
+    runner.run_steps([steps["Install"], steps["Run"]], {})
+    return bin
 
 
 def _with_work_tree(clone: Path) -> None:
@@ -155,6 +184,25 @@ def place(tmp_path_factory: pytest.TempPathFactory, installed: Path) -> Iterator
         yield Place(top, bare, base, head, hosts, forge, grafana, prometheus, installed)
 
 
+@contextmanager
+def evaluating(grafana: StandIn) -> Iterator[None]:
+    """Its rules are evaluated every quarter of a second, so that nobody waits minutes for three evaluations."""
+    over = threading.Event()
+
+    def evaluate() -> None:
+        while not over.wait(0.25):
+            with grafana.edit() as edit:
+                edit.evaluate()
+
+    thread = threading.Thread(target=evaluate, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
 def first_rule(place: Place) -> str:
     """The uid of a rule that the sync wrote."""
     request = urllib.request.Request(
@@ -239,7 +287,8 @@ def test_main_is_published_planned_synced_and_watched(place: Place) -> None:
     outputs = sync.run_job("sync.yml", "plan")
     assert outputs["plan.code"] == "8" and "orders" in sync.summary
     sync.conditions["needs.plan.outputs.code != '0'"] = True
-    sync.run_job("sync.yml", "sync")
+    with evaluating(place.grafana):
+        sync.run_job("sync.yml", "sync")
     assert git(place.bare, "rev-parse", "--verify", "refs/tocsin/journal/prod-grafana")
     assert place.runner("sync-again", merged, **inputs).run_job("sync.yml", "plan")["plan.code"] == "0"
 
@@ -314,41 +363,12 @@ def test_the_template_for_gitlab(place: Place, monkeypatch: pytest.MonkeyPatch) 
         assert "less sensitive" in body_of(note)
 
 
-def test_the_lines_of_the_dockerfile(tmp_path: Path, place: Place) -> None:
-    """Its RUN lines, with the image's folders in a folder of the test; that the image builds is not shown by this."""
+def test_an_image_would_hold_tocsin_and_no_root(image: Path) -> None:
     text = (ROOT / "Dockerfile").read_text()
-    assert re.search(r"^FROM debian:[0-9.]+-slim$", text, re.MULTILINE) and re.search(
-        r"^USER tocsin$", text, re.MULTILINE
-    )
-    source = tmp_path / "source"
-    for line in re.findall(r"^COPY (.+)$", text, re.MULTILINE):
-        *names, target = line.split()
-        for name in names:
-            into = tmp_path / target.strip("/")
-            if (ROOT / name).is_dir():
-                shutil.copytree(ROOT / name, into, ignore=shutil.ignore_patterns("__pycache__"))
-            else:
-                into.mkdir(parents=True, exist_ok=True)
-                shutil.copy2(ROOT / name, into)
-    assert (source / "compiler" / "tocsin").is_dir()
-    runner = Runner(
-        work=tmp_path,
-        bin=Path(sys.executable).parent,
-        temp=tmp_path / "temp",
-        values={},
-        environment={"GIT_CONFIG_SYSTEM": str(tmp_path / "gitconfig")},
-    )
-    for line in re.findall(r"^RUN ((?:.*\\\n)*.*)$", text, re.MULTILINE):
-        moved = re.sub(r"/(opt|source|var/lib/apt)\b", lambda found: f"{tmp_path}/{found[1]}", line)
-        runner.run_steps([{"run": moved}], {})
-    done = subprocess.run(
-        [tmp_path / "opt" / "tocsin" / "bin" / "tocsin", "--version"],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert done.stdout.startswith("tocsin")
-    assert "directory = /repository" in (tmp_path / "gitconfig").read_text()
+    assert re.search(r"^FROM debian:[0-9.]+-slim$", text, re.MULTILINE)
+    assert text.index("USER tocsin") < text.index("ENTRYPOINT")
+    assert "directory = /repository" in (image / "gitconfig").read_text()
+    assert (image / "source" / "compiler" / "tocsin").is_dir()
 
 
 def test_a_wheel_is_whole(installed: Path, tmp_path: Path) -> None:
