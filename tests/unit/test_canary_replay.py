@@ -222,6 +222,13 @@ def test_another_question_has_another_key(change: dict[str, object]) -> None:
     assert server.ranges
 
 
+def test_an_answer_without_values_is_not_taken_for_one_with() -> None:
+    memory, versions = Memory(), [version("load > 0.7"), version("load > 0.8")]
+    run([pair(None, versions[0])], source(), cache=memory)
+    assert both(run([pair(*versions)], source(), cache=memory)) == whole(versions)
+    assert memory.hits == 0
+
+
 def test_damage_in_the_cache_is_asked_for_again() -> None:
     memory, server = Memory(), source()
     run([pair(None, version())], source(), cache=memory, savings=NONE)
