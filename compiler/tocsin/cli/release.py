@@ -33,6 +33,7 @@ from tocsin.disk.git_release import (
     tag,
     tagged,
     tags_before,
+    version_tags,
 )
 from tocsin.disk.git_revisions import repository_of
 from tocsin.disk.write import write_file
@@ -154,6 +155,7 @@ def _next(top: Path, compilation: Compilation, message: str, today: date) -> _Ne
             "this shallow clone does not show the last release",
             help="fetch the past: `git fetch --unshallow --tags`, or `fetch-depth: 0` in the checkout step",
         )
+    _refuse_missing_tags(compilation.settings.ledger, last)
     base = compiled_at(top, last, today) if last is not None else None
     before = base.settings.ledger if base is not None and base.settings is not None else Ledger()
     changes = _changes(base, compilation)
@@ -164,7 +166,12 @@ def _next(top: Path, compilation: Compilation, message: str, today: date) -> _Ne
     whys = reasons_of(top, last, head, changes, message) if last is not None else {}
     rows = released(changes, whys)
     version = next_version(
-        last, policy.first, (each.class_ for each in changes), policy.bumps, words=bool(changed)
+        last,
+        policy.first,
+        (each.class_ for each in changes),
+        policy.bumps,
+        words=bool(changed),
+        taken=version_tags(top),
     )
     if version is None:
         return _Next(last=last, version=None, ledger=None, release=None)
@@ -180,6 +187,21 @@ def _next(top: Path, compilation: Compilation, message: str, today: date) -> _Ne
         compiles_for(compilation),
     )
     return _Next(last=last, version=version, ledger=ledger, release=ledger.releases[0])
+
+
+def _refuse_missing_tags(ledger: Ledger, last: str | None) -> None:
+    """The ledger's newest release may wait for its tag; the one before it cannot."""
+    names = [each.version for each in ledger.releases if version_of(each.version) is not None]
+    older = names[1] if len(names) > 1 else None
+    if names[:1] == [last] or older is None or older == last:
+        return
+    known, found = version_of(older), version_of(last or "")
+    assert known is not None, "only versions are asked"
+    if found is None or known > found:
+        raise MachineError(
+            f"the ledger knows the release {older}, and this clone has no tag of it before HEAD",
+            help="fetch the tags: `git fetch --tags`",
+        )
 
 
 def _changes(base: Compilation | None, compilation: Compilation) -> tuple[RuleChange, ...]:
@@ -199,8 +221,13 @@ def _sops(compilation: Compilation) -> dict[str, str]:
 def _texts(top: Path, project: Project, ledger: Ledger) -> Iterator[tuple[str, str]]:
     """The changelog first: a ledger without its words would look finished."""
     path = top / project.release.changelog
-    before = path.read_text(encoding="utf-8") if path.is_file() else ""
-    yield project.release.changelog, merged(before, ledger.releases[:1])
+    try:
+        before = path.read_bytes().decode("utf-8") if path.is_file() else ""
+    except UnicodeDecodeError:
+        raise MachineError(f"{project.release.changelog} is not UTF-8", help="save it as UTF-8") from None
+    text = merged(before.replace("\r\n", "\n"), ledger.releases[:1])
+    # A file keeps the line ends that it has.
+    yield project.release.changelog, text.replace("\n", "\r\n") if "\r\n" in before else text
     yield LEDGER_FILE, ledger_text(ledger)
 
 
@@ -270,7 +297,7 @@ def _tag(top: Path, head: str, compilation: Compilation, settings: Settings, rem
         _say("no release is prepared in this commit; `tocsin release` prepares one")
         return 0
     release = ledger.releases[0]
-    if tagged(top, release.version) not in (None, head):
+    if tagged(top, release.version) not in (None, head) and release.version in tags_before(top, head):
         # Later commits carry the ledger of the last release too: that one has its tag, and there is nothing to do.
         _say(f"{release.version} is tagged already; nothing new is released in this commit")
         return 0

@@ -10,12 +10,15 @@ Nothing is checked out: the work tree stays as it is.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import date
+from hashlib import sha256
 from pathlib import Path
 
 from tocsin.cli.workspace import no_collector, read_sources, sources_of
-from tocsin.diag import Diagnostic
+from tocsin.diag import Diagnostic, SourceFile
 from tocsin.disk.git_revisions import (
     commit_of,
     first_commit_of,
@@ -27,11 +30,36 @@ from tocsin.disk.git_tree import read_tree_at
 from tocsin.errors import UsageError
 from tocsin.pipeline import Compilation, Sources, compile_sources
 from tocsin.pipeline.standing import Standing, both_standing
+from tocsin.source.migrate import migrate
+from tocsin.source.schema import Kind
+
+_OLD = re.compile(r"^[\s{\"']*version[\"']?[ \t]*:[ \t]*0\b", re.MULTILINE)
 
 
 def sources_at(root: Path, rev: str) -> Sources:
     """Everything the project at `root` said in `rev`; nothing, where it did not exist then."""
-    return sources_of(read_tree_at(root, commit_of(root, rev), repository_of(root).prefix))
+    return present(sources_of(read_tree_at(root, commit_of(root, rev), repository_of(root).prefix)))
+
+
+def present(sources: Sources) -> Sources:
+    """With what an older version of the formats says as the present one says it, so that a revision from before a migration can still be compared.
+    What cannot be moved stays as it is, and is reported."""
+    project = sources.project
+    return replace(
+        sources,
+        project=_present(project, "project") if project is not None else None,
+        rules=tuple(_present(each, "rules") for each in sources.rules),
+        sops=tuple(_present(each, "sop") for each in sources.sops),
+        incidents=tuple(_present(each, "incident") for each in sources.incidents),
+    )
+
+
+def _present(file: SourceFile, kind: Kind) -> SourceFile:
+    # Reading is what costs: of ten thousand files perhaps none is old.
+    made = migrate(file, kind)[0] if _OLD.search(file.text) else None
+    if made is None:
+        return file
+    return SourceFile(path=file.path, text=made.text, digest=sha256(made.text.encode()).hexdigest())
 
 
 def compiled_at(root: Path, rev: str, today: date) -> Compilation:

@@ -43,6 +43,12 @@ def tags_before(root: Path, commit: str) -> tuple[str, ...]:
     return tuple((said or b"").decode("utf-8", "replace").split())
 
 
+def version_tags(root: Path) -> tuple[str, ...]:
+    """Every tag of this clone that may be a version, on whatever branch."""
+    said = ask_git(root, "for-each-ref", "--format=%(refname:strip=2)", "refs/tags/v*")
+    return tuple((said or b"").decode("utf-8", "replace").split())
+
+
 def steps(root: Path, base: str, head: str, prefix: str) -> tuple[Step, ...]:
     """What led from `base` to `head`, the newest first, with the sources each step touched below `prefix`."""
     said = ask_git(
@@ -201,7 +207,7 @@ def _commit(root: Path, ref: str) -> str | None:
 
 def _quoted(path: str) -> bytes:
     escaped = path.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-    return f'"{escaped}"'.encode()
+    return f'"{escaped}"'.encode("utf-8", "surrogateescape")
 
 
 def _write(root: Path, *words: str, input: bytes | None = None, at: str = "") -> bytes:

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator
 from tocsin.ir.project import Release, ReleasedChange
 
 HEADING = "# Changelog\n\nEvery release of these alert rules, the newest first. `tocsin release` writes it.\n"
-_SECTION = re.compile(r"^## ", re.MULTILINE)
+_FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
+_ADDRESSES = re.compile(r"(?:\A|\n)((?:\[[^\]\n]+\]:[^\n]*(?:\n+|\Z))+)\Z")
 _KINDS = (
     ("Added", ("added",)),
     ("Changed", ("meaning", "sensitivity", "routing", "text")),
@@ -21,7 +22,8 @@ _WORDS = {
     "sensitivity": "fires at other times",
 }
 _DIRECTIONS = {"up": "more sensitive", "down": "less sensitive"}
-_SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~])")
+_SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~&])")
+_CALL = re.compile(r"((?<!\w)@\w[\w/-]*)")
 
 
 def section(release: Release) -> str:
@@ -40,21 +42,47 @@ def section(release: Release) -> str:
 
 def merged(text: str, releases: Iterable[Release]) -> str:
     """The file with the section of each release, the first on top: one that is there already is replaced, one that is not is put before the others
-    of its kind, and what people wrote around them stays. `""` becomes a whole file."""
+    of its kind, and what people wrote around them stays, among it the addresses of links at the end. `""` becomes a whole file."""
     made = text if text.strip() else HEADING
     for release in reversed(list(releases)):
-        start = re.search(rf"^## {re.escape(release.version)}(?![\w.]).*$", made, re.MULTILINE)
+        heads = _heads(made)
+        named = re.compile(rf"## \[?{re.escape(release.version)}\]?(?![\w.+-])")
+        start = next((each for each in heads if named.match(made, each)), None)
         written = section(release)
         if start is not None:
-            following = _SECTION.search(made, start.end())
-            rest = made[following.start() :] if following else ""
-            made = made[: start.start()] + written + ("\n" + rest if rest else "")
+            end = next((each for each in heads if each > start), _body_end(made))
+            made = made[:start] + written + _after(made[end:])
             continue
-        place = next((each for each in _SECTION.finditer(made) if not _unreleased(made, each.start())), None)
-        at = place.start() if place is not None else len(made)
-        before = made[:at] if place is not None else made.rstrip("\n") + "\n\n"
-        made = before + written + ("\n" + made[at:] if made[at:] else "")
+        at = next((each for each in heads if not _unreleased(made, each)), _body_end(made))
+        before = made[:at] if at in heads else made[:at].rstrip("\n") + "\n\n"
+        made = before + written + _after(made[at:])
     return made
+
+
+def _heads(text: str) -> list[int]:
+    """Where the sections begin; a line of a code block is none."""
+    found, fence, at = [], "", 0
+    for line in text.split("\n"):
+        mark = _FENCE.match(line)
+        if fence:
+            closes = mark is not None and mark[1].startswith(fence) and not line[mark.end() :].strip()
+            fence = "" if closes else fence
+        elif mark is not None:
+            fence = mark[1]
+        elif line.startswith("## "):
+            found.append(at)
+        at += len(line) + 1
+    return found
+
+
+def _body_end(text: str) -> int:
+    """Where the addresses of links begin that stand at the end of the file."""
+    found = _ADDRESSES.search(text)
+    return found.start(1) if found is not None else len(text)
+
+
+def _after(rest: str) -> str:
+    return "\n" + rest.lstrip("\n") if rest.strip() else ""
 
 
 def _unreleased(text: str, at: int) -> bool:
@@ -84,5 +112,6 @@ def _code(text: str) -> str:
 
 
 def escaped(text: str) -> str:
-    """Somebody's words on one line, which can be nothing but words."""
-    return _SPECIAL.sub(r"\\\1", " ".join(text.split()))
+    """Somebody's words on one line, which can be nothing but words: no markup, and `@name` calls nobody, for a code host leaves code alone."""
+    pieces = _CALL.split(" ".join(text.split()))
+    return "".join(_code(each) if at % 2 else _SPECIAL.sub(r"\\\1", each) for at, each in enumerate(pieces))

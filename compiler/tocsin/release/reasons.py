@@ -19,7 +19,11 @@ def why(texts: Iterable[str]) -> Why:
     tickets: dict[str, None] = {}
     for text in texts:
         for found in _TRAILER.finditer(text.replace("\r", "")):
-            words = " ".join(found[2].split())[:_LONGEST]
+            # What no terminal, page or editor shows has no place in a ledger.
+            shown = "".join(each if each.isprintable() else " " for each in found[2])
+            words = " ".join(shown.split())[:_LONGEST]
+            if not words:
+                continue
             if found[1].lower() == "reason":
                 reasons[words] = None
             else:

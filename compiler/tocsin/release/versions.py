@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
 
 from tocsin.errors import UsageError
@@ -49,14 +49,20 @@ def newest(names: Iterable[str]) -> str | None:
 
 
 def next_version(
-    last: str | None, first: str, classes: Iterable[str], bumps: Mapping[str, str], *, words: bool
+    last: str | None,
+    first: str,
+    classes: Iterable[str],
+    bumps: Mapping[str, str],
+    *,
+    words: bool,
+    taken: Collection[str] = (),
 ) -> str | None:
     """What comes after `last` (None before the first release) for changes of these classes; `words` says that SOPs changed. None where nothing
-    did, or nothing that the table of `bumps` counts."""
+    did, or nothing that the table of `bumps` counts. What is `taken` by a tag on another branch is left out."""
     if last is None:
         found = version_of(first)
         assert found is not None, "the schema lets no other text through"
-        return found.text
+        return _free(found, "minor", taken).text
     version = version_of(last)
     if version is None:
         raise UsageError(f"`{last}` is no version", help="a release is called like v2.3.1")
@@ -65,4 +71,10 @@ def next_version(
         parts.append(bumps.get("text", "patch"))
     highest = max(parts, key=_PARTS.index, default="none")
     raised = version.raised(highest)
-    return raised.text if raised != version else None
+    return _free(raised, highest, taken).text if raised != version else None
+
+
+def _free(version: Version, part: str, taken: Collection[str]) -> Version:
+    while version.text in taken:
+        version = version.raised(part)
+    return version
