@@ -137,3 +137,73 @@ def test_a_shallow_clone_compares_what_it_has_and_says_what_it_lacks(
     capsys.readouterr()
     assert main(["diff", f"{history.commits['start']}..HEAD", "-C", str(tmp_path / "copy")]) == 3
     assert "git fetch --unshallow" in capsys.readouterr().err
+
+
+def whys(root: Path, pair: str) -> dict[tuple[str, str], list[str]]:
+    """(rule, environment) -> tickets."""
+    document = json.loads(diff(root, pair, "--format", "json"))
+    return {(each["rule"]["id"], each["rule"]["env"]): each["tickets"] for each in document["rules"]}
+
+
+def test_a_record_is_explained_by_who_changed_it_whatever_its_file_is_called_now(history: History) -> None:
+    found = whys(history.root, between(history, "start", "move"))
+    assert "INFRA-2902" in found["consumergroup:kafka_lag:sum", "prod"]
+    assert "INFRA-2902" in found["kafka-consumer-lag", "prod"]
+    assert (
+        "INFRA-2850" not in found["consumergroup:kafka_lag:sum", "prod"]
+    )  # renamed the alert in the same file
+
+
+def test_what_was_taken_back_explains_nothing_and_a_parameter_of_the_project_does(history: History) -> None:
+    assert whys(history.root, between(history, "start", "move"))["kafka-partitions-offline", "prod"] == [
+        "INFRA-2950"
+    ]
+
+
+def test_text_and_project_speak_together(history: History, tmp_path: Path) -> None:
+    history.git("clone", "-q", str(history.root), str(tmp_path / "copy"))
+    copy = History(tmp_path / "copy", hour=200)
+    rules, project = "rules/kafka/brokers.yaml", (copy.root / "tocsin.yaml").read_text()
+
+    def said(ticket: str) -> str:
+        return f"{ticket}\n\nReason: because\nTicket: {ticket}"
+
+    text = (copy.root / rules).read_text()
+    copy.commit(
+        "other", {"tocsin.yaml": project.replace("{offline: 1}", "{offline: 1, spare: 7}")}, said("SPARE-1")
+    )
+    copy.commit(
+        "staging", {"tocsin.yaml": project.replace("{offline: 2}", "{offline: 4}")}, said("STAGING-1")
+    )
+    copy.commit("longer", {rules: text.replace("for: 2m", "for: 4m")}, said("TEXT-1"))
+    raised = project.replace("{offline: 2}", "{offline: 4}").replace("{offline: 1}", "{offline: 3}")
+    copy.commit("raised", {"tocsin.yaml": raised}, said("PROJECT-1"))
+    everything = whys(copy.root, "main~4..main")
+    assert everything["kafka-partitions-offline", "prod"] == ["PROJECT-1", "TEXT-1", "STAGING-1"]
+    own = text.replace("        for: 2m\n", "        for: 4m\n        params: {offline: 3}\n")
+    copy.commit("own", {rules: own}, said("OWN-1"))
+    copy.commit("later", {"tocsin.yaml": raised.replace("{offline: 3}", "{offline: 9}")}, said("UNUSED-1"))
+    copy.commit("wait", {rules: own.replace("for: 4m", "for: 5m")}, said("TEXT-2"))
+    assert whys(copy.root, "main~2..main")["kafka-partitions-offline", "prod"] == ["TEXT-2"]
+
+
+def test_an_override_for_one_environment_is_marked_where_it_is_written(
+    history: History, tmp_path: Path
+) -> None:
+    history.git("clone", "-q", str(history.root), str(tmp_path / "copy"))
+    copy = History(tmp_path / "copy", hour=200)
+    path = "rules/consumers/lag.yaml"
+    text = (copy.root / path).read_text()
+    override = (
+        "        overrides:\n          quiet: {env: staging, set: {ticket.limit: 50000}}\n        summary:"
+    )
+    text = text.replace("        summary:", override)
+    copy.commit("override", {path: text}, "Quiet")
+    copy.commit("louder", {path: text.replace("50000", "40000")}, "Louder")
+    [notice] = [
+        each
+        for each in diff(copy.root, "main~1..main", "--format", "github").split("\n")
+        if each.startswith("::")
+    ]
+    line = next(at for at, each in enumerate(text.split("\n"), 1) if "quiet:" in each)
+    assert f"file={path},line={line}," in notice

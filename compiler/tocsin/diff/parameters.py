@@ -8,13 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
+from tocsin.diag import Origin, SourceFile
 from tocsin.diff.changes import FieldChange
 from tocsin.diff.classes import direction_of, worst
 from tocsin.diff.expressions import ExprChange
-from tocsin.ir.compiled import CompiledAlert
+from tocsin.ir.compiled import CompiledAlert, CompiledRule
 from tocsin.ir.duration import parse_duration
+from tocsin.resolve.overrides import variants
 from tocsin.resolve.params import uses
+from tocsin.resolve.settings import settings_of
+from tocsin.source.tree import read_document
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +86,31 @@ def parameter_changes(
                 )
             )
     return found, rest
+
+
+def from_project(rule: CompiledRule) -> frozenset[str]:
+    """The parameters that a rule uses and whose values tocsin.yaml gives: nothing in the rule's own file does."""
+    origin = rule.origin
+    if isinstance(rule, CompiledAlert):
+        used = frozenset(rule.params)
+        level = next((each for each in rule.source.levels if each.key == rule.key.level), None)
+        inner: set[str] = set()
+        for variant in variants(rule.source, rule.key.env)[0] if used else ():
+            if variant.key == rule.key.override:
+                inner = set(settings_of(rule.source, level, variant, {}).params)
+    else:
+        used, inner = uses(rule.source.expr), set(rule.source.params)
+    if not used - inner:
+        return frozenset()
+    file = file_origin(origin.file, origin.text)
+    return frozenset(name for name in used - inner if file is None or not file.wrote("params", name))
+
+
+@lru_cache(maxsize=64)
+def file_origin(path: str, text: str) -> Origin | None:
+    """The top of a rule file; its rules come one after another, so that a few are remembered."""
+    document, _ = read_document(SourceFile(path=path, text=text))
+    return document.origin if document is not None else None
 
 
 def _made_by(change: ExprChange, old: str, new: str) -> bool:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tocsin.diag import SourceFile, Span
+from tocsin.diag import Span
 from tocsin.diff.changes import FieldChange, RuleChange, Side
 from tocsin.diff.classes import CLASSES
+from tocsin.diff.parameters import file_origin
 from tocsin.ir.compiled import CompiledAlert
 from tocsin.ir.project import Project
-from tocsin.source.tree import read_document
+from tocsin.resolve.overrides import variants
 
 _GROUP = {"group": "name"}
 _WORDS = ("summary", "description")
@@ -49,8 +50,7 @@ def field_place(side: Side, field: FieldChange, project: Project | None = None) 
 def _param_place(side: Side, name: str, project: Project | None) -> Span | None:
     """Where the file or tocsin.yaml sets a parameter."""
     origin = side.rule.origin
-    document, _ = read_document(SourceFile(path=origin.file, text=origin.text))
-    file = document.origin if document is not None else None
+    file = file_origin(origin.file, origin.text)
     if file is not None and file.wrote("params", name):
         return file.value("params", name)
     if project is not None:
@@ -65,21 +65,28 @@ def _paths(side: Side, field: str) -> Iterator[tuple[str, ...]]:
     kind, _, name = field.partition(".")
     key = side.rule.key
     own: list[tuple[str, ...]] = [(field,)]
+    yield from _set_by_override(side, name if kind == "params" else field)
     if kind == "params":
         own = [("params", name)]
-        if key.override:
-            yield ("overrides", key.override, "set", f"{key.level}.{name}")
-            yield ("overrides", key.override, "set", name)
         if key.level:
             yield ("levels", key.level, name)
     elif kind in ("labels", "annotations"):
         own = [(kind, name), *([(name,)] if name in _WORDS else [])]
     elif field == "name":
         own = [("alert",)]
-    elif key.override:
-        yield ("overrides", key.override, "set", f"{key.level}.{field}")
-        yield ("overrides", key.override, "set", field)
     for path in own:
         if key.level:
             yield ("levels", key.level, *(("name",) if field == "name" else path))
     yield from own
+
+
+def _set_by_override(side: Side, name: str) -> Iterator[tuple[str, ...]]:
+    """Where an override that holds for this rule sets it: one for its environment alone is no part of its key."""
+    rule = side.rule
+    if not isinstance(rule, CompiledAlert) or not rule.source.overrides:
+        return
+    for variant in variants(rule.source, rule.key.env)[0]:
+        if variant.key == rule.key.override:
+            for path in (f"{rule.key.level}.{name}", name):
+                if path in variant.settings:
+                    yield ("overrides", variant.settings[path][1].key, "set", path)

@@ -1,8 +1,8 @@
-"""What a version of a rule file means by each of its alerts, as one digest: two versions with equal digests differ in nothing that could fire.
+"""What a version of a rule file means by each of its rules, as one digest: two versions with equal digests differ in nothing that could fire.
 
 For looking back: was a rule changed since its SOP was last read? Old versions need not conform to the present schema, so the data is taken as it
 stands and nothing is reported. Left out on purpose: comments, layout, the order of keys, the words people read (summary, description, annotations),
-who owns it and where it leads. Not seen from here: parameters of tocsin.yaml and the records an expression reads.
+who owns it and where it leads. Not seen from here: the records an expression reads. Parameters of tocsin.yaml are read by `parameters`.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Version(NamedTuple):
 
 
 def meanings(path: str, text: str) -> Mapping[str, str]:
-    """Alert id -> digest of what it says. Empty where the text is no rule file."""
+    """Id of an alert or record -> digest of what it says; a record without an id is called as its series. Empty where the text is no rule file."""
     documents, _ = read_documents(SourceFile(path=path, text=text))
     file = documents[0].data if documents else None
     if not isinstance(file, dict):
@@ -47,14 +47,29 @@ def meanings(path: str, text: str) -> Mapping[str, str]:
     for group in _maps(file.get("groups")):
         around = {key: _said(group.get(key), key) for key in _GROUP}
         for rule in _maps(group.get("rules")):
-            id = rule.get("id")
-            if not isinstance(id, str) or "alert" not in rule:
+            id = rule.get("id", rule.get("record"))
+            if not isinstance(id, str) or not ("alert" in rule or "record" in rule):
                 continue
             said = _said(rule, "")
             used = set(_PARAMETER.findall(json.dumps(said)))
             given = {name: value for name, value in params.items() if name in used}
             content = json.dumps([said, around, given, file.get("service")], sort_keys=True)
             found[id] = hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()
+    return found
+
+
+def parameters(text: str) -> Mapping[str, Mapping[str, str]]:
+    """Environment -> parameter -> what a version of tocsin.yaml gives it there, for comparison alone. Empty where the text is no project file."""
+    documents, _ = read_documents(SourceFile(path="tocsin.yaml", text=text))
+    file = documents[0].data if documents else None
+    if not isinstance(file, dict):
+        return {}
+    environments = file.get("environments")
+    found: dict[str, Mapping[str, str]] = {}
+    for env, said in environments.items() if isinstance(environments, dict) else ():
+        layers = (file.get("params"), said.get("params") if isinstance(said, dict) else None)
+        given = {name: value for each in layers if isinstance(each, dict) for name, value in each.items()}
+        found[env] = {name: json.dumps(value, sort_keys=True) for name, value in given.items()}
     return found
 
 
