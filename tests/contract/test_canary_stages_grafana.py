@@ -139,6 +139,12 @@ def test_the_whole_way(world: World, tmp_path: Path) -> None:
     assert "fidelity: unknown" in said.text or "fidelity: vacuous" in said.text
 
     repo = repo.elsewhere(tmp_path / "third")
+    with world.grafana.edit() as edit:
+        edit.pause(old.uid)
+    said = repo.run("promote", "load-high", "--yes")
+    assert said.code == 7 and "is paused on the server" in said.text
+    with world.grafana.edit() as edit:
+        edit.pause(old.uid, False)
     firing = {"state": "Alerting", "labels": {"cluster": "canary-1"}}
     with world.grafana.edit() as edit:
         edit.set_state(old.uid, alerts=[firing], pinned=True)
@@ -164,7 +170,7 @@ def test_the_whole_way(world: World, tmp_path: Path) -> None:
     assert repo.sync().code == 7
 
 
-def _aged(world: World, repo: Staged, key: str = "load-high") -> None:
+def _aged(world: World, repo: Staged, key: str = "load-high", expr: str = "") -> None:
     """The canary as if it had been put there five minutes ago: its record says so, signed."""
     with world.grafana.edit() as edit:
         edit.evaluate()
@@ -172,7 +178,10 @@ def _aged(world: World, repo: Staged, key: str = "load-high") -> None:
     document: dict[str, Any] = {k: v for k, v in record.document.items() if k != "signature"}
     then = (datetime.now(tz=UTC) - timedelta(minutes=5)).isoformat(timespec="seconds")
     document["stages"] = [
-        {**each, "applied": then} if each["stage"] == 1 else each for each in document["stages"]
+        {**each, "applied": then, "new": {**each["new"], **({"expr": expr} if expr else {})}}
+        if each["stage"] == 1
+        else each
+        for each in document["stages"]
     ]
     document["signature"] = sign(document, repo.env["TOCSIN_VERDICT_KEY"].encode())
     (repo.top / "records" / file_name(document)).write_text(json.dumps(document))
@@ -210,6 +219,17 @@ def test_a_rule_that_is_new(world: World) -> None:
     assert set(world.rules()) == {*before, uid}
     assert repo.run("watch", "load-low", "--rollback").code == 7
     assert set(world.rules()) == set(before)
+
+
+@pytest.mark.parametrize("world", ["13.3"], indirect=True)
+def test_a_canary_that_sees_nothing_any_more(world: World) -> None:
+    """Nothing fired, and nothing could: that is no silence to be proud of."""
+    repo, before = world.repo, world.rules()
+    assert repo.run("deploy", "load-high").code == 0
+    _aged(world, repo, expr='gone{cluster="canary-1"} > 70')
+    said = repo.run("compare", "load-high", "--soak", "1m")
+    assert said.code == 7 and "matches nothing any more" in said.text, said.text
+    assert world.rules() == before and repo.record("load-high").verdict == "fail"
 
 
 @pytest.mark.parametrize("world", ["13.3"], indirect=True)
@@ -425,24 +445,26 @@ def test_killed_at_every_write_and_begun_again(world: World, step: str, tmp_path
     (path,) = (repo.top / "records").glob("*.json")
     start, kept = world.grafana.snapshot(), path.read_bytes()
     world.grafana.forget_writes()
-    wanted = _shape(world, repo.run(*words).code)
+    wanted = _shape(world, repo, repo.run(*words).code)
     writes, kept_writes = (
         world.grafana.store.commits,
         {"promote": 2, "rollback": 2, "deploy": 1, "abort": 0}[step],
     )
     assert writes >= {"deploy": 2, "promote": 3, "rollback": 1, "abort": 2}[step]
-    for at, server in _deaths(writes, kept_writes):
+    for turn, (at, server) in enumerate(_deaths(writes, kept_writes)):
         world.grafana.restore(start)
         path.write_bytes(kept)
         for journal in (repo.top / "dist").rglob("*.jsonl*"):
             journal.unlink()
         assert _die(world, words, at, server=server) is None, (at, server)
-        assert _shape(world, repo.run(*words).code) == wanted, (at, server)
+        # Every second time by a machine that has neither the journal nor anything else but the record.
+        again = repo.elsewhere(tmp_path / f"again-{turn}") if turn % 2 else repo
+        assert _shape(world, again, again.run(*words).code) == wanted, (at, server)
 
 
-def _shape(world: World, code: int) -> object:
+def _shape(world: World, repo: Staged, code: int) -> object:
     """What is there, but for times and numbers of silences that differ from run to run."""
-    record = world.repo.record("load-high")
+    record = repo.record("load-high")
     promotion = promotion_of(record)
     return (
         code,

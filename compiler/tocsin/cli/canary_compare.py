@@ -17,10 +17,11 @@ from tocsin.canary.overlay import LABEL, Canary, canaries
 from tocsin.canary.planner import Budget, Savings, Watch
 from tocsin.canary.record import gate_json
 from tocsin.canary.replay import replay
+from tocsin.canary.scope import ScopeRefused, coverage
 from tocsin.canary.stage_record import Check, Compared, Deployed, body_of, deployed_of, with_stage
 from tocsin.canary.stages import abort
 from tocsin.canary.values import Exactness, Pair, Window
-from tocsin.canary.watch import counts_itself, failures
+from tocsin.canary.watch import counts_itself, failures, number
 from tocsin.cli.canary_side import NotYet, Place, Stand, alerts_metric, place_options, stand_for
 from tocsin.cli.options import day
 from tocsin.errors import UsageError
@@ -153,6 +154,12 @@ def _asked(
         check, gate = soak.faithful(fidelity, limits["fidelity"], exact=stand.source.caps.exact)
         checks.append(check)
         gates = (gate,)
+    if fidelity.vacuous and not _still_sees(stand, deployed, now_ms):
+        checks.append(
+            Check(
+                id="health", state="fail", say="a selector of it matches nothing any more, so it sees nothing"
+            )
+        )
     check, more = _against_old(stand, record, deployed, window, now_ms, place)
     return window, (*checks, check), (*gates, *more), fidelity, exactness.text
 
@@ -205,6 +212,15 @@ def _fidelity(
         return nothing, why
     live = live_alerts(version, (LABEL, canary.id), window, stand.source)
     return fidelity_of(found.new.timeline, live, version, window), found.new.exactness
+
+
+def _still_sees(stand: Stand, deployed: Deployed, now_ms: int) -> bool:
+    """Whether each selector of a canary that nothing happened to still matches something: else its silence says nothing."""
+    try:
+        coverage(deployed.new.expr, {}, lambda query: number(stand.source, query, now_ms))
+    except ScopeRefused:
+        return False
+    return True
 
 
 def _against_old(

@@ -163,6 +163,11 @@ class _Promote:
     def _quiet(self, plan: Plan) -> None:
         """Waits until neither the old nor the new version fires, where the write would end that; NotYet where it goes on for too long."""
         change = change_of(plan, self.key)
+        if change is not None and change.rule.paused:
+            raise NotYet(
+                f"`{self.key.text}` is paused on the server: nobody would see how the new version does",
+                help="; ".join(change.notes) or "end the pause first",
+            )
         if change is None or change.effect in ("none", "starts"):
             return
         uids = {change.rule.uid, *([change.before.uid] if change.before is not None else [])}
