@@ -395,3 +395,15 @@ def test_an_override_that_was_taken_back_is_not_in_force(repo: Repository, grafa
     assert 'in_force{env="prod"} 0' in repo.run("drift", "--format", "metrics").out
     nowhere = repo.run("drift", "--format", "metrics", "--journal", str(repo.top / "none.jsonl"))
     assert "overrides" not in nowhere.out
+
+
+def test_the_report_of_a_pull_request_names_overrides(repo: Repository) -> None:
+    change(repo)
+    assert repo.sync("--override-canary", "--reason", "disk is `full`").code == 0
+    ended = repo.run_bare("diff", "HEAD^..HEAD", "--format", "markdown", "-C", str(repo.top))
+    assert "1 rule runs on somebody's word alone" in ended.out and "web-down" in ended.out, ended.said
+    ended = repo.run_bare("diff", "HEAD^..HEAD", "--format", "json", "-C", str(repo.top))
+    (told,) = json.loads(ended.out)["overrides"]
+    assert (told["rule"], told["reason"]) == ("web-down", "disk is `full`") and told["by"]
+    words = ("--journal", str(repo.top / "none.jsonl"), "-C", str(repo.top))
+    assert json.loads(repo.run_bare("diff", "HEAD^..HEAD", "--format", "json", *words).out)["overrides"] == []

@@ -77,6 +77,13 @@ class Revisions:
     multiple=True,
     help="markdown, json: what `tocsin plan --out FILE` saved, for what fires now; repeatable.",
 )
+@click.option(
+    "--journal",
+    "journals",
+    metavar="WHERE",
+    multiple=True,
+    help="markdown, json: the journals of the syncs, for what runs without a record; repeatable; default: those below dist/.",
+)
 @click.option("--detailed-exitcode", is_flag=True, help="End with 8 where something differs.")
 @click.option(
     "-C", "--root", type=click.Path(path_type=Path), default=Path(), help="The repository; default: here."
@@ -92,6 +99,7 @@ def diff_command(
     records: str | None,
     canary: Path | None,
     plans: tuple[Path, ...],
+    journals: tuple[str, ...],
     detailed_exitcode: bool,
     root: Path,
     today: str | None,
@@ -107,7 +115,7 @@ def diff_command(
         top, compared, day(today), message=said, env=env_name, service=service
     )
     if format_ in ("markdown", "json"):
-        beside = Beside(config=config, records=records, canary=canary, plans=plans)
+        beside = Beside(config=config, records=records, canary=canary, plans=plans, journals=journals)
         impact = impact_of(top, difference, before, after, beside, day(today))
         echo(as_markdown(impact) if format_ == "markdown" else as_json(impact))
     else:

@@ -9,6 +9,7 @@ from datetime import date
 from pathlib import Path
 
 from tocsin.check.policy import tested_levels
+from tocsin.cli.journals import kept_journal
 from tocsin.cli.records import place_of, read_all
 from tocsin.cli.revisions import sources_at
 from tocsin.cli.routes import config_tree
@@ -16,6 +17,7 @@ from tocsin.cli.workspace import read_sources
 from tocsin.disk.git_release import tags_before
 from tocsin.errors import MachineError
 from tocsin.ir.compiled import RuleKey
+from tocsin.ir.project import Project
 from tocsin.ir.sop import Sop
 from tocsin.pipeline import compile_sources
 from tocsin.pipeline.standing import Standing
@@ -24,6 +26,8 @@ from tocsin.release.versions import newest
 from tocsin.report.difference import Difference
 from tocsin.report.impact import Impact
 from tocsin.sync.document import from_json
+from tocsin.sync.journal import overrides_of
+from tocsin.sync.overrides import Overridden
 from tocsin.sync.values import Plan
 from tocsin.wire.grafana import Json
 
@@ -38,6 +42,7 @@ class Beside:
     records: str | None = None
     canary: Path | None = None
     plans: tuple[Path, ...] = ()
+    journals: tuple[str, ...] = ()
 
 
 def impact_of(
@@ -66,7 +71,18 @@ def impact_of(
         facts=tuple(facts_of(row.changes, row.why, project, standing, known) for row in difference.rows),
         project=project,
         last=newest(tags_before(top, difference.base)) or "",
+        overrides=_overrides(beside.journals, top, project),
     )
+
+
+def _overrides(journals: tuple[str, ...], top: Path, project: Project) -> tuple[Overridden, ...]:
+    """What runs without a record, as these journals say; where none is named, those below dist/ that are there."""
+    places: list[tuple[str | None, str]] = [(each, "") for each in journals]
+    found: list[Overridden] = []
+    for where, env in places or [(None, each.name) for each in project.environments]:
+        with kept_journal(where, top, env) as book:
+            found.extend(overrides_of(book).standing if book is not None else ())
+    return tuple(found)
 
 
 def _read_again(before: tuple[Sop, ...], after: tuple[Sop, ...]) -> frozenset[str]:

@@ -8,7 +8,7 @@ through `as_markdown.inline`.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -19,11 +19,23 @@ from tocsin.ir.project import Project
 from tocsin.release.impact import Canary, Facts, Receivers, Risk
 from tocsin.report.as_markdown import LIMIT, inline
 from tocsin.report.diff import as_json as difference_json
-from tocsin.report.difference import Difference, Row, class_words, headline, sentences, why_words
+from tocsin.report.difference import (
+    SPACES,
+    Difference,
+    Row,
+    apart,
+    class_words,
+    headline,
+    sentences,
+    why_words,
+)
 from tocsin.report.visible import encodable
+from tocsin.sync.overrides import Overridden
 from tocsin.sync.values import Effect
 
 _SHORT: Final = 12
+_NAMED: Final = 10
+"""Overrides that are named."""
 _TAIL: Final = 400
 """Room kept for the line that says what was left out."""
 _OPEN: Final = 2
@@ -75,8 +87,8 @@ class Impact:
     project: Project
     last: str = ""
     """The last release: what a rollback goes to."""
-    overrides: int = 0
-    """Changes that went live on somebody's word alone, as the journal tells."""
+    overrides: tuple[Overridden, ...] = ()
+    """Changes that are live on somebody's word alone, as the journals tell."""
 
 
 def as_markdown(impact: Impact) -> str:
@@ -87,7 +99,7 @@ def as_markdown(impact: Impact) -> str:
     if found.frozen:
         parts.append(f"\n⚠️ not compared, for they do not compile: {inline(', '.join(found.frozen))}\n")
     if impact.overrides:
-        parts.append(f"\n⚠️ {impact.overrides} changes went live on somebody's word alone, without a record\n")
+        parts.append(_overridden(impact.overrides))
     rows = list(zip(found.rows, impact.facts, strict=True))
     if rows:
         parts.extend(_table(rows))
@@ -134,15 +146,14 @@ def _first(row: Row) -> str:
 
 
 def _field(field: FieldChange, room: int = _VALUE) -> str:
-    def value(text: str) -> str:
-        line = " ".join(text.split())
-        return (
-            f"<code>{inline(line if len(line) <= room else line[: room - 1] + '…')}</code>"
-            if line
-            else "(none)"
-        )
+    old, new = apart(field.old, field.new, room)
+    if old == new == SPACES:
+        return f"{inline(field.field)} {SPACES}"
+    return f"{inline(field.field)} {_code(old)} → {_code(new)}"
 
-    return f"{inline(field.field)} {value(field.old)} → {value(field.new)}"
+
+def _code(text: str) -> str:
+    return f"<code>{inline(text)}</code>" if text else "(none)"
 
 
 def _details(impact: Impact, row: Row, facts: Facts, *, opened: bool) -> Iterator[str]:
@@ -154,7 +165,8 @@ def _details(impact: Impact, row: Row, facts: Facts, *, opened: bool) -> Iterato
     yield from (f"- {_field(each)}\n" for each in change.fields)
     yield from (f"- {each}\n" for each in _who(row, facts, impact.project))
     for env, effect in sorted(facts.effects.items()):
-        yield f"- {inline(env)}: {_EFFECTS[effect]}{_active(facts, env)}\n"
+        words = _EFFECTS[effect] if change.is_alert else _recorded(row)
+        yield f"- {inline(env)}: {words}{_active(facts, env)}\n"
     for env, canary in sorted(facts.canary.items()):
         yield from _canary(env, canary)
     if facts.sop:
@@ -187,7 +199,8 @@ def _who(row: Row, facts: Facts, project: Project) -> Iterator[str]:
         )
     yield inline("; ".join(said))
     policy = project.severity(alert.severity) if alert is not None else None
-    if policy is not None:
+    if policy is not None and any(each.pages for each in project.severities):
+        # Where no severity says that it pages, nobody has said who is woken.
         within = (
             f", to be answered within {format_duration(policy.respond_within)}"
             if policy.respond_within
@@ -203,6 +216,13 @@ def _notified(receivers: Receivers) -> Iterator[str]:
     for when, (old, new) in (("by day", receivers.day), ("at night", receivers.night)):
         before, after = inline(old or "nobody"), inline(new or "nobody")
         yield f"notifies {when} {after}" + ("" if old == new else f", before {before}")
+
+
+def _recorded(row: Row) -> str:
+    """What becomes of the series of a recording rule, which never fires."""
+    if row.change.new is None:
+        return "its series is no longer written"
+    return "its series begins" if row.change.old is None else "its series goes on"
 
 
 def _active(facts: Facts, env: str) -> str:
@@ -241,11 +261,23 @@ def _address(url: str) -> str:
     return "".join(each if each.isalnum() or each in ":/?&=#.,~+@-_" else f"%{ord(each):02X}" for each in url)
 
 
+def _overridden(found: Sequence[Overridden]) -> str:
+    named = [
+        f"`{inline(each.key)}` by {inline(each.by)}: {inline(each.reason[:_VALUE])}"
+        for each in found[:_NAMED]
+    ]
+    rest = f"; and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
+    what = "1 rule runs" if len(found) == 1 else f"{len(found)} rules run"
+    return f"\n⚠️ {what} on somebody's word alone, without a canary record: {'; '.join(named)}{rest}\n"
+
+
 def as_json(impact: Impact) -> str:
     """The document of the diff (`schemas/diff.schema.json`) with an `impact` in each rule, newline-terminated."""
     document = json.loads(difference_json(impact.difference))
     document["last_release"] = impact.last or None
-    document["overrides"] = impact.overrides
+    document["overrides"] = [
+        {"rule": each.key, "by": each.by, "at": each.at, "reason": each.reason} for each in impact.overrides
+    ]
     facts = {
         change.key: (each, change.key.env)
         for row, each in zip(impact.difference.rows, impact.facts, strict=True)
