@@ -1,0 +1,308 @@
+"""Releases where things are not as usual: sub-folders, detached heads, odd tags, hostile words, changelogs that people edit, an upgrade of tocsin itself."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from markdown_it import MarkdownIt
+from tests.release_history import BROKERS, LAG, PROJECT, SOP, History
+from tests.unit.test_migrate import PAIRS
+
+from tocsin.cli import app, main
+
+NOW = "2026-11-21"
+QUIET = "checks: {TOC634: warning}\n"
+FILES = {
+    "tocsin.yaml": PROJECT + QUIET,
+    "rules/kafka/lag.yaml": LAG,
+    "rules/kafka/brokers.yaml": BROKERS,
+    "sops/kafka/SOP-KAFKA-007.md": SOP,
+}
+SOONER = {"rules/kafka/brokers.yaml": BROKERS.replace("for: 2m", "for: 1m")}
+
+
+def run(*words: str) -> Result:
+    done = CliRunner().invoke(app, [*words, "--today", NOW], standalone_mode=False)
+    assert done.exception is None, done.exception
+    return done
+
+
+def ended(*words: str) -> int:
+    return main([*words, "--today", NOW])
+
+
+def repository(top: Path, folder: str = "", *, released: bool = True) -> History:
+    """A repository whose project lies in `folder`, released as v1.0.0 unless `released` is false."""
+    top.mkdir(parents=True)
+    history = History(top)
+    history.git("init", "-q")
+    history.commit("start", under(folder, FILES), "Alerts for Kafka")
+    if released:
+        release(history, folder)
+    return history
+
+
+def under(folder: str, files: dict[str, str]) -> dict[str, str | None]:
+    return {f"{folder}{path}": text for path, text in files.items()}
+
+
+def release(history: History, folder: str = "") -> str:
+    """What the work tree is, released, committed and tagged."""
+    root = str(history.root / folder)
+    run("release", root, "--write")
+    history.git("add", "-A")
+    history.git("commit", "-q", "-m", "Release")
+    history.named("release")
+    assert "is made" in run("release", root, "--tag").stdout
+    return str(ledger(history, folder)["release"])
+
+
+def ledger(history: History, folder: str = "") -> dict[str, object]:
+    read: dict[str, object] = json.loads((history.root / folder / "releases.json").read_text())
+    return read
+
+
+def changelog(history: History, folder: str = "") -> str:
+    return (history.root / folder / "CHANGELOG.md").read_bytes().decode()
+
+
+def test_a_project_in_a_folder_of_its_repository(tmp_path: Path) -> None:
+    history = repository(tmp_path / "repo", "teams/alerts/")
+    root, bare = str(history.root / "teams/alerts"), tmp_path / "bare.git"
+    assert not (history.root / "releases.json").exists()
+    stored = history.git("ls-tree", "-r", "--name-only", "deploy/prod/v1.0.0").split()
+    assert "prometheus/prod/kafka.rules.yaml" in stored
+    history.git("init", "-q", "--bare", str(bare))
+    history.git("remote", "add", "origin", str(bare))
+    history.commit("sooner", under("teams/alerts/", SOONER), "Sooner\n\nReason: late\nTicket: A-1")
+    history.write({"README.md": "beside"})
+    said = run("release", root, "--branch", "release/next", "--push", "origin")
+    assert "release/next is pushed" in said.stderr
+    listed = subprocess.run(
+        ["git", f"--git-dir={bare}", "diff", "--name-only", history.commits["sooner"], "release/next"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert listed.stdout.split() == ["teams/alerts/CHANGELOG.md", "teams/alerts/releases.json"]
+    shown = subprocess.run(
+        ["git", f"--git-dir={bare}", "show", "release/next:teams/alerts/CHANGELOG.md"],
+        capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
+    assert "## v1.1.0" in shown and "late; A-1" in shown and "## v1.0.0" in shown
+    assert "one commit more" in run("release", root, "--manifests", "deploy", "--push", "origin").stdout
+    assert "late" in run("diff", "v1.0.0..HEAD", "-C", root, "--format", "markdown").stdout
+    assert release(history, "teams/alerts/") == "v1.1.0"
+
+
+def test_a_detached_head_is_released_as_any_other(tmp_path: Path) -> None:
+    history = repository(tmp_path / "repo")
+    history.git("checkout", "-q", "--detach")
+    history.commit("sooner", dict(SOONER), "Sooner")
+    assert release(history) == "v1.1.0"
+    assert "was there" in run("release", str(history.root), "--tag").stdout
+
+
+def test_a_repository_without_a_commit_and_a_folder_without_a_repository(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    history = History(tmp_path)
+    history.write(dict(FILES))
+    for words in (["--dry-run"], ["--tag"], ["--manifests", "x", "--push", "origin"]):
+        assert ended("release", str(tmp_path), *words) == 3
+    assert "Git knows nothing" in capsys.readouterr().err
+    history.git("init", "-q")
+    for words in (["--dry-run"], ["--tag"], ["--manifests", "x", "--push", "origin"]):
+        assert ended("release", str(tmp_path), *words) == 3
+        assert "no commit yet" in capsys.readouterr().err
+
+
+def test_tags_that_are_no_versions_are_left_out(tmp_path: Path) -> None:
+    history = repository(tmp_path / "repo")
+    for name in ("v2", "vNext", "v1.2.0-rc.1", "v01.2.3", "v1.2", "2.0.0", "v3.0.0.1", "valid"):
+        history.git("tag", name)
+    blob = history.git("hash-object", "-w", "tocsin.yaml")
+    history.git("tag", "v9.9.9", blob)
+    history.commit("sooner", dict(SOONER), "Sooner")
+    assert "v1.0.0 -> v1.1.0" in run("release", str(history.root), "--dry-run").stderr
+
+
+def test_a_version_that_another_branch_took_is_not_made_again(tmp_path: Path) -> None:
+    history = repository(tmp_path / "repo")
+    history.git("checkout", "-q", "-b", "hotfix")
+    history.commit("other", {"note.txt": "x"}, "Elsewhere")
+    history.git("tag", "-a", "-m", "by hand", "v1.1.0")
+    history.git("checkout", "-q", "-")
+    history.git("checkout", "-q", "-B", "line", history.commits["release"])
+    history.commit("sooner", dict(SOONER), "Sooner")
+    assert release(history) == "v1.2.0"
+    assert "v1.0.0" in history.git("tag", "--merged", "HEAD") and "v1.1.0" not in history.git(
+        "tag", "--merged", "HEAD"
+    )
+
+
+def test_a_prepared_release_whose_tag_is_elsewhere_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    history = repository(tmp_path / "repo")
+    history.commit("sooner", dict(SOONER), "Sooner")
+    run("release", str(history.root), "--write")
+    history.git("add", "-A")
+    history.git("commit", "-q", "-m", "Release")
+    history.git("checkout", "-q", "-b", "other", history.commits["release"])
+    history.commit("other", {"note.txt": "x"}, "Elsewhere")
+    history.git("tag", "v1.1.0")
+    history.git("checkout", "-q", "-")
+    assert ended("release", str(history.root), "--tag") == 3
+    assert "the tag v1.1.0 is on" in capsys.readouterr().err
+
+
+def test_a_clone_without_tags_says_what_to_fetch(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    history = repository(tmp_path / "repo")
+    history.commit("sooner", dict(SOONER), "Sooner")
+    release(history)
+    history.commit("later", {"rules/kafka/brokers.yaml": BROKERS}, "Later")
+    clone = tmp_path / "clone"
+    history.git("clone", "-q", "--no-tags", str(history.root), str(clone))
+    assert ended("release", str(clone), "--dry-run") == 3
+    said = capsys.readouterr().err
+    assert "v1.0.0" in said and "git fetch --tags" in said
+
+
+def test_sources_that_do_not_compile_release_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    history = repository(tmp_path / "repo")
+    history.commit("broken", {"rules/kafka/brokers.yaml": BROKERS.replace("sum by", "summ by")}, "Broken")
+    before = changelog(history)
+    for words in (["--write"], ["--tag"], ["--manifests", "x", "--push", "origin"]):
+        assert ended("release", str(history.root), *words) == 1
+        assert "TOC401" in capsys.readouterr().out
+    assert changelog(history) == before and not history.git("status", "--porcelain")
+
+
+HOSTILE = "<img src=x onerror=alert(1)> `a` ``b` **c** [x](javascript:alert(1)) | @everyone ![p](http://127.0.0.1/x) &lt; \x1b[31m \u202eevil"
+
+
+def test_words_of_commits_stay_words(tmp_path: Path) -> None:
+    history = repository(tmp_path / "repo")
+    history.write(dict(SOONER))
+    history.git("add", "-A")
+    message = f"Sooner\n\nReason: {HOSTILE}\nReason: {'long ' * 2000}\nTicket: `T-1`, <b>, @team/ops\nReason:\n## v9.9.9\n"
+    history.git("commit", "-q", "-m", message)
+    assert release(history) == "v1.1.0"
+    text = changelog(history)
+    assert "\x1b" not in text and "\u202e" not in text and len(text) < 5_000
+    rendered = MarkdownIt("gfm-like", {"linkify": False}).render(text)
+    assert not [tag for tag in ("<img", "<b>", "<a ", "<strong", "<table") if tag in rendered]
+    assert "&lt;img src=x onerror=alert(1)&gt;" in rendered and "&amp;lt;" in rendered
+    assert "<code>@everyone</code>" in rendered and "<code>@team/ops</code>" in rendered
+    assert rendered.count("<h2>") == 2
+    said = history.git("for-each-ref", "--format=%(contents)", "refs/tags/v1.1.0")
+    assert "## v1.1.0" in said and "\x1b" not in said
+    report = run("diff", "v1.0.0..v1.1.0", "-C", str(history.root), "--format", "markdown").stdout
+    assert "\x1b" not in report and "<img" not in report
+
+
+def test_a_commit_that_is_not_utf8_and_a_message_with_windows_line_ends(tmp_path: Path) -> None:
+    history = repository(tmp_path / "repo")
+    history.write(dict(SOONER))
+    history.git("add", "-A")
+    message = tmp_path / "message"
+    message.write_bytes("Früher\r\n\r\nReason: zu spät bemerkt\r\nTicket: A-1\r\n".encode("latin-1"))
+    history.git("-c", "i18n.commitEncoding=ISO-8859-1", "commit", "-q", "-F", str(message))
+    pull = tmp_path / "pull.md"
+    pull.write_bytes(b"Reason: asked\r\nTicket: B-2, B-3\r\n" + b"Reason: caf\xe9\r\n")
+    run("release", str(history.root), "--write", "--message", str(pull))
+    change = ledger(history)["releases"][0]["changes"][0]  # type: ignore[index]
+    assert change["reasons"] == ["zu spät bemerkt", "asked", "caf\ufffd"]
+    assert change["tickets"] == ["A-1", "B-2", "B-3"]
+
+
+def test_a_change_that_is_taken_back_before_it_was_released_is_none(tmp_path: Path) -> None:
+    history = repository(tmp_path / "repo")
+    history.commit("sooner", dict(SOONER), "Sooner\n\nReason: late\nTicket: A-1")
+    history.git("revert", "--no-edit", "HEAD")
+    assert "nothing to release since v1.0.0" in run("release", str(history.root), "--write").stderr
+    history.commit("again", dict(SOONER), "Sooner after all\n\nReason: really\nTicket: A-2")
+    assert release(history) == "v1.1.0"
+    assert "really" in changelog(history)
+
+
+def test_what_people_write_around_the_sections_stays(tmp_path: Path) -> None:
+    history = repository(tmp_path / "repo", released=False)
+    by_hand = (
+        "# Ours\r\n\r\nAbout ``` this:\r\n\r\n```\r\n## v1.0.0 is how a section begins\r\n```\r\n\r\n## [Unreleased]\r\n\r\n- soon\r\n\r\n"
+        "## v1.0.0-rc.1 - by hand\r\n\r\n- tried\r\n\r\n[Unreleased]: https://example.org/compare\r\n[old]: https://example.org/old\r\n"
+    )
+    (history.root / "CHANGELOG.md").write_bytes(by_hand.encode())
+    history.commit("notes", {}, "Notes")
+    run("release", str(history.root), "--write")
+    once = changelog(history)
+    run("release", str(history.root), "--write")
+    assert changelog(history) == once
+    assert once.replace("\r\n", "").count("\n") == 0
+    kept = [line for line in by_hand.split("\r\n") if line]
+    assert [line for line in once.split("\r\n") if line in kept and line] == kept
+    heads = [line for line in once.split("\r\n") if line.startswith("## ")]
+    assert [line.split()[1] for line in heads[1:]] == ["[Unreleased]", "v1.0.0", "v1.0.0-rc.1"]
+    (history.root / "CHANGELOG.md").write_bytes(b"caf\xe9\n")
+    assert ended("release", str(history.root), "--write") == 3
+
+
+def test_two_environments_of_which_one_changed(tmp_path: Path) -> None:
+    history = repository(tmp_path / "repo")
+    history.commit("prod", {"tocsin.yaml": (PROJECT + QUIET).replace("{offline: 0}", "{offline: 3}")}, "Prod")
+    run("release", str(history.root), "--write")
+    rows = ledger(history)["releases"][0]["changes"]  # type: ignore[index]
+    assert [(row["rule"], row["envs"]) for row in rows] == [("kafka-partitions-offline", ["prod"])]
+    versions = {key: row["version"] for key, row in ledger(history)["rules"].items() if "offline" in key}  # type: ignore[attr-defined]
+    assert versions == {
+        "prod/kafka-partitions-offline": "v1.1.0",
+        "staging/kafka-partitions-offline": "v1.0.0",
+    }
+
+
+@pytest.mark.parametrize(
+    ("bumps", "version"),
+    [("{sensitivity: major}", "v2.0.0"), ("{sensitivity: patch}", "v1.0.1"), ("{sensitivity: none}", None)],
+)
+def test_a_project_counts_in_its_own_way(tmp_path: Path, bumps: str, version: str | None) -> None:
+    history = repository(tmp_path / "repo")
+    history.commit("sooner", {**SOONER, "tocsin.yaml": f"{PROJECT}{QUIET}release: {{bumps: {bumps}}}\n"}, "x")
+    said = run("release", str(history.root), "--format", "json", "--dry-run").stdout
+    assert json.loads(said)["version"] == version
+
+
+def test_another_tocsin_finds_no_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    history = repository(tmp_path / "repo")
+    root = str(history.root)
+    assert ended("build", root, "--no-site", "--out", str(tmp_path / "old")) == 0
+    for name, module in list(sys.modules.items()):
+        if name.split(".")[0] == "tocsin" and hasattr(module, "__version__"):
+            monkeypatch.setattr(module, "__version__", "9.9.9")
+    assert "nothing to release since v1.0.0" in run("release", root, "--dry-run").stderr
+    assert "nothing changes" in run("diff", "v1.0.0", "-C", root, "--format", "markdown").stdout
+    assert ended("build", root, "--no-site", "--out", str(tmp_path / "new")) == 0
+    paths = [each.relative_to(tmp_path / "old") for each in (tmp_path / "old").rglob("*.rules.yaml")]
+    assert paths
+    for path in paths:
+        assert (tmp_path / "old" / path).read_bytes() == (tmp_path / "new" / path).read_bytes()
+        assert "unreleased" not in (tmp_path / "new" / path).read_text()
+
+
+def test_a_migration_changes_nothing_that_could_fire(tmp_path: Path) -> None:
+    history = History(tmp_path)
+    history.git("init", "-q")
+    history.commit("draft", {path: old for path, old, _ in PAIRS.values()}, "Draft")
+    history.git("tag", "v1.0.0")
+    assert main(["migrate", str(tmp_path)]) == 0
+    history.commit("migrated", {}, "The present format")
+    said = run("diff", "v1.0.0..HEAD", "-C", str(tmp_path)).stdout
+    assert "nothing changes" in said, said
+    lag = tmp_path / "rules/kafka/lag.yaml"
+    lag.write_text(lag.read_text().replace("threshold: 10000", "threshold: 20000"))
+    assert "10000 -> 20000" in run("release", str(tmp_path), "--dry-run").stdout
