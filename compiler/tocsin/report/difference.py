@@ -6,11 +6,13 @@ of a pull request are made, so that no two of them count differently.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from difflib import SequenceMatcher
 
 from tocsin.diff.changes import FieldChange, RuleChange
-from tocsin.diff.classes import CLASSES
+from tocsin.diff.classes import CLASSES, at_least
 from tocsin.diff.sops import SopChange
 from tocsin.ir.compiled import CompiledAlert, CompiledRecord
 from tocsin.ir.duration import format_duration
@@ -28,6 +30,11 @@ _LINE = 400
 """Characters of an expression that a line shows."""
 _SHORT, _AROUND = 120, 24
 """Two texts that fit a line are shown whole; of others so much is shown around what differs."""
+_WORD = re.compile(r"[\w:.]+|[^\w\s]")
+_COMPARED = 250_000
+"""So many pairs of words are compared; of larger texts everything from the first to the last difference is shown."""
+_ALIKE = 0.5
+SPACES = "(only spaces or line ends differ)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +76,7 @@ class Difference:
 
     @property
     def rows(self) -> tuple[Row, ...]:
-        """The strongest change first, then by rule."""
+        """The strongest change first, then by rule. Recording rules follow the alerts: what reads them is among those."""
         rows: dict[tuple[object, ...], list[RuleChange]] = {}
         for change in self.rules:
             rows.setdefault(_sameness(change), []).append(change)
@@ -82,7 +89,13 @@ class Difference:
             )
             for changes in rows.values()
         ]
-        return tuple(sorted(found, key=lambda row: (-CLASSES.index(row.change.class_), row.rule, row.envs)))
+        return tuple(sorted(found, key=_weight))
+
+
+def _weight(row: Row) -> tuple[object, ...]:
+    change = row.change
+    runs = at_least(change.class_, "routing")
+    return (not runs, not change.is_alert, -CLASSES.index(change.class_), row.rule, row.envs)
 
 
 def _sameness(change: RuleChange) -> tuple[object, ...]:
@@ -151,29 +164,65 @@ def field_words(each: FieldChange) -> str:
     """`params.limit  5000 -> 4000`; of long texts only where they differ."""
     if not each.old and not each.new:
         return f"{each.field}  changed elsewhere"
-    old, new = _apart(_flat(each.old), _flat(each.new))
-    return f"{each.field}  {old or '(none)'} -> {new or '(none)'}"
+    old, new = apart(each.old, each.new)
+    return f"{each.field}  {old or '(none)'} -> {new or '(none)'}" if old != new else f"{each.field}  {old}"
 
 
-def _apart(old: str, new: str) -> tuple[str, str]:
-    """Both texts, without what is the same at their beginnings and ends where that is long."""
-    if len(old) + len(new) <= _SHORT:
-        return old, new
-    least = min(len(old), len(new))
-    start = next((at for at in range(least) if old[at] != new[at]), least)
-    end = next((at for at in range(least - start) if old[-1 - at] != new[-1 - at]), least - start)
-    before = max(0, start - _AROUND)
-    while before and start - before < 2 * _AROUND and _is_word(old[before - 1]) and _is_word(old[before]):
-        before -= 1
-    shown = []
-    for text in (old, new):
-        after = min(len(text), len(text) - end + _AROUND)
-        shown.append(("…" if before else "") + text[before:after] + ("…" if after < len(text) else ""))
-    return line(shown[0]), line(shown[1])
+def apart(old: str, new: str, room: int = _LINE) -> tuple[str, str]:
+    """Both texts on one line, of long ones only the places where they differ with a little around them; both alike where only spaces or line ends
+    are different. At most `room` characters each."""
+    whole = (_flat(old), _flat(new))
+    if whole[0] == whole[1]:
+        return SPACES, SPACES
+    if not whole[0] or not whole[1] or len(whole[0]) + len(whole[1]) <= min(_SHORT, 2 * room):
+        return line(whole[0], room), line(whole[1], room)
+    words = tuple(tuple(_WORD.finditer(each)) for each in whole)
+    shown = [
+        _around(text, found, spans) for text, found, spans in zip(whole, words, _spans(*words), strict=True)
+    ]
+    return line(shown[0], room), line(shown[1], room)
 
 
-def _is_word(character: str) -> bool:
-    return character.isalnum() or character in "_:"
+_Words = tuple[re.Match[str], ...]
+_Spans = list[tuple[int, int]]
+
+
+def _spans(old: _Words, new: _Words) -> tuple[_Spans, _Spans]:
+    """Where both differ: from one word up to another, in each, as many for the one as for the other."""
+    one, other = [each.group() for each in old], [each.group() for each in new]
+    least = min(len(one), len(other))
+    start = next((at for at in range(least) if one[at] != other[at]), least)
+    end = next((at for at in range(least - start) if one[-1 - at] != other[-1 - at]), least - start)
+    whole = ([(start, len(one) - end)], [(start, len(other) - end)])
+    one, other = one[start : len(one) - end], other[start : len(other) - end]
+    if len(one) * len(other) > _COMPARED:
+        return whole
+    matcher = SequenceMatcher(None, one, other, autojunk=False)
+    if matcher.ratio() < _ALIKE:
+        # Nothing but confetti would be left of two texts that have little in common.
+        return whole
+    spans: tuple[_Spans, _Spans] = ([], [])
+    for tag, *ends in matcher.get_opcodes():
+        if tag != "equal":
+            for side, (first, last) in zip(spans, (ends[:2], ends[2:]), strict=True):
+                side.append((start + first, start + last))
+    return spans
+
+
+def _around(text: str, words: _Words, spans: _Spans) -> str:
+    """Those words with a few before and after them, and `…` for what is left out."""
+    shown: list[list[int]] = []
+    for first, last in spans:
+        begins = words[first].start() if first < len(words) else len(text)
+        ends = words[last - 1].end() if last > first else begins
+        before = next((each.start() for each in words if each.end() > begins - _AROUND), 0)
+        after = next((each.end() for each in reversed(words) if each.start() < ends + _AROUND), len(text))
+        if shown and before <= shown[-1][1] + _AROUND:
+            shown[-1][1] = max(after, shown[-1][1])
+        else:
+            shown.append([before, after])
+    parts = "…".join(text[before:after] for before, after in shown)
+    return ("…" if shown[0][0] else "") + parts + ("…" if shown[-1][1] < len(text) else "")
 
 
 def why_words(why: Why) -> str:
@@ -184,20 +233,29 @@ def why_words(why: Why) -> str:
 
 
 def headline(difference: Difference) -> str:
-    """What a reviewer reads in ten seconds: `2 rules more sensitive, 1 rerouted to P1, 0 removed`."""
+    """What a reviewer reads in ten seconds: `2 rules more sensitive, 1 rerouted to P1, 0 removed`. Recording rules call nobody, and are counted apart."""
+    rows = difference.rows
+    parts = _counts([each for each in rows if each.change.is_alert], "rule")
+    if parts and not any(each.endswith(" removed") for each in parts):
+        parts.append("0 removed")
+    recorded = ", ".join(_counts([each for each in rows if not each.change.is_alert], "recording rule"))
+    if recorded:
+        parts = [f"{', '.join(parts)}; {recorded}" if parts else recorded]
+    if difference.sops:
+        parts.append(f"{count(len({each.id for each in difference.sops}), 'SOP')} changed")
+    return ", ".join(parts) or "nothing changes"
+
+
+def _counts(rows: Sequence[Row], noun: str) -> list[str]:
     counted: dict[str, set[str]] = {}
-    for row in difference.rows:
+    for row in rows:
         for words in filter(None, (class_words(row.change), _also(row.change))):
             counted.setdefault(words, set()).add(row.rule)
     parts = [f"{len(rules)} {words}" for words, rules in counted.items()]
     if parts:
         first = next(iter(counted))
-        parts[0] = f"{count(len(counted[first]), 'rule')} {first}"
-        if "removed" not in counted:
-            parts.append("0 removed")
-    if difference.sops:
-        parts.append(f"{count(len({each.id for each in difference.sops}), 'SOP')} changed")
-    return ", ".join(parts) or "nothing changes"
+        parts[0] = f"{count(len(counted[first]), noun)} {first}"
+    return parts
 
 
 def _also(change: RuleChange) -> str:
@@ -205,10 +263,10 @@ def _also(change: RuleChange) -> str:
     return reroute_words(change) if change.class_ in ("sensitivity", "meaning") else ""
 
 
-def line(text: str) -> str:
-    """A text on one line."""
+def line(text: str, room: int = _LINE) -> str:
+    """A text on one line, of at most `room` characters."""
     flat = _flat(text)
-    return flat if len(flat) <= _LINE else f"{flat[: _LINE - 1]}…"
+    return flat if len(flat) <= room else f"{flat[: room - 1]}…"
 
 
 def _flat(text: str) -> str:
