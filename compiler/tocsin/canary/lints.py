@@ -10,12 +10,12 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 
 from tocsin.canary.values import EXACT, Exactness
+from tocsin.emit.grafana_rule_limits import SPEAKS_PROMQL
 from tocsin.ir.compiled import Datasource
 from tocsin.promql import Expr, parse
 from tocsin.promql.tree import NAME, Call, Selector, Subquery
 from tocsin.template import TemplateProblem, facts
 
-SPEAKS_PROMQL = frozenset({"prometheus", "grafana-amazonprometheus-datasource"})
 _STATE_SERIES = frozenset({"ALERTS", "ALERTS_FOR_STATE", "GRAFANA_ALERTS"})
 _RANGE_BOUND = ("start()", "end()")
 _RANGE_CALLS = frozenset({"start", "end", "range", "step"})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from tocsin.canary.lints import exactness_of, refused
 from tocsin.canary.source import Seen
@@ -10,8 +10,9 @@ from tocsin.canary.values import RuleVersion
 from tocsin.canary.versions import interval_of
 from tocsin.ir.compiled import CompiledAlert, Datasource, RuleKey
 from tocsin.sync.grafana import rule_to_grafana
+from tocsin.sync.standing import number_of, texts_of
 from tocsin.sync.values import Group, Rule
-from tocsin.wire.grafana import Facts, Json, decode
+from tocsin.wire.grafana import Facts, decode
 
 
 def live_version(
@@ -28,7 +29,7 @@ def live_version(
     server knows: service, severity, identity. `datasources` are the environment's, where the server is a Grafana."""
     if "data" in rule.body:
         return _of_grafana(rule, group, key, digest, like, tuple(datasources))
-    labels = {**_texts(group.settings.get("labels")), **_texts(rule.body.get("labels"))}
+    labels = {**texts_of(group.settings.get("labels")), **texts_of(rule.body.get("labels"))}
     expr = str(rule.body.get("expr", ""))
     interval, file, level = interval_of(int(group.interval), group.place.group, rule.title, seen)
     return RuleVersion(
@@ -36,12 +37,12 @@ def live_version(
         digest=digest,
         name=rule.title,
         expr=expr,
-        for_ms=_number(rule.body.get("for")),
-        keep_ms=_number(rule.body.get("keep_firing_for")),
+        for_ms=number_of(rule.body.get("for")),
+        keep_ms=number_of(rule.body.get("keep_firing_for")),
         labels=labels,
         interval_ms=interval,
-        query_offset_ms=_number(group.settings.get("query_offset")),
-        limit=_number(group.settings.get("limit")),
+        query_offset_ms=number_of(group.settings.get("query_offset")),
+        limit=number_of(group.settings.get("limit")),
         group=group.place.group,
         file=file,
         service=rule.service,
@@ -94,11 +95,3 @@ def _of_grafana(
         identity=like.identity if like is not None else (),
         exactness=exactness,
     )
-
-
-def _texts(value: Json) -> dict[str, str]:
-    return {str(name): str(text) for name, text in value.items()} if isinstance(value, Mapping) else {}
-
-
-def _number(value: Json) -> int:
-    return value if isinstance(value, int) else 0

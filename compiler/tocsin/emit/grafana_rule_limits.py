@@ -18,9 +18,10 @@ from tocsin.wire.versions import row, supports, version_text
 Surface = Literal["file", "http"]
 """The door the rules go through: files mounted into the provisioning folder, or the provisioning API."""
 
-_SPEAKS_PROMQL = frozenset(
+SPEAKS_PROMQL = frozenset(
     {"prometheus", "grafana-amazonprometheus-datasource", "grafana-azureprometheus-datasource"}
 )
+"""Types of data sources that answer PromQL."""
 _RESERVED_LABELS = frozenset(
     {
         "grafana_folder",
@@ -60,7 +61,7 @@ def _datasource(alert: CompiledAlert) -> Iterator[Diagnostic]:
             message = f"`{alert.key.env}` names no data source for Grafana to query"
             help = "declare `datasources:` in the environment"
             yield diagnostic("TOC710", alert.origin.key("alert"), message, help=help, subject=subject)
-    elif alert.datasource.type not in _SPEAKS_PROMQL:
+    elif alert.datasource.type not in SPEAKS_PROMQL:
         source = alert.datasource
         message = f"the data source `{source.name}` is of type `{source.type}`, which does not answer PromQL"
         yield diagnostic("TOC710", alert.origin.value("datasource"), message, subject=subject)

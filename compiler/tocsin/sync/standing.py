@@ -71,10 +71,10 @@ def digests_of(rule: Rule, group: Group, ground: Ground) -> frozenset[str]:
         return frozenset()
     given = {
         "expr": canonical(expr),
-        "labels": {**_texts(group.settings.get("labels")), **_texts(rule.body.get("labels"))},
+        "labels": {**texts_of(group.settings.get("labels")), **texts_of(rule.body.get("labels"))},
         "interval": group.interval or None,
         "query_offset": _duration(group.settings.get("query_offset")),
-        "limit": _number(group.settings.get("limit")),
+        "limit": number_of(group.settings.get("limit")),
     }
     if rule.kind == "record":
         return frozenset(
@@ -87,8 +87,8 @@ def digests_of(rule: Rule, group: Group, ground: Ground) -> frozenset[str]:
     return frozenset(
         alert_digest(
             name=rule.title,
-            for_=Duration(_number(rule.body.get("for"))),
-            keep_firing_for=Duration(_number(rule.body.get("keep_firing_for"))),
+            for_=Duration(number_of(rule.body.get("for"))),
+            keep_firing_for=Duration(number_of(rule.body.get("keep_firing_for"))),
             evaluator=evaluator,
             shape=shape,
             datasource=None,
@@ -129,10 +129,10 @@ def live_reads(live: Live) -> Reads:
             id=rule.uid,
             record=rule.title,
             expr=str(rule.body.get("expr", "")),
-            labels={**_texts(group.settings.get("labels")), **_texts(rule.body.get("labels"))},
+            labels={**texts_of(group.settings.get("labels")), **texts_of(rule.body.get("labels"))},
             interval=group.interval or None,
             query_offset=_duration(group.settings.get("query_offset")),
-            limit=_number(group.settings.get("limit")),
+            limit=number_of(group.settings.get("limit")),
         )
         for group in live.groups
         for rule in group.rules
@@ -204,9 +204,11 @@ def _duration(value: Json) -> Duration | None:
     return Duration(value) if isinstance(value, int) and value else None
 
 
-def _number(value: Json) -> int:
+def number_of(value: Json) -> int:
+    """A number of a body; 0 where it is none."""
     return value if isinstance(value, int) else 0
 
 
-def _texts(value: Json) -> dict[str, str]:
+def texts_of(value: Json) -> dict[str, str]:
+    """Labels of a body or a group; none where it has none."""
     return {str(name): str(text) for name, text in value.items()} if isinstance(value, Mapping) else {}
