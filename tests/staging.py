@@ -80,7 +80,8 @@ class Staged:
         lines += [f"    interval: {interval}", "    rules:"]
         for each in alerts:
             body = {"severity": "P2", "summary": "it is down", "for": "2s", **each}
-            for index, (key, value) in enumerate(body.items()):
+            given = {key: value for key, value in body.items() if value is not None}
+            for index, (key, value) in enumerate(given.items()):
                 lines.append(f"      {'- ' if index == 0 else '  '}{key}: {json.dumps(value)}")
         path = self.top / "rules/web/main.yaml"
         path.parent.mkdir(parents=True, exist_ok=True)

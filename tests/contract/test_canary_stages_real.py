@@ -208,6 +208,28 @@ def test_a_canary_that_does_something_else_is_taken_away(repo: Staged, server: t
     assert repo.run("promote", "load-high", "--yes").code == 7
 
 
+def test_an_id_is_all_of_its_levels(repo: Staged, server: tuple[Server, Path], alerts: Server) -> None:
+    """Two canaries in one file, each with a silence of its own; one may go and the other stays."""
+    prom, _ = server
+    levels = {name: {"severity": "P2", "limit": limit} for name, limit in (("low", 60), ("high", 90))}
+    graded = {**NEW, "id": "load-graded", "expr": "load > ${limit}", "severity": None, "levels": levels}
+    repo.rules(OLD, graded)
+    for level in levels:
+        repo.judged(f"load-graded/{level}")
+    said = repo.run("deploy", "load-graded")
+    assert said.code == 0, said.text
+    groups = {name: group[0]["name"] for name, group in evaluated(prom).items() if name != "main"}
+    assert len(groups) == 2 and {each.partition("_canary_")[0] for each in groups.values()} == {
+        *("LoadHighLow", "LoadHighHigh")
+    }
+    assert "load-graded/low: c-" in repo.run("abort", "load-graded/low").text
+    (left,) = (rule[0] for name, rule in evaluated(prom).items() if name != "main")
+    assert left["name"].startswith("LoadHighHigh") and "> 90" in left["query"]
+    assert repo.run("deploy", "load-graded/high").text.count("was on trial already") == 1
+    assert repo.run("abort", "load-graded").code == 0
+    assert list(evaluated(prom)) == ["main"]
+
+
 def test_failing_evaluations_bring_the_old_version_back(repo: Staged, server: tuple[Server, Path]) -> None:
     """A server that counts its own failures is believed: this one is told to, for it does not scrape itself."""
     prom, _ = server

@@ -115,7 +115,8 @@ def _soaked(
     """NotYet where it has not run long enough."""
     severity = stand.project.severity(deployed.new.severity)
     demanded = int(severity.canary.soak) if severity is not None else 86_400_000
-    wanted = int(shorter) if shorter is not None else soak.soak_ms(deployed.new, demanded)
+    whole = soak.soak_ms(deployed.new, demanded)
+    wanted = int(shorter) if shorter is not None else whole
     has = max(0, int((now - datetime.fromisoformat(deployed.applied)).total_seconds() * 1000))
     if has < wanted:
         left = Duration(-(-(wanted - has) // 1000) * 1000)
@@ -123,6 +124,11 @@ def _soaked(
             f"{deployed.canary} of `{record.key.text}` has run for {format_duration(Duration(has // 1000 * 1000))} of "
             f"{format_duration(Duration(wanted))}",
             help=f"ask again in {format_duration(left)}, from any machine",
+        )
+    if has < whole:
+        click.echo(
+            f"note: {record.key.text}: judged after less than the {format_duration(Duration(whole))} that its severity and ranges demand",
+            err=True,
         )
 
 
