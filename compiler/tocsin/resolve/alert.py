@@ -143,9 +143,7 @@ def _compile(
         annotations["rule_version"] = version
     return CompiledAlert(
         key=key,
-        uid=alert.grafana_uid
-        if alert.grafana_uid is not None and not key.level and not key.override
-        else uid_of(place.project.name, key, alert),
+        uid=_uid(alert, key, place),
         name=settings.name,
         expr=text,
         for_=for_,
@@ -169,13 +167,19 @@ def _compile(
         shape=alert.shape,
         params={
             name: parameter_text(settings.params[name])
-            for name in sorted(reader.used)
-            if name in settings.params
+            for name in sorted(reader.used & settings.params.keys())
         },
         digest=digest,
         version=version,
         source=alert,
     )
+
+
+def _uid(alert: AlertSource, key: RuleKey, place: Place) -> str:
+    """The author's own uid names the one rule there is; where there are several, each has one of ours."""
+    if alert.grafana_uid is not None and not key.level and not key.override:
+        return alert.grafana_uid
+    return uid_of(place.project.name, key, alert)
 
 
 def _datasource(
