@@ -1,7 +1,7 @@
 """What a change of the sources means, as the comment of a pull request and as a document for programs.
 
 In: an `Impact`. Out: Markdown whose first line a reviewer reads in ten seconds, then a table, then each rule folded, the gravest first, never longer
-than GitHub takes; or JSON in the shape of `schemas/impact.schema.json`. Names, numbers and reasons come from a stranger's branch: all of them go
+than GitHub takes; or JSON in the shape of `schemas/diff.schema.json`. Names, numbers and reasons come from a stranger's branch: all of them go
 through `as_markdown.inline`.
 """
 
