@@ -139,14 +139,16 @@ def test_sampling_first_finds_every_episode(for_ms: int, keep_ms: int, limit: fl
 
 
 def spikes(t: int) -> float:
-    """Six hours apart, 40 minutes each."""
-    return 1.0 if t % (6 * 3_600_000) < 40 * MINUTE else 0.0
+    """Six hours and some apart, 40 minutes each, beginning and ending between samples."""
+    return 1.0 if (t + 210_000) % (6 * 3_600_000 + 330_000) < 40 * MINUTE else 0.0
 
 
 def test_sampling_asks_for_little_where_little_happens() -> None:
     quiet: dict[tuple[tuple[str, str], ...], Value] = {(("__name__", "load"),): spikes}
     server = FakeSource(series=quiet)
-    found = run([pair(None, version(for_ms=10 * MINUTE))], server)
+    one = version(for_ms=10 * MINUTE, keep_ms=MINUTE)
+    found = run([pair(None, one)], server)
+    assert both(found) == both(run([pair(None, one)], FakeSource(series=quiet), savings=NONE))
     assert len(both(found)[0]) == 8
     full = (WINDOW.end_ms - WINDOW.start_ms) // 30_000
     assert sum(each.points for each in server.ranges) < 0.3 * full
@@ -434,6 +436,20 @@ def test_a_chain_of_short_presences_is_followed_back() -> None:
         assert [(fired, resolved) for _, fired, resolved, _ in both(found)[0]] == [(WINDOW.start_ms, -1)]
         assert found[0].new is not None
         assert "warm-up" not in found[0].new.exactness.why
+
+
+def test_a_chain_between_the_samples_is_followed_back() -> None:
+    """Every twentieth evaluation is sampled, and the chain has its own fifth: nothing but the warm-up in full shows that there is one."""
+
+    def chain(t: int) -> float:
+        since = t - (WINDOW.start_ms - 3 * 3_600_000)
+        return 1.0 if 0 <= since < 15 * MINUTE or (since > 0 and t // 30_000 % 20 == 5) else 0.0
+
+    server = FakeSource(series={(("__name__", "load"),): chain})
+    one = version(for_ms=10 * MINUTE, keep_ms=10 * MINUTE)
+    for savings in (NONE, Savings()):
+        found = run([pair(None, one)], server, savings=savings)
+        assert [(fired, resolved) for _, fired, resolved, _ in both(found)[0]] == [(WINDOW.start_ms, -1)]
 
 
 def test_a_chain_without_a_beginning_is_said() -> None:
