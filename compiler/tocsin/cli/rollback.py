@@ -16,6 +16,7 @@ from tocsin.cli.options import repository
 from tocsin.cli.run_plan import ALL, Stopped, actor_of, agreed, carried_out, now_text, refused
 from tocsin.cli.targets import environment_of, evaluator_of, ruler_of, texts_of
 from tocsin.cli.terminal import echo
+from tocsin.diag.nearest import did_you_mean
 from tocsin.disk.git import read_files, resolve_commit
 from tocsin.errors import MachineError, UsageError
 from tocsin.ir.compiled import Evaluator, Version
@@ -31,7 +32,7 @@ from tocsin.sync.plan import Scope, make_plan
 from tocsin.sync.rollback import from_release, is_stored, named_by
 from tocsin.sync.rollback_rules import from_provisioning, from_rule_files
 from tocsin.sync.rollback_rules import is_stored as is_stored_rules
-from tocsin.sync.values import Desired, Live, Target, TargetKind
+from tocsin.sync.values import Desired, Group, Live, Target, TargetKind
 
 _LARGEST = 64 * 1024 * 1024
 
@@ -124,6 +125,7 @@ def rollback_command(
     scope = Scope(services=frozenset(services), rules=frozenset(rules))
     side = _Side(project=project, environment=environment, evaluator=chosen, kind=kind, files=files)
     with _sides(side, url, rules_dir, read_only=plan_only) as (target, live, desired, version):
+        _known(rules, (*desired.groups, *live.groups), where)
         # Law 11: the way back is always open, so no verdict is asked for.
         plan = make_plan(
             desired,
@@ -191,6 +193,19 @@ def _sides(
         )
         live = grafana.read()
         yield grafana, live, named_by(desired, live), version
+
+
+def _known(names: tuple[str, ...], groups: tuple[Group, ...], where: str) -> None:
+    """UsageError for a rule that neither the release nor the server has: "nothing to do" would sound as if it were undone."""
+    for name in names:
+        scope = Scope(rules=frozenset({name}))
+        if not any(scope.holds(each) for group in groups for each in group.rules):
+            keys = sorted(
+                {each.key.partition("/")[0] for group in groups for each in group.rules if each.key}
+            )
+            raise UsageError(
+                f"neither {where} nor the server has a rule `{name}`", help=did_you_mean(name, keys)
+            )
 
 
 def _is_read(path: str, *, environment: str, evaluator: str, kind: TargetKind) -> bool:

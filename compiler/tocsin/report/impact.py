@@ -10,10 +10,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from shlex import quote
 from typing import Final
 
-from tocsin.diff.changes import FieldChange
-from tocsin.ir.compiled import CompiledAlert
+from tocsin.diff.changes import FieldChange, RuleChange
+from tocsin.ir.compiled import CompiledAlert, CompiledRecord
 from tocsin.ir.duration import format_duration
 from tocsin.ir.project import Project
 from tocsin.release.impact import Canary, Facts, Receivers, Risk
@@ -180,10 +181,18 @@ def _details(impact: Impact, row: Row, facts: Facts, *, opened: bool) -> Iterato
         yield f"- [ ] {inline(_RISKS[risk])}\n"
     if impact.last and change.old is not None:
         yield "\nTo take it back, once it is live:\n\n```sh\n"
-        for env in row.envs:
-            yield f"tocsin rollback --to {impact.last} --env {env} --rule {change.key.id}\n"
+        for each in row.changes:
+            yield f"{_undo(impact, each)}\n"
         yield "```\n"
     yield "\n</details>\n"
+
+
+def _undo(impact: Impact, change: RuleChange) -> str:
+    """What a person pastes: of several servers the one that the rule is on; a record is known there by its series."""
+    env, rule = impact.project.environment(change.key.env), change.side.rule
+    which = f" --evaluator {rule.evaluator.name}" if env is not None and len(env.evaluators) > 1 else ""
+    name = rule.record if isinstance(rule, CompiledRecord) else change.key.id
+    return f"tocsin rollback --to {impact.last} --env {change.key.env}{which} --rule {quote(name)}"
 
 
 def _who(row: Row, facts: Facts, project: Project) -> Iterator[str]:

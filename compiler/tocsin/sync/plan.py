@@ -47,7 +47,11 @@ class Scope:
         """Whether the run is about this rule."""
         id = rule.key.partition("/")[0]
         return (not self.services or rule.service in self.services) and (
-            not self.rules or rule.key in self.rules or id in self.rules
+            not self.rules
+            or rule.key in self.rules
+            or id in self.rules
+            # A record on a server is known by its series alone.
+            or (rule.kind == "record" and rule.title in self.rules)
         )
 
 
