@@ -27,6 +27,8 @@ _INFO: Final = "PromQL info:"
 """How Prometheus 2 wrote what Prometheus 3 puts under `infos`: remarks on the expression, nothing is missing."""
 _SERIES: Final = b'{"metric":{'
 _SLICE: Final = 1 << 18
+_NO_INTS: Final[Ints] = np.zeros(0, dtype=np.int32)
+_NO_FLOATS: Final[Floats] = np.zeros(0)
 _TIME = itemgetter(0)
 _VALUE = itemgetter(1)
 
@@ -44,50 +46,65 @@ class Samples:
 def decode(body: bytes, grid: Grid, *, values: bool = False, endpoint: str = "query_range") -> Presence:
     """The answer to a range query over `grid`, whose times are the query's. `values` keeps the numbers. `Unfit` for a partial answer, `WrongShape`
     for anything else than a matrix on the grid."""
-    samples = _read(body, endpoint, values=values)
-    since = samples.at_ms - grid.start_ms
-    at, beside = np.divmod(since, grid.step_ms)
+    series: list[Labels] = []
+    rows, ats, floats = [_NO_INTS], [_NO_INTS], [_NO_FLOATS]
+    for part in _parts(body, endpoint, values=values):
+        # Made small at once: an answer of two million samples is eight bytes for each, and its times alone were as much again.
+        rows.append(part.row + np.int32(len(series)))
+        ats.append(_placed(part.at_ms, grid, endpoint))
+        floats.append(part.value)
+        series.extend(part.series)
+    _once(series, endpoint)
+    return Presence(
+        series=tuple(series),
+        row=np.concatenate(rows),
+        at=np.concatenate(ats),
+        value=np.concatenate(floats) if values else None,
+    )
+
+
+def decode_raw(body: bytes, *, endpoint: str = "query") -> Samples:
+    """The answer to a raw look-back (`selector[1h]`): a matrix whose samples lie wherever they were stored."""
+    parts = list(_parts(body, endpoint, values=True))
+    series = [labels for part in parts for labels in part.series]
+    _once(series, endpoint)
+    before = np.cumsum([0, *(len(part.series) for part in parts[:-1])], dtype=np.int32)
+    rows = [part.row + first for part, first in zip(parts, before, strict=True)]
+    return Samples(
+        series=tuple(series),
+        row=np.concatenate(rows),
+        at_ms=np.concatenate([part.at_ms for part in parts]),
+        value=np.concatenate([part.value for part in parts]),
+    )
+
+
+def _placed(at_ms: Times, grid: Grid, endpoint: str) -> Ints:
+    """The grid indices of times, each of which must be one of the grid's."""
+    at, beside = np.divmod(at_ms - grid.start_ms, grid.step_ms)
     wrong = (beside != 0) | (at < 0) | (at >= grid.count)
     if wrong.any():
-        first = int(samples.at_ms[int(np.argmax(wrong))])
+        first = int(at_ms[int(np.argmax(wrong))])
         _wrong(
             endpoint,
             f"is a sample at {first} ms, which is no time that was asked for"
             f" (every {grid.step_ms} ms from {grid.start_ms} to {grid.end_ms})",
             "data.result[].values",
         )
-    return Presence(
-        series=samples.series,
-        row=samples.row,
-        at=at.astype(np.int32),
-        value=samples.value if values else None,
-    )
+    return at.astype(np.int32)
 
 
-def decode_raw(body: bytes, *, endpoint: str = "query") -> Samples:
-    """The answer to a raw look-back (`selector[1h]`): a matrix whose samples lie wherever they were stored."""
-    return _read(body, endpoint, values=True)
+def _once(series: Sequence[Labels], endpoint: str) -> None:
+    if len(set(series)) != len(series):
+        _wrong(endpoint, "names one series twice", "data.result[].metric")
 
 
-def _read(body: bytes, endpoint: str, *, values: bool) -> Samples:
+def _parts(body: bytes, endpoint: str, *, values: bool) -> Iterator[Samples]:
     """Every series of an answer, a slice of the text at a time where it is long and written as servers write it: numbers as Python objects take
     thirty times the memory of their arrays."""
-    read: list[Samples] = []
+    first = 0
     for result in _slices(body, endpoint):
-        read.append(_samples(result, sum(len(each.series) for each in read), endpoint, values=values))
-    if len(read) == 1:
-        found = read[0]
-    else:
-        before = np.cumsum([0, *(len(each.series) for each in read[:-1])], dtype=np.int32)
-        found = Samples(
-            series=tuple(labels for each in read for labels in each.series),
-            row=np.concatenate([each.row + first for each, first in zip(read, before, strict=True)]),
-            at_ms=np.concatenate([each.at_ms for each in read]),
-            value=np.concatenate([each.value for each in read]),
-        )
-    if len(set(found.series)) != len(found.series):
-        _wrong(endpoint, "names one series twice", "data.result[].metric")
-    return found
+        yield _samples(result, first, endpoint, values=values)
+        first += len(result)
 
 
 def _slices(body: bytes, endpoint: str) -> Iterator[Sequence[_Json]]:

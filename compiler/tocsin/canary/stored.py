@@ -82,6 +82,8 @@ def moved(presence: Presence, first: int, stride: int) -> Presence:
 def joined(parts: list[Presence], *, values: bool) -> Presence:
     """Answers over times that do not meet as one: each series once, in the order of its labels, its times ascending."""
     series = sorted({labels for part in parts for labels in part.series})
+    if len(parts) == 1 and parts[0].series == tuple(series):
+        return parts[0]
     place = {labels: index for index, labels in enumerate(series)}
     rows, ats, floats = [_NONE], [_NONE], [np.zeros(0)]
     for part in parts:
