@@ -15,7 +15,6 @@ from pathlib import Path
 
 from tocsin.check.policy import tested_levels
 from tocsin.cli.policy_base import PolicyBase, policy_base, resolved_of
-from tocsin.cli.records import FOLDER as FOLDER
 from tocsin.cli.records import place_of, read_all
 from tocsin.cli.targets import Compiled
 from tocsin.ir.compiled import CompiledAlert, RuleKey, Version
