@@ -29,8 +29,10 @@ from tocsin.sync.document import from_json
 from tocsin.sync.journal import overrides_of
 from tocsin.sync.overrides import Overridden
 from tocsin.sync.values import Plan
+from tocsin.verdict.record import VERDICTS
 from tocsin.wire.grafana import Json
 
+_REPORT = "`tocsin canary backtest --format json` prints one"
 _LARGEST = 64 * 1024 * 1024
 
 
@@ -113,9 +115,7 @@ def _canaries(path: Path) -> Mapping[RuleKey, Canary]:
     document = _json(path)
     rules = document.get("rules") if isinstance(document, Mapping) else None
     if not isinstance(rules, list):
-        raise MachineError(
-            f"{path} is no report of a backtest", help="`tocsin canary backtest --format json`"
-        )
+        raise MachineError(f"{path} is no report of a backtest", help=_REPORT)
     found: dict[RuleKey, Canary] = {}
     for each in rules:
         row = _object(each)
@@ -125,6 +125,8 @@ def _canaries(path: Path) -> Mapping[RuleKey, Canary]:
         metrics = [_object(side.get("metrics")) for side in sides]
         key = RuleKey(*(str(rule.get(name) or "") for name in ("env", "id", "level", "override")))
         gates = row.get("gates")
+        if row.get("verdict") not in VERDICTS:
+            raise MachineError(f"{path} says of {key.text} no verdict that there is", help=_REPORT)
         found[key] = Canary(
             verdict=str(row.get("verdict") or ""),
             pages_per_week=(_number(metrics[0], "pages_per_week"), _number(metrics[1], "pages_per_week")),

@@ -112,7 +112,8 @@ def facts_of(
         canary=_canaries(changes, known),
         tested=None if alert is None else (change.key.id, change.key.level) in known.tested,
         sop=sop,
-        sop_url=(alert.runbook_url or "") if alert is not None else "",
+        # What a page asks of its address is filled in when the alert fires.
+        sop_url=(alert.runbook_url or "").partition("?")[0] if alert is not None else "",
         sop_read=sop in known.read_again if sop else None,
         silences=tuple(sorted({each.comment or each.id for _, rule in found for each in rule.silences_lost})),
     )

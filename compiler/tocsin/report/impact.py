@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from shlex import quote
 from typing import Final
+from urllib import parse
 
 from tocsin.diff.changes import FieldChange, RuleChange
 from tocsin.ir.compiled import CompiledAlert, CompiledRecord
@@ -30,15 +31,18 @@ from tocsin.report.difference import (
     sentences,
     why_words,
 )
-from tocsin.report.visible import encodable
+from tocsin.report.visible import encodable, visible
 from tocsin.sync.overrides import Overridden
 from tocsin.sync.values import Effect
 
 _SHORT: Final = 12
 _NAMED: Final = 10
 """Overrides that are named."""
-_TAIL: Final = 400
-"""Room kept for the line that says what was left out."""
+_TAIL: Final = 4_000
+"""Room kept for the lines that name what was left out."""
+_SOPS: Final = 50
+_FROZEN: Final = 20
+"""Procedures and services that are named."""
 _OPEN: Final = 2
 _VALUE: Final = 400
 """The most characters of one value."""
@@ -98,33 +102,55 @@ def as_markdown(impact: Impact) -> str:
     until = found.head[:_SHORT] or "work tree"
     parts = [f"### {inline(headline(found))}\n\n", f"{found.base[:_SHORT]} → {until}\n"]
     if found.frozen:
-        parts.append(f"\n⚠️ not compared, for they do not compile: {inline(', '.join(found.frozen))}\n")
+        parts.append(f"\n⚠️ not compared, for they do not compile: {_some(found.frozen, _FROZEN)}\n")
     if impact.overrides:
         parts.append(_overridden(impact.overrides))
     rows = list(zip(found.rows, impact.facts, strict=True))
     if rows:
         parts.extend(_table(rows))
-    for each in found.sops:
+    for each in found.sops[:_SOPS]:
         parts.append(f"- procedure {inline(f'{each.id} ({each.language})')}: {each.kind}\n")
-    used, left = sum(map(len, parts)), 0
+    if len(found.sops) > _SOPS:
+        parts.append(f"- and {len(found.sops) - _SOPS:,} more procedures\n")
+    used, left = sum(map(len, parts)), list[str]()
     for number, (row, facts) in enumerate(rows):
         part = "".join(_details(impact, row, facts, opened=number < _OPEN))
         if used + len(part) > LIMIT - _TAIL:
-            left += 1
+            left.append(row.rule)
             continue
         parts.append(part)
         used += len(part)
     if left:
-        rules = "1 rule is" if left == 1 else f"{left} rules are"
-        parts.append(f"\n{rules} left out here: `tocsin diff --format json` has them.\n")
+        parts.append(_left_out(left))
     return "".join(parts)
+
+
+def _left_out(rules: Sequence[str]) -> str:
+    """Their names, folded, as far as there is room for them."""
+    said = "1 rule is" if len(rules) == 1 else f"{len(rules)} rules are"
+    head = f"\n<details><summary>{said} left out here: <code>tocsin diff --format json</code> has them</summary>\n\n"
+    tail = "\n\n</details>\n"
+    names: list[str] = []
+    room = _TAIL - len(head) - len(tail) - 2 * _SHORT
+    for each in map(_code, dict.fromkeys(rules)):
+        room -= len(each) + len(", ")
+        if room < 0:
+            names.append("…")
+            break
+        names.append(each)
+    return head + ", ".join(names) + tail
+
+
+def _some(names: Sequence[str], most: int) -> str:
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return inline(", ".join(names[:most])) + more
 
 
 def _table(rows: list[tuple[Row, Facts]]) -> Iterator[str]:
     yield "\n| rule | where | what happens | canary | look at |\n|---|---|---|---|---|\n"
     for row, facts in rows[:_TABLE]:
         verdicts = ", ".join(
-            sorted({_VERDICT.get(each.verdict, each.verdict) for each in facts.canary.values()})
+            sorted({_VERDICT.get(each.verdict, inline(each.verdict)) for each in facts.canary.values()})
         )
         cells = (
             f"{_MARK.get(row.change.class_, '')} <code>{inline(row.rule)}</code>",
@@ -154,7 +180,8 @@ def _field(field: FieldChange, room: int = _VALUE) -> str:
 
 
 def _code(text: str) -> str:
-    return f"<code>{inline(text)}</code>" if text else "(none)"
+    """A value as it is: a backtick in it is one of its characters."""
+    return f"<code>{'&#96;'.join(map(inline, text.split('`')))}</code>" if text else "(none)"
 
 
 def _details(impact: Impact, row: Row, facts: Facts, *, opened: bool) -> Iterator[str]:
@@ -255,7 +282,8 @@ def _canary(env: str, canary: Canary) -> Iterator[str]:
     yield f"- canary in {inline(env)}: {_VERDICT.get(canary.verdict, inline(canary.verdict))}{unsigned}"
     yield f"; {', '.join(numbers)}\n" if numbers else "\n"
     if any(canary.drawn):
-        yield f"\n  ```text\n  old {canary.drawn[0]}\n  new {canary.drawn[1]}\n  ```\n\n"
+        old_line, new_line = map(visible, canary.drawn)
+        yield f"\n  ```text\n  old {old_line}\n  new {new_line}\n  ```\n\n"
 
 
 def _number(value: float | None) -> str:
@@ -267,13 +295,12 @@ def _percent(value: float | None) -> str:
 
 
 def _address(url: str) -> str:
-    return "".join(each if each.isalnum() or each in ":/?&=#.,~+@-_" else f"%{ord(each):02X}" for each in url)
+    return parse.quote(encodable(url), safe=":/?&=#.,~+@-_%")
 
 
 def _overridden(found: Sequence[Overridden]) -> str:
     named = [
-        f"`{inline(each.key)}` by {inline(each.by)}: {inline(each.reason[:_VALUE])}"
-        for each in found[:_NAMED]
+        f"{_code(each.key)} by {inline(each.by)}: {inline(each.reason[:_VALUE])}" for each in found[:_NAMED]
     ]
     rest = f"; and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
     what = "1 rule runs" if len(found) == 1 else f"{len(found)} rules run"

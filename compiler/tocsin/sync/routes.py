@@ -240,7 +240,7 @@ def _rows(value: Json) -> list[Mapping[str, Json]]:
 
 def _has_midweek(value: Json) -> bool:
     """Whether `['monday:friday']` holds a Wednesday; nothing said is every day."""
-    if not isinstance(value, (list, tuple)):
+    if not isinstance(value, (list, tuple)) or not value:
         return True
     for each in value:
         first, _, last = str(each).lower().partition(":")
@@ -255,7 +255,7 @@ def _has_midweek(value: Json) -> bool:
 
 def _has(value: Json, minute: int) -> bool:
     """Whether `[{start_time: '09:00', end_time: '17:00'}]` holds that minute; nothing said is the whole day."""
-    if not isinstance(value, (list, tuple)):
+    if not isinstance(value, (list, tuple)) or not value:
         return True
     return any(
         _minute(each.get("start_time"), 0) <= minute < _minute(each.get("end_time"), 1440)
