@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _LONGEST: Final = 65_536
 """Characters GitHub takes in a body; GitLab takes a million."""
 _LARGEST: Final = 4 * 1024 * 1024
+"""Bytes."""
 _CUT: Final = "\n\n*The rest is left out here: it is in the artifact of this run.*\n"
 _MENTION: Final = re.compile("@(?=[A-Za-z0-9])")
 _CLOSERS: Final = ("```", "</details>")
@@ -39,10 +40,17 @@ def post_command() -> None:
     """
 
 
+def _marks(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9._-]{1,80}", value) or "--" in value:
+        raise UsageError(f"`{value}` cannot be a mark", help="letters, digits, dots and single hyphens")
+    return value
+
+
 _mark = click.option(
     "--mark",
     default="impact",
     show_default=True,
+    callback=lambda _context, _parameter, value: _marks(value),
     help="Tells what is posted apart from other things of ours.",
 )
 _file = click.argument("file", type=click.Path(path_type=Path, dir_okay=False, exists=True))
@@ -150,7 +158,10 @@ def body_of(text: str) -> str:
     room = _LONGEST - 400
     if len(quiet) <= room:
         return quiet
-    kept = quiet[:room].rpartition("\n")[0]
+    kept = quiet[:room]
+    # At the end of a line, unless that would leave out most of it.
+    end = kept.rfind("\n")
+    kept = kept[:end] if end > room // 2 else kept
     fence, fold = _CLOSERS
     if kept.count(fence) % 2:
         kept += f"\n{fence}"
@@ -159,8 +170,16 @@ def body_of(text: str) -> str:
 
 def _text(file: Path) -> str:
     if file.stat().st_size > _LARGEST:
-        raise UsageError(f"{file} is too large to be posted")
-    return file.read_text(encoding="utf-8", errors="replace")
+        raise UsageError(f"{file} is too large to be posted", help=f"at most {_LARGEST // 1024 // 1024} MiB")
+    data = file.read_bytes()
+    if b"\0" in data:
+        raise UsageError(
+            f"{file} is no text", help="Markdown is posted; a release takes other files with --asset"
+        )
+    text = data.decode("utf-8", "replace")
+    if not text.strip():
+        raise UsageError(f"{file} is empty", help="did what should have written it fail?")
+    return text
 
 
 def _tell(posted: Posted, what: str) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 from tocsin.errors import (
@@ -36,9 +37,16 @@ class Failure:
 
 
 def is_write_certainly_refused(answer: Answer) -> bool:
-    """Whether this answer promises that a write was not begun: 429, and 503 from a server that says when to come back. A 503 without that may
-    be a proxy's, after the server had the request."""
-    return answer.status == 429 or (answer.status == 503 and "retry-after" in answer.headers)
+    """Whether this answer promises that a write was not begun: 429, GitHub's 403 for too many requests, and 503 from a server that says when to
+    come back. A 503 without that may be a proxy's, after the server had the request."""
+    return is_too_often(answer) or (answer.status == 503 and "retry-after" in answer.headers)
+
+
+def is_too_often(answer: Answer) -> bool:
+    """Whether too much was asked, which no other token changes. GitHub says it with 403, too (docs.github.com/rest, rate limits)."""
+    if answer.status == 403:
+        return "retry-after" in answer.headers or answer.headers.get("x-ratelimit-remaining") == "0"
+    return answer.status == 429
 
 
 def error_of(
@@ -65,7 +73,7 @@ def error_of(
             status=status,
             help="give the server's own address, with https and its sub-path",
         )
-    if status in (401, 403):
+    if status in (401, 403) and not is_too_often(result):
         why = "the credentials are not accepted" if status == 401 else "the credentials do not allow this"
         return Denied(
             f"{endpoint}: {status}, {why}{f' ({said})' if said else ''}",
@@ -86,9 +94,17 @@ def error_of(
         )
     if not write and status in (502, 503, 504):
         return Unreachable(sentence, endpoint=endpoint)
-    asked = result.headers.get("retry-after", "")
-    wait = f"it asks to wait {redact(_tidy(asked))[:40]}" if asked and status in (429, 503) else ""
+    wait = redact(_wait(result)) if is_too_often(result) or status == 503 else ""
     return Refused(sentence, endpoint=endpoint, status=status, kind=kind, said=said, help=wait)
+
+
+def _wait(answer: Answer) -> str:
+    asked, until = (answer.headers.get(name, "") for name in ("retry-after", "x-ratelimit-reset"))
+    if asked:
+        return f"it asks to wait {_tidy(asked)[:40]}"
+    if not re.fullmatch("[0-9]{1,11}", until):
+        return ""
+    return f"it takes nothing more before {datetime.fromtimestamp(int(until), UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def words_of(answer: Answer, redact: Callable[[str], str]) -> tuple[str, str]:
@@ -108,11 +124,30 @@ def words_of(answer: Answer, redact: Callable[[str], str]) -> tuple[str, str]:
         kind = next(
             (body[key] for key in ("messageId", "errorType", "status") if isinstance(body.get(key), str)), ""
         )
-        text = next(
-            (body[key] for key in ("message", "error", "title") if isinstance(body.get(key), str)), ""
-        )
+        said = [body[key] for key in ("message", "error", "title") if key in body]
+        text = next((each for each in said if isinstance(each, str)), "")
+        # GitLab's `message` may be an object, and GitHub says in `errors` which field it means.
+        more = said[:1] if not text else body.get("errors")
+        text = ": ".join(filter(None, (text, "; ".join(_details(more)))))
     # Hidden before it is cut: half a secret is one, too.
     return kind[:100], redact(_tidy(text))[:_SAID].rstrip()
+
+
+def _details(said: object) -> Iterator[str]:
+    """The sentences in a list or an object of errors."""
+    if isinstance(said, str):
+        yield said
+    elif isinstance(said, list):
+        for each in said[:10]:
+            yield from _details(each)
+    elif isinstance(said, dict):
+        if isinstance(said.get("message"), str):
+            yield said["message"]
+        elif isinstance(said.get("code"), str):
+            yield " ".join(str(said[name]) for name in ("field", "code") if name in said)
+        else:
+            for name, each in list(said.items())[:10]:
+                yield from (f"{name} {words}" for words in _details(each))
 
 
 def _tidy(text: str) -> str:

@@ -68,6 +68,9 @@ def permission(need: str, where: str) -> Iterator[None]:
             raise
         said = error.said or "no reason given"
         message = f"the token may not do this on {where} ({error.status}: {said})"
+        missing = error.status == 404
     else:
         return
-    raise MachineError(message, help=f"give it {need}")
+    if "locked" in said:
+        raise MachineError(message, help="nobody can comment there")
+    raise MachineError(message, help=f"give it {need}" + ("; or is there no such thing?" if missing else ""))

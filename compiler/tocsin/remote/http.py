@@ -24,7 +24,7 @@ from urllib.parse import quote, unquote, urlencode, urlsplit
 from tocsin import __version__
 from tocsin.remote.access import NO_TLS_FILES, Auth, Redaction, Secret, Tls
 from tocsin.remote.answer import Answer
-from tocsin.remote.failure import Failure, error_of, is_write_certainly_refused, words_of
+from tocsin.remote.failure import Failure, error_of, is_too_often, is_write_certainly_refused, words_of
 from tocsin.remote.request import Body, Request, base_of, segment
 from tocsin.remote.retry import Clock, Patience, wait_asked
 
@@ -227,11 +227,12 @@ class Door:
             return None if write or result.final else self._patience.between(attempt)
         if write and not is_write_certainly_refused(result):
             return None
-        if result.status not in (429, 502, 503, 504):
+        if result.status not in (429, 502, 503, 504) and not is_too_often(result):
             return None
         asked = wait_asked(result.headers.get("retry-after"), self._clock)
         if asked is None:
-            return self._patience.between(attempt)
+            # A limit for the hour is not over in a few seconds.
+            return self._patience.between(attempt) if result.status != 403 else None
         return asked if asked <= self._patience.longest_wait else None
 
     def _attempt(self, request: Request) -> Answer | Failure:
