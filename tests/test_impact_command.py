@@ -114,8 +114,10 @@ def test_everything_that_is_known_is_in_the_report(history: History) -> None:
     for words in (
         "is now P1, was P2",
         "params.limit <code>10000</code> → <code>8000</code>",
-        "notifies by day phone, before mail",
-        "notifies at night phone, before nobody",
+        "more sensitive, rerouted to P1: params.limit",
+        "notified by day: mail → phone",
+        "notified at night: nobody → phone",
+        "notified at night: nobody\n",
         "canary in prod: ❌ fail; pages a week 2.0 → 4.0, incidents caught 50 % → 100 %",
         "failed at pages",
         "(2 waiting, 1 firing now)",

@@ -17,7 +17,7 @@ from urllib import parse
 from tocsin.diff.changes import FieldChange, RuleChange
 from tocsin.ir.compiled import CompiledAlert, CompiledRecord
 from tocsin.ir.duration import format_duration
-from tocsin.ir.project import Project
+from tocsin.ir.project import Project, SeverityPolicy
 from tocsin.release.impact import Canary, Facts, Receivers, Risk
 from tocsin.report.as_markdown import LIMIT, inline
 from tocsin.report.diff import as_json as difference_json
@@ -28,6 +28,7 @@ from tocsin.report.difference import (
     apart,
     class_words,
     headline,
+    reroute_words,
     sentences,
     why_words,
 )
@@ -147,7 +148,7 @@ def _some(names: Sequence[str], most: int) -> str:
 
 
 def _table(rows: list[tuple[Row, Facts]]) -> Iterator[str]:
-    yield "\n| rule | where | what happens | canary | look at |\n|---|---|---|---|---|\n"
+    yield "\n| rule | where | what happens | canary | to check |\n|---|---|---|---|---|\n"
     for row, facts in rows[:_TABLE]:
         verdicts = ", ".join(
             sorted({_VERDICT.get(each.verdict, inline(each.verdict)) for each in facts.canary.values()})
@@ -155,7 +156,7 @@ def _table(rows: list[tuple[Row, Facts]]) -> Iterator[str]:
         cells = (
             f"{_MARK.get(row.change.class_, '')} <code>{inline(row.rule)}</code>",
             inline(", ".join(row.envs)),
-            f"{inline(class_words(row.change))}{f': {_first(row)}' if _first(row) else ''}",
+            f"{inline(_what(row.change))}{f': {_first(row)}' if _first(row) else ''}",
             verdicts or "–",
             str(len(facts.risks)) if facts.risks else "",
         )
@@ -163,6 +164,12 @@ def _table(rows: list[tuple[Row, Facts]]) -> Iterator[str]:
     if len(rows) > _TABLE:
         yield f"\n{len(rows) - _TABLE} more rules are not in this table.\n"
     yield "\n"
+
+
+def _what(change: RuleChange) -> str:
+    """`more sensitive, rerouted to P1`."""
+    said, also = class_words(change), reroute_words(change)
+    return said if also in ("", said) else f"{said}, {also}"
 
 
 def _first(row: Row) -> str:
@@ -187,9 +194,11 @@ def _code(text: str) -> str:
 def _details(impact: Impact, row: Row, facts: Facts, *, opened: bool) -> Iterator[str]:
     change = row.change
     name = change.side.rule.name if isinstance(change.side.rule, CompiledAlert) else change.key.id
-    title = f"{_MARK.get(change.class_, '')} <code>{inline(name)}</code> {inline(class_words(change))}"
+    title = f"{_MARK.get(change.class_, '')} <code>{inline(name)}</code> {inline(_what(change))}"
     yield f"\n<details{' open' if opened else ''}><summary>{title} ({inline(', '.join(row.envs))})</summary>\n\n"
-    yield from (f"- {inline(each)}\n" for each in sentences(change))
+    policy = _policy(change, impact.project)
+    # The severity has a line of its own, with what it asks of people.
+    yield from (f"- {inline(each)}\n" for each in sentences(change) if policy is None or each != policy.name)
     yield from (f"- {_field(each)}\n" for each in change.fields)
     yield from (f"- {each}\n" for each in _who(row, facts, impact.project))
     for env, effect in sorted(facts.effects.items()):
@@ -234,9 +243,8 @@ def _who(row: Row, facts: Facts, project: Project) -> Iterator[str]:
             f"{team.name}{f', rota {team.rota}' if team.rota else ''}{f', {team.chat}' if team.chat else ''}"
         )
     yield inline("; ".join(said))
-    policy = project.severity(alert.severity) if alert is not None else None
-    if policy is not None and any(each.pages for each in project.severities):
-        # Where no severity says that it pages, nobody has said who is woken.
+    policy = _policy(row.change, project)
+    if policy is not None:
         within = (
             f", to be answered within {format_duration(policy.respond_within)}"
             if policy.respond_within
@@ -248,10 +256,18 @@ def _who(row: Row, facts: Facts, project: Project) -> Iterator[str]:
         yield from _notified(facts.receivers)
 
 
+def _policy(change: RuleChange, project: Project) -> SeverityPolicy | None:
+    """What its severity asks of people; where no severity says that it pages, nobody has said who is woken."""
+    rule = change.side.rule
+    if not isinstance(rule, CompiledAlert) or not any(each.pages for each in project.severities):
+        return None
+    return project.severity(rule.severity)
+
+
 def _notified(receivers: Receivers) -> Iterator[str]:
     for when, (old, new) in (("by day", receivers.day), ("at night", receivers.night)):
         before, after = inline(old or "nobody"), inline(new or "nobody")
-        yield f"notifies {when} {after}" + ("" if old == new else f", before {before}")
+        yield f"notified {when}: {after}" if old == new else f"notified {when}: {before} → {after}"
 
 
 def _recorded(row: Row) -> str:
@@ -277,7 +293,7 @@ def _canary(env: str, canary: Canary) -> Iterator[str]:
     if canary.failed:
         numbers.append(inline(f"failed at {', '.join(canary.failed)}"))
     if canary.exactness:
-        numbers.append(inline(canary.exactness))
+        numbers.append(inline(f"replay {canary.exactness}"))
     unsigned = ", not signed" if canary.signed is False else ""
     yield f"- canary in {inline(env)}: {_VERDICT.get(canary.verdict, inline(canary.verdict))}{unsigned}"
     yield f"; {', '.join(numbers)}\n" if numbers else "\n"
