@@ -299,7 +299,7 @@ def _canary(env: str, canary: Canary) -> Iterator[str]:
     yield f"; {', '.join(numbers)}\n" if numbers else "\n"
     if any(canary.drawn):
         old_line, new_line = map(visible, canary.drawn)
-        yield f"\n  ```text\n  old {old_line}\n  new {new_line}\n  ```\n\n"
+        yield f"  ```text\n  old {old_line}\n  new {new_line}\n  ```\n"
 
 
 def _number(value: float | None) -> str:
