@@ -34,7 +34,7 @@ demo: real
 	@PATH="$(CURDIR)/$(BIN):$$PATH" bash demo/run.sh
 
 test: real judges browser
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 contract: real
 	@$(BIN)/python -m pytest -m grafana tests/grafana $(ARGS)
