@@ -24,6 +24,7 @@ from tocsin.canary.source import SourceInfo
 from tocsin.canary.values import Calibration, Exactness
 from tocsin.ir.canary import DAY, DEFAULT_GATES, CanaryPolicy, GateLimits, WaivedGate
 from tocsin.ir.duration import Duration
+from tocsin.release.impact import of_record
 from tocsin.verdict import Policy, Record, RecordProblem, admit, read_record, signed
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "canary-record.json"
@@ -82,6 +83,22 @@ def test_the_same_judgement_is_the_same_record() -> None:
     assert record_of(judged(), SUBJECT, JOB, SECRET) == record_of(judged(), SUBJECT, JOB, SECRET)
     other = record_of(judged(after=BEFORE), SUBJECT, JOB, SECRET)
     assert other["id"] != record_of(judged(), SUBJECT, JOB, SECRET)["id"]
+
+
+def test_a_record_carries_both_versions_drawn_for_the_report_of_a_pull_request() -> None:
+    drawn = ("··▁▁", "··█▁")
+    document = record_of(judged(), SUBJECT, JOB, SECRET, drawn)
+    schema = json.loads((Path(tocsin.__file__).parent / "schemas/canary-record.schema.json").read_text())
+    jsonschema.Draft202012Validator(schema).validate(document)
+    assert of_record(read(document)).drawn == drawn and signed(read(document), SECRET)
+    stage = {**document["stages"][0], "drawn": {"old": "", "new": "··▁▁"}}
+    assert not signed(read({**document, "stages": [stage]}), SECRET)
+    for odd in ("x", ["x"], {"old": None}, {"old": 3}):
+        assert of_record(read({**document, "stages": [{**stage, "drawn": odd}]})).drawn in (
+            ("", ""),
+            ("3", ""),
+        )
+    assert of_record(read(record_of(judged(), SUBJECT, JOB, SECRET))).drawn == ("", "")
 
 
 CASES: dict[str, Any] = {

@@ -49,8 +49,11 @@ class Subject:
     old_object: Json = None
 
 
-def record_of(judged: Judged, subject: Subject, job: Job, key: bytes = b"") -> dict[str, Json]:
-    """The record, signed where there is a key. ValueError for a time without a zone."""
+def record_of(
+    judged: Judged, subject: Subject, job: Job, key: bytes = b"", drawn: tuple[str, str] = ("", "")
+) -> dict[str, Json]:
+    """The record, signed where there is a key. `drawn` are the old and the new version as lines of characters, for whoever reads it later without
+    the data. ValueError for a time without a zone."""
     if job.created.tzinfo is None:
         raise ValueError("a record's time needs a zone")
     created = job.created.astimezone(UTC)
@@ -81,7 +84,9 @@ def record_of(judged: Judged, subject: Subject, job: Job, key: bytes = b"") -> d
     }
     if judged.comparison is not None:
         document |= _circumstances(judged.comparison, job)
-        document["stages"] = [stage_0(judged)]
+        old, new = drawn
+        picture: dict[str, Json] = {"drawn": {"old": old, "new": new}} if old or new else {}
+        document["stages"] = [{**stage_0(judged), **picture}]
     document |= {name: who for name, who in (("author", job.author), ("approver", job.approver)) if who}
     document["id"] = f"c-{hashlib.sha256(_canonical(document)).hexdigest()[:_ID_LENGTH]}"
     if key:

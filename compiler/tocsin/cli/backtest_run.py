@@ -50,6 +50,7 @@ from tocsin.ir.sop import Incident
 from tocsin.remote.history import History
 from tocsin.report import canary_json, canary_markdown, canary_text, timeline
 from tocsin.report.canary import Backtest
+from tocsin.report.sparkline import sparklines
 from tocsin.report.visible import visible
 from tocsin.verdict import Record
 
@@ -227,7 +228,7 @@ class Backtesting:
             subject = answered.case.subject
             if subject.old_digest == subject.new_digest and subject.old_object is None:
                 continue
-            document = record_of(each, subject, self._job(answered.source), verdict_key())
+            document = record_of(each, subject, self._job(answered.source), verdict_key(), _drawn(each))
             if _on_trial(there.get(file_name(document))):
                 click.echo(
                     f"{each.key.text} is on trial: its record stays; `tocsin canary abort` first", err=True
@@ -300,6 +301,11 @@ class Backtesting:
 
 def _pairs(cases: list[Case]) -> tuple[Pair, ...]:
     return tuple(each.pair for each in cases)
+
+
+def _drawn(judged: Judged) -> tuple[str, str]:
+    found = judged.comparison
+    return sparklines(found.old_spells, found.new_spells, found.window) if found is not None else ("", "")
 
 
 def _on_trial(record: Record | None) -> bool:

@@ -198,11 +198,14 @@ def of_record(record: Record) -> Canary:
         (number(sides[0], name, factor), number(sides[1], name, factor))
         for name, factor in (("pages_per_day", 7.0), ("recall", 1.0))
     )
+    picture = first.get("drawn") if isinstance(first, dict) else None
+    lines = [picture.get(name) if isinstance(picture, dict) else None for name in ("old", "new")]
     return Canary(
         verdict=record.verdict,
         pages_per_week=pages,
         recall=recall,
         failed=record.failed,
+        drawn=(str(lines[0] or ""), str(lines[1] or "")),
         signed=bool(record.signature),
     )
 

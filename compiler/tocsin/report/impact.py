@@ -8,6 +8,7 @@ through `as_markdown.inline`.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from shlex import quote
@@ -71,6 +72,8 @@ _EFFECTS: Final[Mapping[Effect, str]] = {
     "resolves-and-refires": "what fires is resolved, and fires again",
     "resolves": "what fires is resolved",
 }
+_DRAWN: Final = re.compile("[·▁-█]")
+"""What a drawing is made of; a file may hold anything."""
 _RISKS: Final[Mapping[Risk, str]] = {
     "no-test": "no unit test makes it fire",
     "no-verdict": "no canary has judged this change yet",
