@@ -146,6 +146,10 @@ def test_a_better_rule_passes_and_goes_out(repo: Repository, server: Server, rul
     (found,) = records(repo.top / "records")
     assert found.verdict in ("pass", "quiet") and found.author == "ada" and found.signature
     assert pages(ended) == (12, 3)
+    report = repo.run_bare("diff", "-C", str(repo.top), "--format", "markdown")
+    first = json.loads(ended.out)["rules"][0]["comparison"]
+    for side in ("old", "new"):
+        assert f"  {side} {first[side]['sparkline']}\n" in report.out, report.said
     merged(repo)
     ended = repo.sync()
     assert ended.code == 0, ended.said
