@@ -515,3 +515,34 @@ def _by_alert(result: list[dict[str, object]]) -> list[dict[str, object]]:
         key = tuple((name, value) for name, value in metric.items() if name != "n")
         alerts.setdefault(key, []).extend(values)
     return [{"metric": dict(key), "values": values} for key, values in alerts.items()]
+
+
+def test_history_that_ends_early_is_said() -> None:
+    end = START + 12 * 3_600_000
+
+    def gone(t: int) -> float | None:
+        return 1.0 if t < end else None
+
+    found = run([pair(None, version())], FakeSource(series={(("__name__", "load"),): gone}))
+    assert found[0].new is not None
+    assert "short-window" in found[0].new.exactness.why
+
+
+def test_a_server_that_holds_nothing_calls_no_rule_quiet() -> None:
+    server = FakeSource(series={(("__name__", "load"),): lambda _t: None})
+    for each in (found := run([pair(version(), version("load > 0.9"))], server)[0]).old, found.new:
+        assert each is not None
+        assert each.timeline is None
+        assert "holds nothing in this window" in each.exactness.text
+    assert server.ranges == []
+
+
+def test_more_samples_than_memory_is_meant_for_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tocsin.canary.fetch._SAMPLES", 2_000)
+    found = run([pair(version("all > 0"), version("all > 9")), pair(None, version("load > 9"))], source())
+    for each in (found[0].old, found[0].new):
+        assert each is not None
+        assert each.timeline is None
+        assert each.exactness.text.startswith("not-backtestable(more than 2,000 samples in the window")
+    assert found[1].new is not None
+    assert found[1].new.timeline is not None, "the others are replayed"

@@ -6,6 +6,7 @@ the slowest. What comes back goes into the cache piece by piece as it comes: a r
 - TooMuch: half as many points, down to 60; the rest of the question is then asked in that size.
 - Unanswerable: half of the times, down to the one evaluation that fails, which the live rule failed at, too (its grid index is `missed`).
 - Unfit: the answer is not used, nor asked for again.
+- More samples than memory is meant for (`_SAMPLES`): nothing more is asked.
 
 Sampling never sees an evaluation that fails between two samples; none of these can change what fires, and one that is sampled ends the sampling.
 """
@@ -42,6 +43,8 @@ _HOPELESS: Final = 127
 _OFTEN: Final = 0.3
 """The share of evaluations with samples above which all are asked for."""
 _ROUNDS: Final = 8
+_SAMPLES: Final = 4_000_000
+"""What one answer may hold: a hundred series there all through two weeks. A replay takes some 80 bytes of memory for each (measured)."""
 
 
 class NotReplayable(Exception):
@@ -146,7 +149,7 @@ class Fetch:
         self._question = question
         self._lock = threading.Lock()
         self._most = fetcher.caps.points
-        self._bisections = self._answered = 0
+        self._bisections = self._answered = self._samples = 0
         self._requests = 0
         self._begun = self._send([(0, question.grid.count)], question.stride)
 
@@ -206,6 +209,7 @@ class Fetch:
         if stored is None:
             return None
         presence, missed = stored
+        self._hold(len(presence.at))
         return _Got(
             presence=moved(presence, piece.first, piece.stride),
             missed=(missed * piece.stride + piece.first).astype(np.int32),
@@ -286,6 +290,7 @@ class Fetch:
             else:
                 with self._lock:
                     self._answered += 1
+                self._hold(len(part.at))
                 parts.append(moved(part, span.first, span.stride))
                 self._fetcher.arrived(span.count)
         values = self._question.values
@@ -303,6 +308,15 @@ class Fetch:
         body = self._fetcher.source.range(question.expr, start, end, step)
         grid = Grid(start_ms=start, step_ms=step, count=span.count)
         return decode(body, grid, values=question.values)
+
+    def _hold(self, samples: int) -> None:
+        """Counts samples that stay in memory. `NotReplayable` where they are too many: an expression that is nearly always true, of many series."""
+        with self._lock:
+            self._samples += samples
+            if self._samples > _SAMPLES:
+                raise NotReplayable(
+                    f"more than {_SAMPLES:,} samples in the window: too many series, too often; a shorter window has fewer"
+                )
 
     def _failed(self, error: Unanswerable, span: Piece) -> None:
         """Counts a part that fails. `NotReplayable` where going on would find nothing, or cost too much."""

@@ -1,12 +1,13 @@
-"""Whether the server's history reaches back to the window's start. One cheap request for a whole run.
+"""How much of the window the server's history holds. One cheap request for a whole run.
 
 Asked is when anything at all was there: `up`, and the series that the rules themselves read. A metric that is merely new does not shorten the
-window of the others; a server whose everything begins late has a shorter retention than the window.
+window of the others; a server whose everything begins late has a shorter retention than the window, and one that holds nothing at all would
+call every rule quiet: a wrong address, a wrong tenant, a window in the future.
 """
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Literal
 
 from tocsin.canary.decode import decode
 from tocsin.canary.fetch import Fetcher, NotReplayable
@@ -18,22 +19,30 @@ from tocsin.promql.tree import Selector
 
 _TIMES: Final = 48
 _SELECTORS: Final = 8
+_LOOKBACK_MS: Final = 300_000
+"""So long the latest sample may be still on its way."""
+Reach = Literal["whole", "part", "nothing", "unknown"]
 
 
-def begins_late(plan: Plan, window: Window, fetcher: Fetcher) -> bool:
-    """True where history begins later than a 48th of the window after its start. False where there is none at all, or no answer."""
+def reach_of(plan: Plan, window: Window, fetcher: Fetcher) -> Reach:
+    """`part` where history begins later than a 48th of the window after its start, or ends as much before its end; `unknown` without an answer."""
     selectors = _selectors(plan)
     expr = " or ".join(f"count({each})" for each in ("up", *selectors))
     # Whole seconds: a Prometheus reads a fraction as a float, and may be a millisecond beside it.
     step = max((window.end_ms - window.start_ms) // _TIMES // 1000 * 1000, 1000)
-    grid = Grid(start_ms=window.start_ms, step_ms=step, count=_TIMES)
+    # With the end: all that a server set up this morning has may lie within the last 48th.
+    grid = Grid(start_ms=window.start_ms, step_ms=step, count=_TIMES + 1)
     try:
         fetcher.take()
         body = fetcher.source.range(expr, grid.start_ms, grid.end_ms, step)
         found = decode(body, grid)
     except (NotReplayable, TooMuch, Unanswerable, Unfit):
-        return False
-    return bool(found.at.size) and int(found.at.min()) > 1
+        return "unknown"
+    if not found.at.size:
+        return "nothing"
+    first, last = int(found.at.min()), int(found.at.max())
+    ends_early = (grid.count - 1 - last) * step > max(step, _LOOKBACK_MS)
+    return "part" if first > 1 or ends_early else "whole"
 
 
 def _selectors(plan: Plan) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ memory is that of the broadest rules. Whatever has no answer is `not-backtestabl
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -22,7 +22,7 @@ from tocsin.canary.identity import identities
 from tocsin.canary.machine import simulate
 from tocsin.canary.phase import Phases
 from tocsin.canary.planner import Budget, Plan, Question, Savings, Side, Want, Watch, earlier, make_plan
-from tocsin.canary.reach import begins_late
+from tocsin.canary.reach import reach_of
 from tocsin.canary.source import Cache, MetricSource, TooMuch, Unanswerable, Unfit
 from tocsin.canary.stored import joined, moved
 from tocsin.canary.threshold import within
@@ -30,7 +30,8 @@ from tocsin.canary.values import Exactness, Grid, Pair, Presence, Replay, Replay
 from tocsin.canary.warmth import cut_to, unsettled
 
 SHORT: Final = "short-window"
-"""The reason of a replay whose server has no history for the beginning of the window."""
+"""The reason of a replay whose server has no history for the beginning of the window, or for its end."""
+_EMPTY: Final = "the server holds nothing in this window, neither `up` nor what these rules read"
 _AHEAD: Final = 2
 """Questions under way at once."""
 _EXTENSIONS: Final = 4
@@ -65,11 +66,15 @@ def replay(
             pairs, window, fetcher.info, fetcher.caps, phase_of=run.phase, savings=savings, replayed=run.fits
         )
         fetcher.expect(plan.points)
-        short = bool(plan.questions) and begins_late(plan, window, fetcher)
-        for question, fetch in _under_way(fetcher, plan):
-            run.answer(question, fetch)
-        if calibrated:
-            run.calibrate()
+        reach = reach_of(plan, window, fetcher) if plan.questions else "unknown"
+        if reach == "nothing":
+            run.refuse(plan.questions, _EMPTY)
+        else:
+            for question, fetch in _under_way(fetcher, plan):
+                run.answer(question, fetch)
+            if calibrated:
+                run.calibrate()
+        short = reach == "part"
         return tuple(run.result(number, pair, short=short) for number, pair in enumerate(pairs))
 
 
@@ -105,13 +110,18 @@ class _Run:
             except NotReplayable as no:
                 self.refused[id(version)] = str(no)
 
+    def refuse(self, questions: Iterable[Question], reason: str) -> None:
+        """Nothing of what these questions are for is replayed."""
+        for question in questions:
+            for want in question.wants:
+                self.refused[id(want.version)] = reason
+
     def answer(self, question: Question, fetch: Fetch) -> None:
         """Replays every version that one question is for."""
         try:
             question, answer, cold = self._warm(question, fetch.finish())
         except NotReplayable as no:
-            for want in question.wants:
-                self.refused[id(want.version)] = str(no)
+            self.refuse([question], str(no))
             return
         for number, want in enumerate(question.wants):
             version = want.version
