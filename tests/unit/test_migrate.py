@@ -334,6 +334,7 @@ def test_a_broken_file_is_a_finding_and_stops_all(tmp_path: Path, capsys: pytest
         ("{version: 0, service: kafka, rules: []}\n", [("TOC204", "1:37")]),
         (HEAD + "- {name: A, expr: up, ticket: [\n  1]}\n", [("TOC204", "4:31")]),
         (HEAD + "- rule_version: 1  # why\n  name: A\n  expr: up\n", [("TOC204", "4:17")]),
+        ("version: 0 \u2028# why\nservice: kafka\nrules: []\n", [("TOC107", "1:12")]),
         ("v: &v 0\nversion: *v\nservice: kafka\nrules: []\n", [("TOC201", "1:1")]),
     ],
 )  # fmt: skip

@@ -34,6 +34,8 @@ _FORMS: Final[Mapping[Form, tuple[type | tuple[type, ...], str]]] = {
     "list": (list, "a list"),
     "map": (dict, "a mapping of keys to values"),
 }
+_UNSEEN: Final = frozenset("\x85\u2028\u2029")
+"""What ends a line in YAML and in no editor: nobody can say which line a comment behind it stands in."""
 _HAND: Final = "it stands where it cannot be rewritten without its surroundings: change this by hand"
 
 
@@ -58,8 +60,9 @@ def migrate(file: SourceFile, kind: Kind) -> tuple[Migrated | None, tuple[Diagno
         version = origin.node.get("version")
         if not migrates(kind, version):
             break
-        if any(each.severity >= 3 for each in found):
-            return None, tuple(each for each in found if each.severity >= 3)
+        stop = tuple(each for each in found if each.severity >= 3 or each.span.slice(present.text) in _UNSEEN)
+        if stop:
+            return None, stop
         mover = _Mover(kind, int(str(version)), origin)
         text = mover.moved()
         if text is None:
