@@ -723,6 +723,7 @@ def test_releases_that_changed_it_or_its_alerts() -> None:
     )
     shown = page(site(ledger=Ledger(releases=releases))).section("tocsin-releases")
     assert "more sensitive" in shown.text and "OPS-1" in shown.text and "the procedure's text" in shown.text
+    assert "kafka-consumer-lag/pageprod" in shown.text.replace("\n", "").replace(" ", "")
     assert "params.limit: 9 -> <b>5</b>" in shown.text and not shown.all("b")
     assert "node-down" not in shown.text and "nobody asked" not in shown.text
     assert set(shown.links()) == {"../report/releases.md#v1.1.0", "../report/releases.md#v1.0.0"}

@@ -66,7 +66,7 @@ def sop_releases(here: Here, view: SopView) -> str:
         if any(name.partition(".")[0] == view.sop.id for name in release.sops):
             rows.append((version, _day(release.date), tr(language, "the procedure's text"), ""))
         rows.extend(
-            (version, _day(release.date), f"{code(each.rule)}<br>{_what(each, language)}", _why(each))
+            (version, _day(release.date), f"{_rule(each)}<br>{_what(each, language)}", _why(each))
             for each in release.changes
             if each.rule.partition("/")[0] in ids
         )
@@ -82,8 +82,12 @@ def _row(model: SiteModel, change: ReleasedChange, language: str) -> Sequence[st
     id = change.rule.partition("/")[0]
     view = model.alerts.get(id)
     linked = f"{alert_link(model, view, paths.RELEASES)}<br>" if view is not None else ""
-    envs = plain(", ".join(change.envs))
-    return (f"{linked}{code(change.rule)}<br>{envs}", _what(change, language), _why(change))
+    return (f"{linked}{_rule(change)}", _what(change, language), _why(change))
+
+
+def _rule(change: ReleasedChange) -> str:
+    """Its key and where: one key may have changed otherwise elsewhere."""
+    return f"{code(change.rule)}<br>{plain(', '.join(change.envs))}"
 
 
 WORDS = {
