@@ -98,6 +98,28 @@ def test_a_project_in_a_folder_of_its_repository(tmp_path: Path) -> None:
     assert release(history, "teams/alerts/") == "v1.1.0"
 
 
+@pytest.mark.parametrize("option", ["--branch", "--manifests"])
+def test_a_branch_that_holds_sources_is_never_replaced(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], option: str
+) -> None:
+    history, bare = repository(tmp_path / "repo"), tmp_path / "bare.git"
+    history.git("init", "-q", "--bare", str(bare))
+    history.git("remote", "add", "origin", str(bare))
+    history.commit("sooner", dict(SOONER), "Sooner")
+    history.git("push", "-q", "origin", "HEAD:refs/heads/main", "HEAD:refs/heads/feature")
+    history.git("checkout", "-q", "-b", "work")
+    before = history.git("ls-remote", "origin")
+    for name in ("main", "refs/heads/main", "work"):
+        assert ended("release", str(history.root), option, name, "--push", "origin") == 2
+        assert "holds the sources" in capsys.readouterr().err
+    if option == "--manifests":
+        assert ended("release", str(history.root), option, "feature", "--push", "origin") == 3
+        assert "compiled files would take their place" in capsys.readouterr().err
+    for name in ("a b", "x:main", "../main", "-x", "a..b", "@{-1}", "feature~1"):
+        assert ended("release", str(history.root), f"{option}={name}", "--push", "origin") == 2, name
+    assert history.git("ls-remote", "origin") == before
+
+
 def test_a_detached_head_is_released_as_any_other(tmp_path: Path) -> None:
     history = repository(tmp_path / "repo")
     history.git("checkout", "-q", "--detach")

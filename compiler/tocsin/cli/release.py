@@ -15,6 +15,7 @@ from pathlib import Path
 
 import click
 
+from tocsin.cli.diff import main_branch
 from tocsin.cli.findings import report_of, show
 from tocsin.cli.options import day, repository, today_option
 from tocsin.cli.reasons import reasons_of
@@ -27,6 +28,7 @@ from tocsin.diff.compare import compare
 from tocsin.disk.git_release import (
     continue_branch,
     deploy_ref,
+    is_branch,
     propose,
     push,
     store,
@@ -114,6 +116,8 @@ def release_command(
         raise UsageError(
             "--branch and --manifests need --push REMOTE, and --push goes with them or with --tag"
         )
+    if branch is not None or manifests is not None:
+        _refuse_sources(top, str(branch or manifests))
     with no_collector():
         if make_tag or manifests is not None:
             return _kept(top, manifests, remote, day(today))
@@ -137,6 +141,19 @@ def release_command(
             write_file(top / path, text)
     _tell(found, format_, written=write)
     return 0
+
+
+def _refuse_sources(top: Path, branch: str) -> None:
+    """What stands on the named branch is replaced, so it may be no branch that people work on."""
+    if not is_branch(top, branch):
+        raise UsageError(
+            f"`{branch[:100]}` is no name of a branch", help="name it like `release/next` or `deploy`"
+        )
+    if branch.removeprefix("refs/heads/") in (main_branch(top), repository_of(top).branch):
+        raise UsageError(
+            f"`{branch}` holds the sources, and what stands there would be replaced",
+            help="name a branch of its own: `release/next` for the ledger, `deploy` for compiled files",
+        )
 
 
 def _broken(compilation: Compilation) -> bool:

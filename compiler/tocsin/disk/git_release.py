@@ -49,6 +49,11 @@ def version_tags(root: Path) -> tuple[str, ...]:
     return tuple((said or b"").decode("utf-8", "replace").split())
 
 
+def is_branch(root: Path, name: str) -> bool:
+    """Whether a branch may be called so: no option, no refspec, nothing that Git would expand."""
+    return not name.startswith("-") and ask_git(root, "check-ref-format", f"refs/heads/{name}") is not None
+
+
 def steps(root: Path, base: str, head: str, prefix: str) -> tuple[Step, ...]:
     """What led from `base` to `head`, the newest first, with the sources each step touched below `prefix`."""
     said = ask_git(
@@ -140,10 +145,16 @@ def propose(
 def continue_branch(
     root: Path, remote: str, branch: str, files: Iterable[tuple[str, bytes]], message: str, at: int
 ) -> bool:
-    """Exactly those files as one more commit of `branch` at the remote; False where its tip holds just them."""
+    """Exactly those files as one more commit of `branch` at the remote; False where its tip holds just them. MachineError where that branch grew
+    from what HEAD grew from: everything there would be gone but for the compiled files."""
     tip = _tip(root, remote, branch)
     if tip:
         _write(root, "fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--", remote, tip)
+        if ask_git(root, "merge-base", "--end-of-options", tip, "HEAD"):
+            raise MachineError(
+                f"the branch {branch} holds sources: compiled files would take their place",
+                help="name a branch that holds nothing else, such as `deploy`",
+            )
     made = _made(root, files, message, at, parent=tip)
     if tip and _tree(root, tip) == _tree(root, made):
         return False
