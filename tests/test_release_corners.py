@@ -254,6 +254,19 @@ def test_a_change_that_is_taken_back_before_it_was_released_is_none(tmp_path: Pa
     assert "really" in changelog(history)
 
 
+def test_a_reason_that_two_thousand_commits_ago_was_given_is_found(tmp_path: Path) -> None:
+    history = repository(tmp_path / "repo")
+    history.commit("sooner", dict(SOONER), "Sooner\n\nReason: late\nTicket: A-1")
+    branch = history.git("symbolic-ref", "HEAD")
+    row = f"commit {branch}\ncommitter A <a@example.org> 1800000000 +0000\ndata 5\nother\n"
+    stream = f"{row}from {history.commits['sooner']}\n\n" + row * 2_000
+    subprocess.run(
+        ["git", "fast-import", "--quiet", "--force"], cwd=history.root, input=stream.encode(), check=True
+    )
+    said = json.loads(run("release", str(history.root), "--dry-run", "--format", "json").stdout)
+    assert said["changes"][0]["reasons"] == ["late"]
+
+
 def test_what_people_write_around_the_sections_stays(tmp_path: Path) -> None:
     history = repository(tmp_path / "repo", released=False)
     by_hand = (

@@ -19,6 +19,8 @@ from tocsin.errors import MachineError
 
 _HELP = "is this a clone, and may you write its refs? what was made stays and is found again"
 _SCRATCH = "refs/tocsin/release"
+_MOST = 50_000
+"""Commits between two releases whose messages are read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +68,7 @@ def steps(root: Path, base: str, head: str, prefix: str) -> tuple[Step, ...]:
             f"this clone does not hold the commits since {base[:12]}",
             help="fetch them: `git fetch --unshallow`",
         )
-    every = {each.commit: each for each in messages(root, base, head)}
+    every = {each.commit: each for each in messages(root, base, head, most=_MOST)}
     line = list(commits_of(said, prefix))
     own = {commit.commit for commit, _ in line}
     return tuple(

@@ -117,10 +117,10 @@ def first_parent(root: Path, commit: str) -> str | None:
     return parent
 
 
-def messages(root: Path, base: str, head: str) -> tuple[Message, ...]:
-    """The commits of `head` that `base` does not have, the newest first: what a pull request would bring."""
+def messages(root: Path, base: str, head: str, *, most: int = _MOST) -> tuple[Message, ...]:
+    """The commits of `head` that `base` does not have, the newest first and at most so many: what a pull request would bring."""
     said = ask_git(
-        root, "log", "-z", f"--max-count={_MOST}", "--format=%H%x02%P%x02%B", "--no-show-signature", "--no-notes",
+        root, "log", "-z", f"--max-count={most}", "--format=%H%x02%P%x02%B", "--no-show-signature", "--no-notes",
         "--encoding=UTF-8", "--end-of-options", f"{base}..{head}", "--",
     )  # fmt: skip
     if said is None:
