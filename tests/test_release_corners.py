@@ -258,7 +258,8 @@ def test_a_reason_that_two_thousand_commits_ago_was_given_is_found(tmp_path: Pat
     history = repository(tmp_path / "repo")
     history.commit("sooner", dict(SOONER), "Sooner\n\nReason: late\nTicket: A-1")
     branch = history.git("symbolic-ref", "HEAD")
-    row = f"commit {branch}\ncommitter A <a@example.org> 1800000000 +0000\ndata 5\nother\n"
+    # Machines whose clocks are a year behind made them.
+    row = f"commit {branch}\ncommitter A <a@example.org> 1760000000 +0000\ndata 5\nother\n"
     stream = f"{row}from {history.commits['sooner']}\n\n" + row * 2_000
     subprocess.run(
         ["git", "fast-import", "--quiet", "--force"], cwd=history.root, input=stream.encode(), check=True

@@ -39,10 +39,15 @@ def deploy_ref(env: str, version: str) -> str:
 
 def tags_before(root: Path, commit: str) -> tuple[str, ...]:
     """The tags that `commit` or a commit before it has."""
+    # `--merged` believes the dates of commits, and a machine with a wrong clock hides the last release.
     said = ask_git(
-        root, "for-each-ref", f"--merged={commit}", "--format=%(refname:strip=2)", "refs/tags/v*"
-    )  # fmt: skip
-    return tuple((said or b"").decode("utf-8", "replace").split())
+        root, "for-each-ref", "--format=%(objectname) %(*objectname) %(refname:strip=2)", "refs/tags/v*"
+    )
+    rows = [row.split(" ", 2) for row in (said or b"").decode("utf-8", "replace").split("\n") if row]
+    if not rows:
+        return ()
+    past = set((ask_git(root, "rev-list", "--end-of-options", commit, "--") or b"").decode("ascii").split())
+    return tuple(name for tag, peeled, name in rows if (peeled or tag) in past)
 
 
 def version_tags(root: Path) -> tuple[str, ...]:
