@@ -235,6 +235,44 @@ def test_a_dry_run_asks_for_nothing(repo: Repository) -> None:
     assert not (repo.top / "records").exists()
 
 
+@pytest.mark.parametrize("against", [(), ("--against", "live")])
+def test_a_name_of_no_alert_is_an_error(repo: Repository, against: tuple[str, ...]) -> None:
+    """A typing error in a job must not read as "nothing changed"."""
+    changed(repo, CALM)
+    ended = backtest(repo, *against, "web-laod")
+    assert ended.code == 2 and "no alert `web-laod`" in ended.said, ended.said
+    other = backtest(repo, *against, "--evaluator", "nobody")
+    assert other.code == 2 and "called `nobody`" in other.said, other.said
+
+
+def test_a_window_without_history_admits_nothing(repo: Repository, rules_dir: Path) -> None:
+    """An empty server, or a window where nothing is: what is not known is not called quiet."""
+    changed(repo, CALM)
+    ended = backtest(repo, "--until", "2031-01-01", "--format", "json")
+    assert ended.code == 7, ended.said
+    (judged,) = json.loads(ended.out)["rules"]
+    assert judged["verdict"] == "not-backtestable" and "holds nothing in this window" in judged["reason"]
+    merged(repo)
+    assert repo.run("plan").code == 7
+
+
+def test_two_runs_say_the_same(repo: Repository, tmp_path: Path) -> None:
+    """With a cache and without: in every form, picture and record, but for when it was made."""
+    changed(repo, CALM)
+    told, kept = [], []
+    for turn in ("cold", "warm"):
+        out = str(tmp_path / turn)
+        said = [backtest(repo, "--format", form, "--out", out).out for form in ("json", "text", "markdown")]
+        told.append((said, (tmp_path / turn / "pictures/web-load.svg").read_text()))
+        (path,) = (tmp_path / turn / "records").glob("*.json")
+        document = json.loads(path.read_text())
+        kept.append(
+            {name: document[name] for name in sorted(document) if name not in ("created", "id", "signature")}
+        )
+    assert told[0] == told[1]
+    assert kept[0] == kept[1]
+
+
 def test_pictures_markdown_and_records_beside(repo: Repository, tmp_path: Path) -> None:
     changed(repo, CALM)
     ended = backtest(repo, "--format", "markdown", "--out", str(tmp_path / "out"))

@@ -57,7 +57,6 @@ def run() -> Backtest:
             reason="only its texts changed",
         ),
         source="http://127.0.0.1:9090 (prometheus 3.5.0)",
-        requests=12,
         web_url="https://prometheus.example.com",
     )
 

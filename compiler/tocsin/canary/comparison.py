@@ -163,7 +163,6 @@ class Run:
     failed: int = 0
     phase_ms: int = 0
     phase_how: str = ""
-    requests: int = 0
     for_ms: int = 0
     keep_ms: int = 0
     machine: str = "prometheus"

@@ -74,7 +74,7 @@ def pages(found: Comparison, limits: GateLimits) -> GateResult:
     warned = new.pages > most.get("warn_ratio", _NONE) * old.pages
     message = f"{old.pages} -> {new.pages} pages in {found.window.days:g} d"
     if tripped:
-        message += f", and at most {limit:g} are allowed"
+        message += f", and at most {int(limit)} are allowed"
     elif thin:
         message += f": fewer than {enough:g} before, so how often it will page is not known"
     elif warned:

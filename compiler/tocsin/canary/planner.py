@@ -109,7 +109,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Plan:
-    """What a run asks for. `requests` and `points` count sampled questions as sampled; `at_most` are the requests when every sample hits."""
+    """What a run asks for. `requests` and `points` count sampled questions as sampled; `at_most` are the points when every sample hits."""
 
     source: SourceInfo
     questions: tuple[Question, ...]
@@ -176,8 +176,7 @@ def make_plan(
         requests=sum(each.requests(each.stride, caps) for each in questions),
         points=sum(each.points(each.stride) for each in questions),
         at_most=sum(
-            each.requests(1, caps) + (each.requests(each.stride, caps) if each.stride > 1 else 0)
-            for each in questions
+            each.points(1) + (each.points(each.stride) if each.stride > 1 else 0) for each in questions
         ),
         versions=sum(len(each.wants) for each in questions),
     )

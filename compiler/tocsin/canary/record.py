@@ -177,7 +177,6 @@ def _circumstances(found: Comparison, job: Job) -> dict[str, Json]:
                 for side, each in runs.items()
                 if each is not None
             },
-            "requests": sum(each.requests for each in runs.values() if each is not None),
         },
         "window": {
             "start": _moment(found.window.start_ms),

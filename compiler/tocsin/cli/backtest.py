@@ -28,6 +28,9 @@ MAIN = "main"
 )
 @click.option("--env", "env_name", metavar="E", help="The environment; needed where there are several.")
 @click.option(
+    "--evaluator", metavar="NAME", help="Only the alerts that this server of the environment evaluates."
+)
+@click.option(
     "--base",
     metavar="REV",
     help="What it is compared with, and whose gates count; default: where this branch left main.",
@@ -76,7 +79,7 @@ def backtest_command(**given: object) -> int:
     nobody vouches for what cannot be replayed."""
     asked = Asked(**given)  # type: ignore[arg-type]
     top = repository(asked.root)
-    compiled = compiled_for(top, asked.env_name, None, day(asked.today))
+    compiled = compiled_for(top, asked.env_name, asked.evaluator, day(asked.today))
     base = policy_at(top, base_of(top, asked.base, MAIN), day(asked.today), compiled.compilation)
     click.echo(base.text, err=True)
     for service in sorted(compiled.compilation.frozen):

@@ -29,7 +29,7 @@ from tocsin.canary.replay import replay
 from tocsin.canary.source import Flavour, Seen, SourceInfo
 from tocsin.canary.values import Pair, Replayed, Window
 from tocsin.check.policy import tested_levels
-from tocsin.cli.baseline import Case, Cases, against_base, against_live, others_of
+from tocsin.cli.baseline import Case, Cases, Wanted, against_base, against_live, others_of
 from tocsin.cli.history_source import SourceName, Sources
 from tocsin.cli.options import day
 from tocsin.cli.policy_base import PolicyBase
@@ -66,6 +66,7 @@ class Asked:
     names: tuple[str, ...]
     root: Path
     env_name: str | None
+    evaluator: str | None
     base: str | None
     against: str | None
     every: bool
@@ -136,17 +137,18 @@ class Backtesting:
 
     def _cases(self) -> Cases:
         asked = self.asked
+        wanted = Wanted(names=asked.names, evaluator=asked.evaluator)
         if asked.against == "live":
             return against_live(
                 self.compiled,
                 self.base,
-                asked.names,
+                wanted,
                 self._seen,
                 url=asked.url,
                 folder=asked.rules_dir,
                 every=asked.every,
             )
-        return against_base(self.compiled, self.base, asked.names, self._seen, every=asked.every)
+        return against_base(self.compiled, self.base, wanted, self._seen, every=asked.every)
 
     def _by_source(self, found: Cases, incidents: tuple[Known, ...]) -> dict[SourceName, list[Case]]:
         """The cases by who answers; with them the other alerts of services that had an incident, for only then somebody asks who else caught it."""
@@ -175,6 +177,9 @@ class Backtesting:
             finally:
                 cache.evict()
         info = source.info()
+        asked = sum(side.requests for each in done for side in (each.old, each.new) if side is not None)
+        # Not in the report, which is the same with a cache and without.
+        click.echo(f"{visible(info.id)}: {asked} requests", err=True)
         for case, replayed in zip(cases, done, strict=True):
             yield _Answered(case=case, replayed=replayed, source=info)
 
@@ -193,7 +198,6 @@ class Backtesting:
         infos = dict.fromkeys(
             f"{each.source.id} ({each.source.flavour} {each.source.build})" for each in answered
         )
-        sides = [side for each in answered for side in (each.replayed.old, each.replayed.new)]
         web = {each.case.side.group.evaluator.web_url for each in answered} - {""}
         return Backtest(
             environment=self.compiled.environment.name,
@@ -202,7 +206,6 @@ class Backtesting:
             judged=tuple(judged),
             version=__version__,
             source=", ".join(infos),
-            requests=sum(each.requests for each in sides if each is not None),
             web_url=web.pop() if len(web) == 1 else "",
         )
 
@@ -314,12 +317,14 @@ def _on_trial(record: Record | None) -> bool:
 
 
 def _plan_text(plan: Plan) -> str:
-    requests = f"{plan.requests} requests" + (
-        f" (at most {plan.at_most})" if plan.at_most > plan.requests else ""
+    closely = (
+        f"; where alerts fired, more requests and up to {plan.at_most:,}"
+        if plan.at_most > plan.points
+        else ""
     )
     return (
         f"{visible(plan.source.id)} ({plan.source.flavour} {plan.source.build}): {plan.versions} versions by"
-        f" {len(plan.questions)} questions, {requests}, {plan.points:,} evaluations\n"
+        f" {len(plan.questions)} questions, {plan.requests} requests, {plan.points:,} evaluations{closely}\n"
     )
 
 

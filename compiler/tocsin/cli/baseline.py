@@ -16,8 +16,10 @@ from tocsin.canary.values import Pair
 from tocsin.canary.versions import pairs_of, version_of, with_changed_records
 from tocsin.cli.policy_base import PolicyBase, resolved_of
 from tocsin.cli.targets import Compiled, target_of
+from tocsin.diag.nearest import did_you_mean
 from tocsin.diff import compare
 from tocsin.diff.changes import RuleChange, Side
+from tocsin.errors import UsageError
 from tocsin.ir.compiled import CompiledAlert, CompiledRecord, Resolved, RuleKey, Version
 from tocsin.sync.hold import means
 from tocsin.sync.standing import Ground, digests_of, object_of
@@ -49,16 +51,36 @@ class Cases:
     texts: tuple[RuleKey, ...] = ()
 
 
-def against_base(
-    compiled: Compiled, base: PolicyBase, names: tuple[str, ...], seen: SeenOf, *, every: bool
-) -> Cases:
-    """The alerts whose meaning differs from that of the base revision; with `every` all alerts."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """The alerts that the command line speaks of: ids, and one server of several. Without either: all."""
+
+    names: tuple[str, ...] = ()
+    evaluator: str | None = None
+
+    def has(self, key: RuleKey, evaluator: str) -> bool:
+        """Whether that alert, evaluated there, is meant."""
+        named = not self.names or any(means(name, key.text) for name in self.names)
+        return named and self.evaluator in (None, evaluator)
+
+    def check(self, keys: Iterable[str]) -> None:
+        """UsageError for a name that none of the alerts bears: a typing error would else be judged to have changed nothing."""
+        known = sorted(set(keys))
+        for name in self.names:
+            if not any(means(name, key) for key in known):
+                raise UsageError(f"there is no alert `{name}`, nor was there", help=did_you_mean(name, known))
+
+
+def against_base(compiled: Compiled, base: PolicyBase, wanted: Wanted, seen: SeenOf, *, every: bool) -> Cases:
+    """The alerts whose meaning differs from that of the base revision; with `every` all alerts. UsageError for a name of none."""
     env, frozen = compiled.environment.name, compiled.compilation.frozen
     before, after = base.resolved(env), resolved_of(compiled.compilation, env)
+    wanted.check(side.rule.key.text for side in alerts_of((*before, *after)))
     changes = [
         each
         for each in compare(_whole(before, frozen), _whole(after, frozen))
-        if not _is_mirror(each.side) and (not each.is_alert or _named(each.key, names))
+        if not _is_mirror(each.side)
+        and (not each.is_alert or wanted.has(each.key, each.side.group.evaluator.name))
     ]
     records = tuple(_records_of(after))
     by_key = {each.key: each for each in changes if each.is_alert}
@@ -76,21 +98,21 @@ def against_base(
         return Cases(cases=tuple(cases), texts=texts)
     changed = {each.key for each in cases}
     still = (side for side in alerts_of(_whole(after, frozen)) if side.rule.key not in changed)
-    cases += [_still(side, seen) for side in still if _named(side.rule.key, names)]
+    cases += [_still(side, seen) for side in still if wanted.has(side.rule.key, side.group.evaluator.name)]
     return Cases(cases=tuple(cases))
 
 
 def against_live(
     compiled: Compiled,
     base: PolicyBase,
-    names: tuple[str, ...],
+    wanted: Wanted,
     seen: SeenOf,
     *,
     url: str | None,
     folder: Path | None,
     every: bool,
 ) -> Cases:
-    """The alerts that mean something else than what the environment's servers run."""
+    """The alerts that mean something else than what the environment's servers run. A server that evaluates none that is meant is not asked."""
     env, frozen = compiled.environment.name, compiled.compilation.frozen
     before = _whole(base.resolved(env), frozen)
     after = _whole(resolved_of(compiled.compilation, env), frozen)
@@ -98,12 +120,18 @@ def against_live(
     new = {side.rule.key.text: side for side in alerts_of(after)}
     beside = [each for each in compare(before, after) if not each.is_alert]
     cases: list[Case] = []
+    known = {*old, *new}
+    here_only = {name for name in wanted.names if any(means(name, key) for key in known)} == {*wanted.names}
     for evaluator in compiled.environment.evaluators:
         mine, theirs = (
-            {key: side for key, side in known.items() if side.group.evaluator.name == evaluator.name}
-            for known in (new, old)
+            {key: side for key, side in each.items() if side.group.evaluator.name == evaluator.name}
+            for each in (new, old)
         )
-        if not mine and not theirs:
+        asked = any(wanted.has(side.rule.key, evaluator.name) for side in (*mine.values(), *theirs.values()))
+        # What only a server knows by now may be on any of them.
+        if wanted.evaluator not in (None, evaluator.name) or not (
+            asked or (not here_only and (mine or theirs))
+        ):
             continue
         here = replace(compiled, evaluator=evaluator, kind=evaluator.kind)
         rules_dir = folder if evaluator.kind == "prometheus" else None
@@ -118,9 +146,11 @@ def against_live(
                 seen=seen,
             )
         for key, side, found in _beside(mine, live, desired.owner, frozen):
-            if _named(RuleKey(env, *_parts(key)), names):
+            known.add(key)
+            if wanted.has(RuleKey(env, *_parts(key)), evaluator.name):
                 case = server.case(key, side, found, every=every)
                 cases += [case] if case is not None else []
+    wanted.check(known)
     return Cases(cases=tuple(cases))
 
 
@@ -252,10 +282,6 @@ def _records_of(every: Iterable[Resolved]) -> Iterator[Side]:
 
 def _is_mirror(side: Side) -> bool:
     return isinstance(side.rule, CompiledAlert) and side.rule.mirror
-
-
-def _named(key: RuleKey, names: tuple[str, ...]) -> bool:
-    return not names or any(means(name, key.text) for name in names)
 
 
 def _parts(key: str) -> tuple[str, str, str]:

@@ -65,7 +65,6 @@ class Backtest:
     version: str
     """Of tocsin."""
     source: str = ""
-    requests: int = 0
     web_url: str = ""
 
     @property
@@ -108,10 +107,11 @@ class Backtest:
         spans: dict[str, IncidentSpan] = {}
         caught: set[str] = set()
         for _, comparison in self.shown:
+            unknown = comparison.new_run is not None and comparison.new is None
             for span in comparison.incidents:
                 if span.in_scope:
                     spans.setdefault(span.id, span)
-                if span.caught_by_others is not False:
+                if unknown or span.caught_by_others is not False:
                     caught.add(span.id)
             if comparison.new is not None:
                 caught.update(comparison.new.detected)
@@ -276,7 +276,9 @@ def assumptions(comparison: Comparison) -> str:
     runs = [each for each in (comparison.old_run, comparison.new_run) if each is not None]
     parts.append("every " + " -> ".join(dict.fromkeys(seconds(each.interval_ms / 1000) for each in runs)))
     phases = dict.fromkeys(
-        f"{each.phase_ms / 1000:g} s by {each.phase_how}" for each in runs if each.phase_how
+        f"{each.phase_ms / 1000:g} s {'assumed' if each.phase_how == 'assumed' else f'by {each.phase_how}'}"
+        for each in runs
+        if each.phase_how
     )
     if phases:
         parts.append(f"phase {' -> '.join(phases)}")
@@ -298,9 +300,10 @@ def assumptions(comparison: Comparison) -> str:
 def caught(comparison: Comparison) -> Iterator[str]:
     """A line for each incident that a side caught, with how soon; the others together in one."""
     missed = []
+    sides = [each for each in (comparison.old, comparison.new) if each is not None]
     for span in comparison.incidents:
-        if span.in_scope:
-            sides = [each for each in (comparison.old, comparison.new) if each is not None]
+        # Of a rule that was not replayed nothing is known.
+        if span.in_scope and sides:
             if not any(span.id in each.detected for each in sides):
                 missed.append(span.id)
                 continue
@@ -333,7 +336,7 @@ def detection(metrics: Metrics, incident: str) -> str:
 def advice(judged: Judged) -> Iterator[str]:
     """What to do next, the most urgent first."""
     for each in gates(judged):
-        if each.verdict == "fail":
+        if each.verdict == "fail" and judged.verdict != "not-backtestable":
             yield f"{each.id}: {_NEXT.get(each.id, 'see the sentence of the gate')}"
     more = "; its severity wants a unit test that makes it fire" if judged.needs_test else ""
     yield _LAST[judged.verdict] + more

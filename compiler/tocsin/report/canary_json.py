@@ -27,7 +27,6 @@ def as_json(backtest: Backtest) -> str:
         "environment": backtest.environment,
         "base": encodable(backtest.base),
         "source": encodable(backtest.source),
-        "requests": backtest.requests,
         "window": _window(backtest.window.start_ms, backtest.window.end_ms),
         "summary": {
             "rules": len(backtest.judged),
@@ -153,7 +152,6 @@ def _side(metrics: Metrics | None, run: Run | None, drawn: str) -> Json:
         "evaluations": run.evaluations,
         "failed_evaluations": run.failed,
         "phase": {"seconds": run.phase_ms / 1000, "how": run.phase_how},
-        "requests": run.requests,
         "metrics": _metrics(metrics) if metrics is not None else None,
         "sparkline": drawn if metrics is not None else "",
     }

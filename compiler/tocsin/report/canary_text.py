@@ -22,7 +22,7 @@ def as_text(backtest: Backtest) -> str:
 def _lines(backtest: Backtest) -> Iterator[str]:
     yield backtest.headline
     if backtest.source:
-        yield f"history: {backtest.source}, {backtest.requests} requests"
+        yield f"history: {backtest.source}"
     if not backtest.judged:
         return
     yield ""
