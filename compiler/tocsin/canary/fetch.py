@@ -7,6 +7,7 @@ the slowest. What comes back goes into the cache piece by piece as it comes: a r
 - Unanswerable: half of the times, down to the one evaluation that fails, which the live rule failed at, too (its grid index is `missed`).
 - Unfit: the answer is not used, nor asked for again.
 - More samples than memory is meant for (`_SAMPLES`): nothing more is asked.
+- A source that slows down under the asking (`pace`): nothing more is asked in this run.
 
 Sampling never sees an evaluation that fails between two samples; none of these can change what fires, and one that is sampled ends the sampling.
 """
@@ -26,6 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tocsin.canary.decode import decode
+from tocsin.canary.pace import Pace
 from tocsin.canary.planner import Budget, Piece, Progress, Question, Watch, batches, pieces
 from tocsin.canary.source import Cache, MetricSource, TooMuch, Unanswerable, Unfit
 from tocsin.canary.stored import FORMAT, cut, joined, moved, pack, unpack
@@ -53,6 +55,10 @@ class NotReplayable(Exception):
 
 class Spent(NotReplayable):
     """The budget is used up."""
+
+
+class Slowed(NotReplayable):
+    """The source answers more slowly than at first."""
 
 
 class _Failing(Exception):
@@ -87,6 +93,7 @@ class Fetcher:
         self._began = watch.monotonic()
         self._lock = threading.Lock()
         self._workers = Workers(self.caps.workers)
+        self._pace = Pace()
         self._points = self._done = 0
 
     def __enter__(self) -> Fetcher:
@@ -106,7 +113,9 @@ class Fetcher:
         return self._workers.submit(partial(fetch.ask, batch))
 
     def take(self, count: int = 1) -> None:
-        """Counts requests about to be sent; `Spent` where the budget has none left."""
+        """Counts requests about to be sent; `Spent` where the budget has none left, `Slowed` where the source has had enough."""
+        if self._pace.slow:
+            raise Slowed("the source slowed down")
         with self._lock:
             elapsed = self.watch.monotonic() - self._began
             if self.requests + count > self._budget.requests:
@@ -114,6 +123,17 @@ class Fetcher:
             if elapsed > self._budget.seconds:
                 raise Spent(f"budget: {self._budget.seconds:g} s are used up")
             self.requests += count
+
+    def range(self, expr: str, start_ms: int, end_ms: int, step_ms: int) -> bytes:
+        """The source's answer, timed. As `MetricSource.range`; `take` is called before."""
+        began = self.watch.monotonic()
+        try:
+            body = self.source.range(expr, start_ms, end_ms, step_ms)
+        except TooMuch:
+            self._pace.took(self.watch.monotonic() - began)
+            raise
+        self._pace.took(self.watch.monotonic() - began)
+        return body
 
     def expect(self, points: int) -> None:
         """So many evaluations will be asked for, beyond those said before."""
@@ -305,7 +325,7 @@ class Fetch:
         self._fetcher.take()
         with self._lock:
             self._requests += 1
-        body = self._fetcher.source.range(question.expr, start, end, step)
+        body = self._fetcher.range(question.expr, start, end, step)
         grid = Grid(start_ms=start, step_ms=step, count=span.count)
         return decode(body, grid, values=question.values)
 
