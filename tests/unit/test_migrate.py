@@ -452,6 +452,28 @@ def test_hostile_text_is_bounded(name: str) -> None:
     assert made is None
 
 
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "summary: '" + "{{" * 700_000 + "$threshold'",
+        "summary: '" + "${x} $threshold " * 80_000 + "'\n  threshold: 1",
+        "runbook_url: " + "A" * 1_500_000,
+        "labels: {" + ", ".join(f"l{number}: $threshold" for number in range(20_000)) + "}\n  threshold: 1",
+        "ticket: '" + "# \n  " * 200_000 + "'",
+        "ticket: |\n" + "    # x\n" * 100_000,
+    ],
+    ids=["braces", "parameters", "address", "labels", "quote", "block"],
+)
+def test_hostile_values_are_bounded(rule: str) -> None:
+    made, found = migrate(SourceFile(path="f", text=f"{HEAD}- name: A\n  expr: up\n  {rule}\n"), "rules")
+    assert made is not None or found
+
+
+def test_many_that_are_left_out() -> None:
+    made = moved(HEAD + "".join(f"- {{name: A{n}, expr: up, ticket: {n}}}\n" for n in range(5_000)))
+    assert "ticket" not in made and made.count("expr: up}") == 5_000
+
+
 def test_two_thousand_rules() -> None:
     rule = "- name: A{0}\n  id: a{0}\n  expr: up > $threshold\n  threshold: {0}\n  ticket: X-{0}  # {0}\n  duration: 5m\n"
     made = moved(HEAD + "".join(rule.format(number) for number in range(2000)))

@@ -33,7 +33,7 @@ from tocsin.pipeline.standing import Standing, both_standing
 from tocsin.source.migrate import migrate
 from tocsin.source.schema import Kind
 
-_OLD = re.compile(r"^[\s{\"']*version[\"']?[ \t]*:[ \t]*0\b", re.MULTILINE)
+_OLD = re.compile(r"^[ \t{\"']*version[\"']?[ \t]*:[ \t]*0\b", re.MULTILINE)
 
 
 def sources_at(root: Path, rev: str) -> Sources:

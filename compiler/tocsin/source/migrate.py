@@ -25,8 +25,10 @@ from tocsin.source.splice import CannotSplice, Path, Splices, lifted
 from tocsin.source.tree import read_document
 
 _SOP: Final = re.compile(r"([A-Z][A-Z0-9-]*-[0-9]{3,})(?:\.md|\.html)?/?(#[^\s#]+)?\Z")
-_USED: Final = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*\}|\{\{.*?\}\}|\$threshold\b", re.DOTALL)
+_USED: Final = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*\}|\{\{(?:(?!\{\{).)*?\}\}|\$threshold\b", re.DOTALL)
 _LITERAL: Final = re.compile(r"\$(?=\{[A-Za-z_][A-Za-z0-9_]*\})")
+_LONGEST: Final = 300
+"""Characters at the end of an address in which a SOP is looked for."""
 _FORMS: Final[Mapping[Form, tuple[type | tuple[type, ...], str]]] = {
     "any": (object, ""),
     "text": (str, "text"),
@@ -200,7 +202,7 @@ class _Mover:
         return None
 
     def sop(self, value: str, path: Path) -> str:
-        found = _SOP.search(value)
+        found = _SOP.search(value[-_LONGEST:])
         if found is None:
             help = "write the SOP's id here, such as SOP-KAFKA-007, or take the key out"
             self.say("TOC204", path, "this address ends with no SOP's id", help)

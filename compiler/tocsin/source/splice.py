@@ -89,12 +89,12 @@ class Splices:
         if in_flow(parent.keys_at[key]):
             if following is not None and _BETWEEN.fullmatch(text, end, following):
                 self.edits.add((start, following, ""))
-            elif following is None and text[:start].rstrip().endswith(","):
-                self.edits.add((text[:start].rstrip().rindex(","), end, ""))
+            elif following is None and (comma := _comma_before(text, start)) is not None:
+                self.edits.add((comma, end, ""))
             else:
                 self.stopped = self.stopped or path
             return
-        line = text.rindex("\n", 0, start) + 1 if "\n" in text[:start] else 0
+        line = text.rfind("\n", 0, start) + 1
         aside = _ASIDE.match(text, end)
         assert aside is not None, "it matches nothing, too"
         comments = [*self.comments(path, start, end), *([aside[1].rstrip()] if aside[1] else [])]
@@ -149,6 +149,12 @@ class Splices:
 
     def offsets(self, span: Span) -> tuple[int, int]:
         return self.starts[span.line - 1] + span.col - 1, self.starts[span.end_line - 1] + span.end_col - 1
+
+
+def _comma_before(text: str, at: int) -> int | None:
+    while at > 0 and text[at - 1].isspace():
+        at -= 1
+    return at - 1 if at > 0 and text[at - 1] == "," else None
 
 
 def _at(origin: Origin, path: Path) -> object:
