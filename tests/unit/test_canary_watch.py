@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -12,8 +13,10 @@ import pytest
 from tocsin.canary.decode import decode_raw
 from tocsin.canary.fidelity import fidelity_of
 from tocsin.canary.machine import simulate
+from tocsin.canary.source import SourceCaps, SourceInfo
+from tocsin.canary.tally import Counts, Watched, before, since
 from tocsin.canary.values import Grid, Labels, Presence, RuleVersion, Timeline, Window
-from tocsin.canary.watch import Counts, Expected, alarms_of, p99
+from tocsin.canary.watch import Expected, alarms_of, p99
 from tocsin.ir.compiled import RuleKey
 
 MINUTE = 60_000
@@ -85,6 +88,120 @@ def test_counts_are_of_what_has_the_labels() -> None:
     assert counts.of({"rule_id": "a"}) == (5, 6)
     assert counts.of({"rule_id": "a", "severity": "page"}) == (1, 2)
     assert counts.of({"rule_id": "c"}) == (0, 0) and counts.total == (13, 14)
+
+
+# What is asked of the server ---------------------------------------------------------------------------------------------------
+
+DAY = 24 * 60 * MINUTE
+CAPS = SourceCaps(flavour="prometheus", points=11_000, workers=1)
+Fired = tuple[Mapping[str, str], int, int]
+
+
+class Asked:
+    """A server on which these alerts fire, each from a time to a time. Answers a count by labels as a Prometheus does, and keeps what it was asked."""
+
+    def __init__(self, *fired: Fired) -> None:
+        self.fired, self.asked, self.caps = fired, list[str](), CAPS
+
+    def range(self, expr: str, start_ms: int, end_ms: int, step_ms: int) -> bytes:
+        self.asked.append(expr)
+        found = re.fullmatch(
+            r"count by \(([^)]*)\) \(ALERTS\{alertstate='firing',tocsin_canary=''(.*)\}\)", expr
+        )
+        assert found is not None, expr
+        by = found[1].split(", ")
+        only = re.fullmatch(r',(\w+)=~"(.*)"', found[2])
+        rows: dict[tuple[tuple[str, str], ...], dict[int, int]] = {}
+        for labels, first, last in self.fired:
+            if only is not None and not re.fullmatch(only[2].replace("\\\\", "\\"), labels.get(only[1], "")):
+                continue
+            row = rows.setdefault(tuple((name, labels[name]) for name in by if name in labels), {})
+            for at in range(start_ms, end_ms + 1, step_ms):
+                if first <= at <= last:
+                    row[at] = row.get(at, 0) + 1
+        result = [
+            {"metric": dict(metric), "values": [[at / 1000, str(count)] for at, count in row.items()]}
+            for metric, row in rows.items()
+            if row
+        ]
+        return json.dumps({"status": "success", "data": {"resultType": "matrix", "result": result}}).encode()
+
+    def raw(self, selector: str, at_ms: int, back_ms: int) -> bytes:
+        raise AssertionError(selector)
+
+    def groups(self) -> tuple[()]:
+        raise AssertionError
+
+    def info(self) -> SourceInfo:
+        raise AssertionError
+
+
+def fired(rule: str, severity: str, first: int, last: int, **more: str) -> Fired:
+    return {"alertname": rule.title(), "rule_id": rule, "severity": severity, **more}, first, last
+
+
+def promoted(rule: str, since_ms: int, *, end_ms: int = 21 * DAY, interval_ms: int = MINUTE) -> Watched:
+    labels = {"rule_id": rule, "severity": "page"}
+    old = {"rule_id": rule, "severity": "ticket"}
+    return Watched(
+        title=rule.title(), labels=labels, old=old, since_ms=since_ms, end_ms=end_ms, interval_ms=interval_ms
+    )
+
+
+def test_all_rules_are_counted_in_one_query() -> None:
+    start = 21 * DAY - 40 * MINUTE
+    source = Asked(
+        fired("a.b", "page", start + 4 * MINUTE, start + 8 * MINUTE, n="1"),
+        fired("a.b", "page", start + 8 * MINUTE, start + 8 * MINUTE, n="2"),
+        fired("a.b", "ticket", 0, 21 * DAY),
+        fired("axb", "page", 0, 21 * DAY),
+        fired("b", "page", start, 21 * DAY),
+    )
+    rules = (
+        promoted("a.b", start),
+        promoted("b", start + 20 * MINUTE, interval_ms=4 * MINUTE),
+        promoted("c", start),
+    )
+    one, two, three = since(source, rules, "ALERTS")
+    assert source.asked == [
+        """count by (rule_id, severity) (ALERTS{alertstate='firing',tocsin_canary='',rule_id=~"a\\\\.b|b|c"})""",
+        """count by (alertname) (ALERTS{alertstate='firing',tocsin_canary=''})""",
+    ]
+    assert one.times == tuple(start + 2 * each * MINUTE for each in range(21))
+    assert one.mine == (0, 0, 1, 1, 2, *[0] * 16) and one.total[:6] == (3, 3, 4, 4, 5, 3)
+    assert (one.named, one.usual) == (1, 2.0)
+    assert two.times == tuple(start + (20 + 8 * each) * MINUTE for each in range(3)), (
+        "as often as it is evaluated"
+    )
+    assert two.mine == (1, 1, 1) and (two.named, two.usual) == (1, 5.0)
+    assert three.mine == (0,) * 21 and three.named == 0, "what is absent is zero"
+
+
+def test_a_rule_without_an_id_is_counted_by_its_name() -> None:
+    start = 21 * DAY - 10 * MINUTE
+    source = Asked(
+        ({"alertname": "Old"}, start, start + 2 * MINUTE), ({"alertname": "Old"}, start - 20 * DAY, start - 1)
+    )
+    rule = Watched(
+        title="Old", labels={"alertname": "Old"}, old={"alertname": "Old"},
+        since_ms=start, end_ms=21 * DAY, interval_ms=MINUTE,
+    )  # fmt: skip
+    (found,) = since(source, [rule], "ALERTS")
+    assert found.mine == (1, 1, 0, 0, 0, 0) and len(source.asked) == 1
+    assert before(source, [rule], "ALERTS") == (1.0,)
+    assert source.asked[1].endswith("""tocsin_canary='',alertname=~"Old"})""")
+
+
+def test_the_days_before_are_one_query_too() -> None:
+    source = Asked(
+        fired("a", "ticket", 5 * DAY, 19 * DAY, n="1"),
+        fired("a", "ticket", 12 * DAY, 13 * DAY, n="2"),
+        fired("b", "ticket", 0, 6 * DAY),
+        fired("b", "page", 0, 21 * DAY),
+    )
+    rules = (promoted("a", 19 * DAY), promoted("b", 21 * DAY), replace(promoted("c", 20 * DAY), old=None))
+    assert before(source, rules, "ALERTS") == (2.0, 0.0, None)
+    assert len(source.asked) == 1
 
 
 # Fidelity --------------------------------------------------------------------------------------------------------------------

@@ -1,24 +1,19 @@
 """Stage 3: how the promoted rule behaves, against what stage 0 predicted and what its last 14 days showed.
 
-Everything is counted from the server's own series, from the promotion until now, by two queries whatever the number of rules: firing alerts by
-`rule_id` and severity, and the count by alertname that everybody knows beside it. So a job that runs an hour later sees what a job that stayed
-would have seen. A server without such series is counted by its states, sample by sample. What is absent is zero.
+Here is what counts mean; `canary.tally` gets them from the server.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final, Literal
 
-import numpy as np
-
 from tocsin.canary.decode import decode
-from tocsin.canary.overlay import LABEL
 from tocsin.canary.source import MetricSource
-from tocsin.canary.values import Grid, Labels
+from tocsin.canary.values import Grid
 from tocsin.promql.lex import quoted
 
 Kind = Literal["peak", "flapping", "errors", "total"]
@@ -28,8 +23,6 @@ SAMPLES: Final = 2
 FLAPS: Final = 6
 _P99_TIMES: Final = 3
 _HOUR: Final = 3_600_000
-_DAY: Final = 24 * _HOUR
-_MOST_POINTS: Final = 10_000
 _LEAST: Final = 1
 """A limit is never below this: one alert of a rule that never fired is what the rule is for."""
 
@@ -69,63 +62,6 @@ class Expected:
             else f"its last {DAYS} days are not known"
         )
         return f"{peak}, {p99}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Counts:
-    """How many alerts fired at each of `times` (ms), by the labels they are grouped by; what is not there is zero."""
-
-    times: tuple[int, ...]
-    by: Mapping[Labels, tuple[int, ...]]
-
-    def of(self, wanted: Mapping[str, str]) -> tuple[int, ...]:
-        """The count of what has all these labels."""
-        rows = [row for labels, row in self.by.items() if wanted.items() <= dict(labels).items()]
-        return tuple(sum(each) for each in zip(*rows, strict=True)) if rows else (0,) * len(self.times)
-
-    @property
-    def total(self) -> tuple[int, ...]:
-        """The count of everything."""
-        return self.of({})
-
-
-def counted(
-    source: MetricSource,
-    by: Iterable[str],
-    start_ms: int,
-    end_ms: int,
-    step_ms: int,
-    *,
-    metric: str = "ALERTS",
-) -> Counts:
-    """The firing alerts of everything but canaries by these labels."""
-    expr = f"count by ({', '.join(by)}) ({metric}{{alertstate='firing',{LABEL}=''}})"
-    step_ms = _whole(step_ms)
-    count = max(1, (end_ms - start_ms) // step_ms + 1)
-    grid = Grid(start_ms=start_ms, step_ms=step_ms, count=count)
-    found = decode(source.range(expr, start_ms, grid.end_ms, step_ms), grid, values=True)
-    rows: dict[Labels, tuple[int, ...]] = {}
-    assert found.value is not None
-    for index, labels in enumerate(found.series):
-        mine = found.row == index
-        line = np.zeros(count, dtype=np.int64)
-        line[found.at[mine]] = found.value[mine].astype(np.int64)
-        rows[labels] = tuple(line.tolist())
-    return Counts(times=tuple(grid.times().tolist()), by=rows)
-
-
-def before(
-    source: MetricSource, by: Iterable[str], promoted_ms: int, interval_ms: int, *, metric: str = "ALERTS"
-) -> Counts:
-    """The 14 days before a promotion, as finely as one answer allows."""
-    step = _whole(max(2 * interval_ms, DAYS * _DAY // _MOST_POINTS))
-    start = promoted_ms - DAYS * _DAY // step * step
-    return counted(source, by, start, promoted_ms, step, metric=metric)
-
-
-def _whole(step_ms: int) -> int:
-    """A step in whole seconds: a Prometheus reads a fraction as a float, and may be a millisecond beside it."""
-    return max(1000, -(-step_ms // 1000) * 1000)
 
 
 def p99(row: Sequence[int]) -> float:
@@ -192,7 +128,7 @@ def failures(source: MetricSource, group: str, since_ms: int, now_ms: int) -> tu
     ):
         rose = number(
             source,
-            f"sum(increase({metric}{{rule_group=~{quoted(f'.*;{_escaped(group)}')}}}[{back}ms]))",
+            f"sum(increase({metric}{{rule_group=~{quoted(f'.*;{escaped(group)}')}}}[{back}ms]))",
             now_ms,
         )
         if rose >= 1:
@@ -202,7 +138,7 @@ def failures(source: MetricSource, group: str, since_ms: int, now_ms: int) -> tu
 
 def counts_itself(source: MetricSource, group: str, at_ms: int) -> bool:
     """Whether the history knows how the evaluations of that group went."""
-    mine = f"{{rule_group=~{quoted(f'.*;{_escaped(group)}')}}}"
+    mine = f"{{rule_group=~{quoted(f'.*;{escaped(group)}')}}}"
     return number(source, f"count(prometheus_rule_group_iterations_total{mine})", at_ms) > 0
 
 
@@ -213,5 +149,6 @@ def number(source: MetricSource, expr: str, at_ms: int) -> float:
     return float(found.value[0]) if found.value is not None and found.value.size else 0.0
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
+    """A text as a regular expression that matches it alone."""
     return "".join(each if each.isalnum() or each in "_-/ " else f"\\{each}" for each in text)

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import cached_property
 
 import click
 
 from tocsin.canary.promotion import as_it_was
 from tocsin.canary.source import Unfit
 from tocsin.canary.stage_record import Promotion, body_of, predicted_peak, promotion_of, with_stage
-from tocsin.canary.watch import Alarm, Counts, Expected, alarms_of, before, counted, failures, p99
+from tocsin.canary.tally import Tally, Watched, before, since
+from tocsin.canary.watch import Alarm, Expected, alarms_of, failures
 from tocsin.cli.canary_promote import cut_short
 from tocsin.cli.canary_side import Place, Stand, alerts_metric, place_options, stand_for
 from tocsin.cli.journals import HELP, journal_at
@@ -24,11 +27,10 @@ from tocsin.report import plan as plan_report
 from tocsin.report.visible import visible
 from tocsin.sync.guard import Guard
 from tocsin.sync.plan import Scope, make_plan
-from tocsin.sync.values import Group, Rule
+from tocsin.sync.values import Group, Rule, State
 from tocsin.verdict import Record
 
 GATE = 7
-_HOUR = 3_600_000
 _MOST_SAMPLES = 3_000
 
 
@@ -49,8 +51,10 @@ def watch_command(
             click.echo("nothing is watched")
             return 0
         watched = [_Watch(stand, each, journal) for each in records]
+        past: dict[str, float | None] = {}
         while True:
-            code = max([0, *(each.look(rollback=rollback) for each in watched)])
+            look = _Look(stand, watched, past, rollback=rollback)
+            code = max([0, *(each.look(look) for each in watched)])
             going = [each for each in watched if each.goes_on]
             if code or not follow or not going:
                 return code
@@ -63,17 +67,48 @@ def _watched(record: Record) -> bool:
     return found is not None and found.state in ("watching", "alarmed", "rolling-back")
 
 
+class _Look:
+    """One look at everything that is watched: what all rules share is asked once. `past` is what looks before this one learnt of the time before."""
+
+    def __init__(
+        self, stand: Stand, watched: list[_Watch], past: dict[str, float | None], *, rollback: bool
+    ) -> None:
+        self.stand, self.past, self.rollback = stand, past, rollback
+        self.now = datetime.now(tz=UTC)
+        self.now_ms = int(self.now.timestamp() * 1000)
+        going = [] if rollback else [each for each in watched if each.goes_on]
+        self.live = {each.key: found for each in going if (found := each.live()) is not None}
+        self._rules = {
+            each.key: each.watched(self.live[each.key][0], self.now_ms)
+            for each in going
+            if each.key in self.live
+        }
+
+    @cached_property
+    def states(self) -> Mapping[str, State]:
+        """How the server says its rules are."""
+        return self.stand.target.states()
+
+    @cached_property
+    def counted(self) -> Mapping[str, tuple[Tally, float | None]] | None:
+        """What each rule did since its promotion, and its p99 before; None where the server keeps no such series."""
+        metric = alerts_metric(self.stand, self.now_ms)
+        if not metric:
+            return None
+        rules = list(self._rules.values())
+        found = dict(zip(self._rules, since(self.stand.source, rules, metric), strict=True))
+        if self._rules.keys() - self.past.keys():
+            with suppress(Unfit):  # nobody knows then
+                self.past.update(zip(self._rules, before(self.stand.source, rules, metric), strict=True))
+        return {key: (tally, self.past.get(key)) for key, tally in found.items()}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Seen:
-    """What was counted of one rule since its promotion."""
+    """What was counted of one rule since its promotion, and what was expected of it."""
 
-    times: tuple[int, ...]
-    mine: tuple[int, ...]
-    total: tuple[int, ...]
-    named: int
-    """How many alerts of the same name fire now, whoever's they are."""
+    tally: Tally
     expected: Expected
-    usual: float | None
 
 
 class _Watch:
@@ -102,32 +137,32 @@ class _Watch:
         left = (datetime.fromisoformat(self.promotion.until) - datetime.now(tz=UTC)).total_seconds()
         return max(0.2, min(2 * self.interval / 1000, left))
 
-    def look(self, *, rollback: bool) -> int:
+    def look(self, look: _Look) -> int:
         """One look: 0 where all is as expected, 7 where it is not."""
         state = self.promotion.state
         if state == "rolling-back":
             return self._roll_back()
-        if rollback and state != "rolled-back":
+        if look.rollback and state != "rolled-back":
             return self._roll_back(("somebody asked for it",))
         if not self.goes_on:
             click.echo(f"{self.key}: {state}")
             return GATE if state == "rolled-back" else 0
-        now = datetime.now(tz=UTC)
-        found = self._live()
+        found = look.live.get(self.key)
         if found is None:
             alarms: tuple[Alarm, ...] = (Alarm(kind="errors", say="it is not on the server any more"),)
         else:
-            alarms = self._alarms(*found, now)
+            alarms = self._alarms(*found, look)
         for each in alarms:
             click.echo(f"{self.key}: alarm: {each.kind}: {visible(each.say)}")
         if alarms:
             return self._alarmed(alarms)
-        if now >= datetime.fromisoformat(self.promotion.until):
+        if look.now >= datetime.fromisoformat(self.promotion.until):
             self._keep(replace(self.promotion, state="stable"), "stable")
             click.echo(f"{self.key}: stable; the watch is over")
         return 0
 
-    def _live(self) -> tuple[Rule, Group] | None:
+    def live(self) -> tuple[Rule, Group] | None:
+        """The rule and its group as the server has them, None where it has the rule no more."""
         group = self.stand.target.read_group(self.promotion.place)
         for rule in group.rules if group is not None else ():
             if rule.uid == self.promotion.uid:
@@ -136,75 +171,57 @@ class _Watch:
                 return rule, group
         return None
 
-    def _alarms(self, rule: Rule, group: Group, now: datetime) -> tuple[Alarm, ...]:
-        now_ms = int(now.timestamp() * 1000)
-        since_ms = int(datetime.fromisoformat(self.promotion.since).timestamp() * 1000)
-        end_ms = min(now_ms, int(datetime.fromisoformat(self.promotion.until).timestamp() * 1000))
-        states = self.stand.target.states()
+    def watched(self, rule: Rule, now_ms: int) -> Watched:
+        """What to count of it."""
+        old = self.promotion.rule
+        return Watched(
+            title=rule.title,
+            labels=self._apart(rule),
+            old=self._apart(old) if old is not None else None,
+            since_ms=_ms(self.promotion.since),
+            end_ms=min(now_ms, _ms(self.promotion.until)),
+            interval_ms=self.interval,
+        )
+
+    def _alarms(self, rule: Rule, group: Group, look: _Look) -> tuple[Alarm, ...]:
         alarms: list[Alarm] = []
-        state = states.get(rule.uid)
+        state = look.states.get(rule.uid)
         if state is not None and state.health == "error":
             alarms.append(Alarm(kind="errors", say=f"its evaluation fails: {state.error}"))
-        alarms += failures(self.stand.source, group.place.group, since_ms, now_ms)
-        metric = alerts_metric(self.stand, now_ms)
-        seen = self._by_series(rule, since_ms, end_ms, metric) if metric else self._by_state(rule, now_ms)
-        limit = seen.expected.limit
+        since_ms = _ms(self.promotion.since)
+        alarms += failures(self.stand.source, group.place.group, since_ms, look.now_ms)
+        seen = self._seen(rule, look)
+        tally, limit = seen.tally, seen.expected.limit
         said = (
             f"expected at most {limit:g}: {seen.expected.text}"
             if limit != float("inf")
             else seen.expected.text
         )
         click.echo(
-            f"{self.key}: {seen.mine[-1] if seen.mine else 0} firing now, at most {max(seen.mine, default=0)} since "
-            f"{self.promotion.since} ({said}); {seen.named} named {visible(rule.title)}, {seen.total[-1] if seen.total else 0} in all"
+            f"{self.key}: {tally.mine[-1] if tally.mine else 0} firing now, at most {max(tally.mine, default=0)} since "
+            f"{self.promotion.since} ({said}); {tally.named} named {visible(rule.title)}, {tally.total[-1] if tally.total else 0} in all"
         )
-        return (*alarms, *alarms_of(seen.times, seen.mine, seen.expected, seen.total, seen.usual))
+        return (*alarms, *alarms_of(tally.times, tally.mine, seen.expected, tally.total, tally.usual))
 
-    def _by_series(self, rule: Rule, since_ms: int, end_ms: int, metric: str) -> _Seen:
-        """From the server's own series, since the promotion, whoever looked before."""
-        labels, old = self._apart(rule), self._apart(self.promotion.rule) if self.promotion.rule else None
-        by = sorted({*labels, *(old or {})})
-        step = 2 * self.interval
-        found = counted(self.stand.source, by, since_ms, max(since_ms, end_ms), step, metric=metric)
-        names = counted(self.stand.source, ["alertname"], end_ms, end_ms, step, metric=metric)
-        usual, known = self._past(by, old, since_ms, metric)
-        return _Seen(
-            times=found.times,
-            mine=found.of(labels),
-            total=found.total,
-            named=names.of({"alertname": rule.title})[-1],
-            expected=Expected(peak=predicted_peak(self.record), p99=known),
-            usual=usual,
-        )
+    def _seen(self, rule: Rule, look: _Look) -> _Seen:
+        peak = predicted_peak(self.record)
+        if look.counted is None:
+            return _Seen(tally=self._by_state(rule, look), expected=Expected(peak=peak, p99=None))
+        tally, known = look.counted[self.key]
+        return _Seen(tally=tally, expected=Expected(peak=peak, p99=known))
 
-    def _past(
-        self, by: list[str], old: Mapping[str, str] | None, since_ms: int, metric: str
-    ) -> tuple[float | None, float | None]:
-        """(the most that fired in all in the hour before, the rule's p99 of 14 days); None for what nobody knows."""
-        try:
-            past: Counts = before(self.stand.source, by, since_ms, self.interval, metric=metric)
-        except Unfit:
-            return None, None
-        last = [
-            count
-            for at, count in zip(past.times, past.total, strict=True)
-            if since_ms - _HOUR <= at < since_ms
-        ]
-        return float(max(last, default=0)), p99(past.of(old)) if old is not None else None
-
-    def _by_state(self, rule: Rule, now_ms: int) -> _Seen:
+    def _by_state(self, rule: Rule, look: _Look) -> Tally:
         """From what the server says now, joined to what earlier looks saw: the record keeps those."""
-        states = self.stand.target.states()
-        state = states.get(rule.uid)
-        one = (now_ms, state.firing if state is not None else 0, sum(each.firing for each in states.values()))
+        state = look.states.get(rule.uid)
+        every = sum(each.firing for each in look.states.values())
+        one = (look.now_ms, state.firing if state is not None else 0, every)
         samples = (*self.promotion.samples, one)[-_MOST_SAMPLES:]
         self._keep(replace(self.promotion, samples=samples), "looked at")
-        return _Seen(
+        return Tally(
             times=tuple(each[0] for each in samples),
             mine=tuple(each[1] for each in samples),
             total=tuple(each[2] for each in samples),
             named=one[1],
-            expected=Expected(peak=predicted_peak(self.record), p99=None),
             usual=float(samples[0][2]),
         )
 
@@ -277,3 +294,7 @@ class _Watch:
             document["rolled_back"] = rolled_back
         self.record = self.stand.keep(document, f"{self.key}: stage 3, {say}")
         self.promotion = promotion
+
+
+def _ms(text: str) -> int:
+    return int(datetime.fromisoformat(text).timestamp() * 1000)
