@@ -109,6 +109,23 @@ def test_fidelity(agreement: float | None, exact: bool, check: str, gate: str) -
 
 
 @pytest.mark.parametrize(
+    ("agreed", "of", "check", "gate"),
+    [
+        (3, 4, "insufficient", "vacuous"),
+        (2, 4, "fail", "fail"),
+        (49, 50, "ok", "ok"),
+        (98, 101, "fail", "fail"),
+    ],
+)
+def test_one_evaluation_that_was_skipped_is_no_model_that_is_wrong(
+    agreed: int, of: int, check: str, gate: str
+) -> None:
+    found = Fidelity(agreement=agreed / of, n=of, live=of, simulated=of)
+    said, result = soak.faithful(found, DEFAULT_GATES["fidelity"], exact=True)
+    assert (said.state, result.verdict) == (check, gate)
+
+
+@pytest.mark.parametrize(
     ("old", "new", "state"),
     [(0, 1, "insufficient"), (0, 4, "insufficient"), (0, 5, "fail"), (3, 9, "insufficient"), (3, 10, "fail")],
 )

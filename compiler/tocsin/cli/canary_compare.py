@@ -24,6 +24,7 @@ from tocsin.canary.values import Exactness, Pair, Window
 from tocsin.canary.watch import counts_itself, failures, number
 from tocsin.cli.canary_side import NotYet, Place, Stand, alerts_metric, place_options, stand_for
 from tocsin.cli.options import day
+from tocsin.cli.targets import Now
 from tocsin.errors import UsageError
 from tocsin.ir.duration import Duration, format_duration, parse_duration
 from tocsin.report.visible import visible
@@ -31,6 +32,8 @@ from tocsin.sync.values import Live
 from tocsin.verdict import GateResult, Record
 
 GATE = 7
+_ANOTHER_S = 60.0
+"""Seconds at most until a slow rule's time is read again."""
 
 
 @click.command("compare")
@@ -187,7 +190,12 @@ def _well(
         ),
         "",
     )
-    yield soak.cost(state, live.states.get(old) or stand.target.states().get(old))
+    took = soak.cost(state, live.states.get(old) or stand.target.states().get(old))
+    if took.state == "fail":
+        # It is the time of one evaluation, and any may have waited for the machine: another one is looked at.
+        Now().sleep(min(2 * deployed.new.interval_ms / 1000, _ANOTHER_S))
+        took = soak.cost(stand.canaries.states().get(canary.rule.uid), stand.target.states().get(old))
+    yield took
 
 
 def _fidelity(

@@ -87,7 +87,8 @@ def read_all(place: RecordPlace, notes: list[str]) -> tuple[Record, ...]:
             notes.append(f"{name} cannot be read as a canary record: {error}")
             continue
         if isinstance(record, RecordProblem):
-            notes.append(f"{name} is no canary record: {record.path or 'it'} {record.reason}")
+            said = f"{record.path} {record.reason}" if record.path else record.reason
+            notes.append(f"{name} is no canary record: {said}")
         else:
             found.append(record)
     return tuple(found)

@@ -82,11 +82,12 @@ def read_record(text: str) -> Record | RecordProblem:
 
 def _parsed(text: str) -> Mapping[str, Json]:
     def pairs(found: list[tuple[str, Json]]) -> dict[str, Json]:
-        names = [name for name, _ in found]
-        for name in names:
-            if names.count(name) > 1:
+        kept: dict[str, Json] = {}
+        for name, value in found:
+            if name in kept:
                 raise _Wrong("", f"the key `{name}` stands there twice")
-        return dict(found)
+            kept[name] = value
+        return kept
 
     def constant(name: str) -> Json:
         raise _Wrong("", f"`{name}` is no JSON")
