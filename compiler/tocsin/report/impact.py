@@ -33,7 +33,8 @@ from tocsin.report.difference import (
     sentences,
     why_words,
 )
-from tocsin.report.visible import encodable, visible
+from tocsin.report.sparkline import CELLS
+from tocsin.report.visible import encodable
 from tocsin.sync.overrides import Overridden
 from tocsin.sync.values import Effect
 
@@ -300,8 +301,8 @@ def _canary(env: str, canary: Canary) -> Iterator[str]:
     unsigned = ", not signed" if canary.signed is False else ""
     yield f"- canary in {inline(env)}: {_VERDICT.get(canary.verdict, inline(canary.verdict))}{unsigned}"
     yield f"; {', '.join(numbers)}\n" if numbers else "\n"
-    if any(canary.drawn):
-        old_line, new_line = map(visible, canary.drawn)
+    old_line, new_line = ("".join(_DRAWN.findall(each))[:CELLS] for each in canary.drawn)
+    if old_line or new_line:
         yield f"  ```text\n  old {old_line}\n  new {new_line}\n  ```\n"
 
 
