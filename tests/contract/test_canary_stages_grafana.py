@@ -153,7 +153,7 @@ def test_the_whole_way(world: World, tmp_path: Path) -> None:
     with world.grafana.edit() as edit:
         edit.set_state(old.uid, alerts=[])
     done = repo.run("promote", "load-high", "--yes", "--wait", "0s")
-    assert done.code == 0, done.text
+    assert done.code == 0 and "watched for 6h" in done.text, done.text
     assert set(world.rules()) == set(before)
     assert world.rules()[old.uid].data[0]["model"]["expr"] == "load > 70"
     assert repo.sync().code == 0

@@ -123,6 +123,15 @@ def test_every_limit_can_be_written_and_loosens_the_way_it_should(gate: str) -> 
             assert default.looser_than(found) is False and found.looser_than(default) is (looser != value)
 
 
+@pytest.mark.parametrize(
+    ("written", "paging", "ticket"),
+    [("", 24, 6), ("canary: {stages: [0, 3]}, ", 24, 6), ("canary: {watch: 2h}, ", 2, 2)],
+)
+def test_who_pages_is_watched_for_longer(written: str, paging: int, ticket: int) -> None:
+    found = project(top=TOP.replace("{label", f"{{{written}label"))
+    assert [each.canary.watch // 3_600_000 for each in found.severities] == [paging, ticket]
+
+
 def test_stages_and_history() -> None:
     top = TOP.replace("P2: {", "P2: {canary: {stages: [3], watch: 6h}, ").replace(
         "    datasources:",

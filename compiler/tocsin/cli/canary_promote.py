@@ -23,6 +23,7 @@ from tocsin.cli.targets import Now, ready
 from tocsin.cli.terminal import echo
 from tocsin.cli.verdicts import gate_of
 from tocsin.errors import UsageError
+from tocsin.ir.canary import QUARTER_DAY
 from tocsin.ir.duration import Duration, format_duration, parse_duration
 from tocsin.report import plan as plan_report
 from tocsin.sync.guard import Guard
@@ -32,7 +33,6 @@ from tocsin.sync.values import Live, Plan
 from tocsin.verdict import Record
 
 _POLL = 10.0
-_DAY = Duration(86_400_000)
 
 
 @click.command("promote")
@@ -253,7 +253,7 @@ class _Promote:
     def _watch_length(self) -> Duration:
         deployed = deployed_of(self.record)
         severity = self.stand.project.severity(deployed.new.severity if deployed is not None else None)
-        return severity.canary.watch if severity is not None else _DAY
+        return severity.canary.watch if severity is not None else QUARTER_DAY
 
     def _keep(self, promotion: Promotion, say: str) -> None:
         first = self.record.stage(0)

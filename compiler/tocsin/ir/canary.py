@@ -33,6 +33,7 @@ GATES: Final[tuple[GateName, ...]] = get_args(GateName)
 HistoryKind = Literal["prometheus", "victoriametrics", "mimir", "thanos", "grafana"]
 Rollback = Literal["auto", "ask"]
 DAY: Final = Duration(86_400_000)
+QUARTER_DAY: Final = Duration(DAY // 4)
 _TWO_WEEKS: Final = Duration(14 * DAY)
 _TEN_MINUTES: Final = Duration(600_000)
 _NONE: Final = float("inf")
@@ -138,7 +139,8 @@ class CanaryStages:
 
     stages: tuple[int, ...] = (0,)
     soak: Duration = DAY
-    watch: Duration = DAY
+    watch: Duration = QUARTER_DAY
+    """A day where the severity pages somebody, if tocsin.yaml says nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -150,7 +150,7 @@ def _severity(name: str, urgency: int, data: Map) -> SeverityPolicy:
         rto=parse_duration(text(data, "rto")),
         trigger=text(data, "trigger"),
         who=text(data, "who"),
-        canary=canary.read_stages(mapping(data, "canary")),
+        canary=canary.read_stages(mapping(data, "canary"), pages=bool(data.get("pages", False))),
     )
 
 

@@ -13,6 +13,7 @@ from typing import Final, cast
 from tocsin.diag import Diagnostic, Map, diagnostic
 from tocsin.diag.nearest import did_you_mean
 from tocsin.ir.canary import (
+    DAY,
     DEFAULT_GATES,
     PAGED_PER_DAY,
     CanaryPolicy,
@@ -64,14 +65,14 @@ def read_canary(data: Mapping[str, object], severities: tuple[SeverityPolicy, ..
     )
 
 
-def read_stages(data: Mapping[str, object]) -> CanaryStages:
-    """`severities.P1.canary`. Stage 0 is always there: it is what a verdict is made of."""
+def read_stages(data: Mapping[str, object], *, pages: bool) -> CanaryStages:
+    """`severities.P1.canary`, of a severity that pages somebody or does not. Stage 0 is always there: it is what a verdict is made of."""
     default = CanaryStages()
     stages = cast("list[int]", data.get("stages", list(default.stages)))
     return CanaryStages(
         stages=tuple(sorted({0, *stages})),
         soak=_duration(data, "soak", default.soak),
-        watch=_duration(data, "watch", default.watch),
+        watch=_duration(data, "watch", DAY if pages else default.watch),
     )
 
 
