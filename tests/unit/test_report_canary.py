@@ -280,3 +280,20 @@ def test_an_episode_touches_the_steps_it_is_in() -> None:
 def test_nothing_changed_is_said() -> None:
     assert as_text(backtest()) == "prod: no alert changed in meaning against main\n"
     assert as_markdown(backtest()).startswith("### tocsin canary: prod")
+
+
+def test_a_label_as_long_as_a_book_hides_nothing() -> None:
+    """Of a series of a pull request: the details of what failed stay in the comment, and the terminal stays one."""
+    labels = (("alertname", "A"), ("big", "x" * 500_000), ("cluster", "<b>\x1b[31m\u202e"))
+    found = comparison(old=[], new=[spell(at * 3_600_000, kind="gained", labels=labels) for at in range(3)])
+    made = backtest(judged(found, "fail", pages="fail"))
+    for text in (as_text(made), as_markdown(made)):
+        assert "gained" in text
+        assert len(text) < 10_000
+        assert "\x1b" not in text
+        assert "\u202e" not in text
+
+
+def test_a_calibration_of_nothing_claims_nothing() -> None:
+    found = comparison(calibration=Calibration(agreement=1.0, n=0))
+    assert "nothing fired really, nor by the replay" in canary.assumptions(found)

@@ -51,6 +51,8 @@ _LAST: Mapping[Verdict, str] = {
     "not-needed": "nothing: what a server evaluates is the same",
 }
 Row = tuple[str, ...]
+_READ = 160
+"""Characters of a label's value that are shown; a series may carry a megabyte."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -219,9 +221,13 @@ def share(value: float | None) -> str:
 
 
 def labels(found: Labels, name: str) -> str:
-    """`{cluster="prod-a"}`, without the alert's name."""
-    shown = ", ".join(f'{key}="{value}"' for key, value in found if key != "alertname" or value != name)
+    """`{cluster="prod-a"}`, without the alert's name; a value as long as a person reads."""
+    shown = ", ".join(f'{key}="{_cut(value)}"' for key, value in found if key != "alertname" or value != name)
     return f"{{{shown}}}"
+
+
+def _cut(value: str) -> str:
+    return value if len(value) <= _READ else f"{value[: _READ - 1]}…"
 
 
 def figure(found: Figure) -> str:
@@ -288,6 +294,8 @@ def assumptions(comparison: Comparison) -> str:
     calibration = comparison.calibration
     if calibration is None:
         parts.append("not calibrated against real alerts")
+    elif not calibration.n:
+        parts.append("nothing fired really, nor by the replay")
     else:
         causes = f" ({'; '.join(calibration.causes)})" if calibration.causes else ""
         parts.append(
