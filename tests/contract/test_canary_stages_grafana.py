@@ -27,6 +27,7 @@ from tests.standin.errors import Reply
 from tocsin.canary.stage_record import deployed_of, promotion_of
 from tocsin.cli.records import FolderRecords, file_name
 from tocsin.disk.git_records import GitRecords
+from tocsin.ir.canary import DEFAULT_GATES
 from tocsin.verdict import Record, read_record, sign
 
 OLD = {"alert": "LoadHigh", "id": "load-high", "expr": "load > 50", "for": "1m"}
@@ -276,6 +277,52 @@ def test_where_the_policy_asks_nothing_happens_by_itself(world: World) -> None:
     assert repo.run("watch", "--rollback").code == 2
     assert repo.run("watch", "load-high", "--rollback").code == 7
     assert world.rules()[uid].data[0]["model"]["expr"] == "load > 50" and repo.record("load-high").rolled_back
+
+
+@pytest.mark.parametrize("world", ["13.3"], indirect=True)
+def test_a_change_is_staged_by_the_policy_it_found(world: World) -> None:
+    """It brings a scope where nothing happens, a comparison that believes anything, and a way back by itself: what it found was otherwise."""
+    repo = world.repo
+    repo.settings["rollback"] = "ask"
+    repo.project(verdict="required")
+    _commit(repo, "the policy", "init", "-q", "-b", "main")
+    path = repo.top / "tocsin.yaml"
+    text = path.read_text()
+    ours = text.replace("cluster: canary-1", "cluster: prod-2").replace("peak: ask", "peak: auto")
+    path.write_text(
+        ours.replace("canary:\n", "canary:\n  gates: {default: {fidelity: {agreement: 0.1}}}\n", 1)
+    )
+    _commit(repo, "a policy of its own")
+    assert repo.run("deploy", "load-high", "--policy-base", "nowhere").code == 2
+    assert repo.run("deploy", "load-high").code == 0
+    deployed = deployed_of(repo.record("load-high"))
+    assert deployed is not None and deployed.scope == {"cluster": "canary-1"}
+    assert 'cluster="canary-1"' in deployed.new.expr
+    _aged(world, repo)
+    said = repo.run("compare", "load-high", "--soak", "1m")
+    assert said.code == 0, said.text
+    assert repo.record("load-high").policy["fidelity"] == DEFAULT_GATES["fidelity"]
+    assert repo.run("promote", "load-high", "--yes").code == 0
+    uid = repo.alert("load-high").uid
+    storm = [{"state": "Alerting", "labels": {"n": str(n)}} for n in range(60)]
+    with world.grafana.edit() as edit:
+        edit.set_state(uid, alerts=storm, pinned=True)
+    assert repo.run("watch", "load-high").code == 0
+    asks = repo.run("watch", "load-high")
+    assert asks.code == 7 and "watch load-high --rollback" in asks.text
+    assert world.rules()[uid].data[0]["model"]["expr"] == "load > 70"
+    merged = repo.run("watch", "load-high", "--policy-base", "HEAD")
+    assert merged.code == 7 and "the old version is back" in merged.text
+
+
+def _commit(repo: Staged, subject: str, *first: str) -> None:
+    """Everything of the work tree but the records."""
+    who = ("-c", "user.name=a", "-c", "user.email=a@example.org")
+    for words in ([first] if first else []) + [
+        ("add", "tocsin.yaml", "rules"),
+        (*who, "commit", "-q", "-m", subject),
+    ]:
+        subprocess.run(["git", "-C", str(repo.top), *words], check=True)
 
 
 @pytest.mark.parametrize("world", ["13.3"], indirect=True)

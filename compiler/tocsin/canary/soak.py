@@ -158,9 +158,12 @@ def verdict_of(checks: Iterable[Check], record: Record) -> Verdict:
     return first.verdict if first is not None else "quiet"
 
 
-def judged_by(policy: CanaryPolicy, record: Record, severity: str | None) -> CanaryPolicy:
-    """The policy with the limits and waivers of the record, which are those of the base revision, whatever the work tree says."""
-    own = dict(policy.limits(severity))
+def judged_by(
+    policy: CanaryPolicy, record: Record, severity: str | None, *others: str | None
+) -> CanaryPolicy:
+    """The base revision's policy with the limits and waivers that the record was made with. Where the record has none, the stricter of all these
+    severities counts: the rule's own, and what it had before."""
+    own = dict(policy.limits(severity, *others))
     for name, limits in record.policy.items():
         own[name] = limits  # type: ignore[index]  # a gate this version does not know is judged by nobody
     return replace(

@@ -22,10 +22,11 @@ from tocsin.canary.stage_record import Check, Compared, Deployed, body_of, deplo
 from tocsin.canary.stages import abort
 from tocsin.canary.values import Exactness, Pair, Window
 from tocsin.canary.watch import counts_itself, failures, number
-from tocsin.cli.canary_side import NotYet, Place, Stand, alerts_metric, place_options, stand_for
+from tocsin.cli.canary_side import NotYet, Place, Stand, alerts_metric, base_option, place_options, stand_for
 from tocsin.cli.options import day
 from tocsin.cli.targets import Now
 from tocsin.errors import UsageError
+from tocsin.ir.canary import DAY, CanaryPolicy
 from tocsin.ir.duration import Duration, format_duration, parse_duration
 from tocsin.report.visible import visible
 from tocsin.sync.values import Live
@@ -39,6 +40,7 @@ _ANOTHER_S = 60.0
 @click.command("compare")
 @click.argument("names", nargs=-1, metavar="[ID|RULE]...")
 @place_options
+@base_option
 @click.option(
     "--soak",
     "soak_text",
@@ -97,7 +99,7 @@ def _compare(stand: Stand, record: Record, live: Live, shorter: Duration | None,
         evaluations=fidelity.n,
         exactness=exactness,
     )
-    policy = soak.judged_by(stand.project.canary, record, deployed.new.severity)
+    policy = _policy(stand, record, deployed)
     limits = soak.limits_of(gates, policy.limits(deployed.new.severity))  # type: ignore[arg-type]
     gates = tuple(each for each in gates if each.id in limits or each.id in record.policy)
     body = body_of(2, verdict, value, [gate_json(each) for each in gates])
@@ -112,13 +114,19 @@ def _compare(stand: Stand, record: Record, live: Live, shorter: Duration | None,
     return GATE
 
 
+def _policy(stand: Stand, record: Record, deployed: Deployed) -> CanaryPolicy:
+    """What the comparison is judged by: the base revision's word, and the record's where it has one."""
+    return soak.judged_by(stand.policy, record, *stand.severities(record.key, deployed.new.severity))
+
+
 def _soaked(
     stand: Stand, record: Record, deployed: Deployed, shorter: Duration | None, now: datetime
 ) -> None:
     """NotYet where it has not run long enough."""
-    severity = stand.project.severity(deployed.new.severity)
-    demanded = int(severity.canary.soak) if severity is not None else 86_400_000
-    whole = soak.soak_ms(deployed.new, demanded)
+    names = stand.severities(record.key, deployed.new.severity)
+    known = [each for name in names if (each := stand.base().project.severity(name)) is not None]
+    demanded = max((each.canary.soak for each in known), default=DAY)
+    whole = soak.soak_ms(deployed.new, int(demanded))
     wanted = int(shorter) if shorter is not None else whole
     has = max(0, int((now - datetime.fromisoformat(deployed.applied)).total_seconds() * 1000))
     if has < wanted:
@@ -152,7 +160,7 @@ def _asked(
             f"{deployed.canary} has not run for longer than its `for` and `keep_firing_for`",
             help="nothing can be compared yet",
         )
-    limits = soak.judged_by(stand.project.canary, record, deployed.new.severity).limits(deployed.new.severity)
+    limits = _policy(stand, record, deployed).limits(deployed.new.severity)
     fidelity, exactness = _fidelity(stand, deployed, canary, window, now_ms)
     if exactness.level == "not-backtestable":
         checks.append(Check(id="fidelity", state="unknown", say=exactness.text))
@@ -251,7 +259,7 @@ def _against_old(
         Watch(now_ms=now_ms, monotonic=time.monotonic),
         calibrated=False,
     )
-    policy = soak.judged_by(stand.project.canary, record, deployed.new.severity)
+    policy = _policy(stand, record, deployed)
     judged = judge(compare(found, window, policy), policy, day(place.today), tested=True)
     return soak.compared(judged)
 

@@ -15,7 +15,7 @@ from tocsin.canary.overlay import canaries
 from tocsin.canary.promotion import change_of, evaluated, fires, promotion_for
 from tocsin.canary.stage_record import Promotion, body_of, deployed_of, promotion_of, with_stage
 from tocsin.canary.stages import abort
-from tocsin.cli.canary_side import NotYet, Place, Stand, place_options, stand_for
+from tocsin.cli.canary_side import NotYet, Place, Stand, base_option, place_options, stand_for
 from tocsin.cli.journals import HELP, journal_at
 from tocsin.cli.options import day
 from tocsin.cli.run_plan import Stopped, actor_of, agreed, carried_out, finished, now_text, refused
@@ -38,9 +38,7 @@ _POLL = 10.0
 @click.command("promote")
 @click.argument("names", nargs=-1, required=True, metavar="ID|RULE...")
 @place_options
-@click.option(
-    "--policy-base", metavar="REV", help="The revision whose gates count; default: the first parent of HEAD."
-)
+@base_option
 @click.option("--journal", metavar="WHERE", help=HELP)
 @click.option(
     "--wait",
@@ -56,7 +54,6 @@ _POLL = 10.0
 def promote_command(
     names: tuple[str, ...],
     place: Place,
-    policy_base: str | None,
     journal: str | None,
     wait: str,
     force: bool,
@@ -71,7 +68,7 @@ def promote_command(
     with stand_for(place, names, 0) as (stand, records):
         assert stand is not None
         for record in records:
-            step = _Promote(stand, record, place, policy_base, journal, patience, force, length, yes)
+            step = _Promote(stand, record, place, journal, patience, force, length, yes)
             code = max(code, step.run())
     return code
 
@@ -84,14 +81,13 @@ class _Promote:
         stand: Stand,
         record: Record,
         place: Place,
-        policy_base: str | None,
         journal: str | None,
         wait: Duration,
         force: bool,
         watch: Duration | None,
         yes: bool,
     ) -> None:
-        self.stand, self.record, self.place, self.policy_base = stand, record, place, policy_base
+        self.stand, self.record, self.place = stand, record, place
         self.journal, self.wait, self.force, self.watch, self.yes = journal, wait, force, watch, yes
         self.key = record.key
 
@@ -150,7 +146,7 @@ class _Promote:
             stand.version,
             records=self.place.records,
             top=stand.top,
-            base=self.policy_base,
+            base=self.place.policy_base,
             today=day(self.place.today),
             override=False,
         )
@@ -252,8 +248,9 @@ class _Promote:
 
     def _watch_length(self) -> Duration:
         deployed = deployed_of(self.record)
-        severity = self.stand.project.severity(deployed.new.severity if deployed is not None else None)
-        return severity.canary.watch if severity is not None else QUARTER_DAY
+        names = self.stand.severities(self.key, deployed.new.severity if deployed is not None else None)
+        known = [each for name in names if (each := self.stand.base().project.severity(name)) is not None]
+        return max((each.canary.watch for each in known), default=QUARTER_DAY)
 
     def _keep(self, promotion: Promotion, say: str) -> None:
         first = self.record.stage(0)

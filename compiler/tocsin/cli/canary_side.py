@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from functools import wraps
+from functools import cache, wraps
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -25,6 +25,7 @@ from tocsin.canary.watch import number
 from tocsin.cli.grafanas import project_of
 from tocsin.cli.history_source import Sources
 from tocsin.cli.options import day, repository
+from tocsin.cli.policy_base import PolicyBase, policy_base
 from tocsin.cli.records import HELP, RecordPlace, keep, place_of, read_all
 from tocsin.cli.rule_servers import mimir_target, prometheus_target
 from tocsin.cli.targets import Compiled, Now, compiled_for, desired_of, door_to, environment_of
@@ -32,6 +33,7 @@ from tocsin.cli.verdicts import verdict_key
 from tocsin.diag.nearest import did_you_mean
 from tocsin.diff.changes import Side
 from tocsin.errors import MachineError, TocsinError, UsageError
+from tocsin.ir.canary import CanaryPolicy
 from tocsin.ir.compiled import CompiledAlert, RuleKey, Version
 from tocsin.ir.project import Environment, Project
 from tocsin.remote.alertmanager import Alertmanager
@@ -64,6 +66,17 @@ class Place:
     rules_dir: Path | None
     records: str | None
     today: str | None
+    policy_base: str | None
+    """The revision whose policy counts; None for the first parent of HEAD."""
+
+
+def base_option(command: _F) -> _F:
+    """The option of a stage that judges: below `place_options`, which takes it in."""
+    return click.option(
+        "--policy-base",
+        metavar="REV",
+        help="The revision whose policy counts; default: the first parent of HEAD.",
+    )(command)
 
 
 def place_options(command: _F) -> Callable[..., object]:
@@ -72,7 +85,7 @@ def place_options(command: _F) -> Callable[..., object]:
 
     @wraps(command)
     def called(**given: Any) -> object:
-        place = Place(**{name: given.pop(name) for name in names})
+        place = Place(**{name: given.pop(name) for name in names}, policy_base=given.pop("policy_base", None))
         return command(place=place, **given)
 
     made: Callable[..., object] = called
@@ -122,11 +135,23 @@ class Stand:
     source: MetricSource
     shelf: RecordPlace
     key: bytes
+    base: Callable[[], PolicyBase]
+    """The revision whose policy counts, compiled when it is first asked for. MachineError where a shallow clone does not hold it."""
 
     @property
     def kind(self) -> TargetKind:
         """What the server is."""
         return self.compiled.kind
+
+    @property
+    def policy(self) -> CanaryPolicy:
+        """The `canary:` section that counts: no change is staged by the scope, limits or rollback that it brings itself."""
+        return self.base().project.canary
+
+    def severities(self, key: RuleKey, now: str | None) -> tuple[str | None, ...]:
+        """The severities a change is judged by: the one it gives the rule, and the one the base revision gave it."""
+        before = self.base().alerts(self.environment.name).get(key.text)
+        return tuple(dict.fromkeys([now, *([before.severity] if before is not None else [])]))
 
     @property
     def desired(self) -> Desired:
@@ -190,6 +215,7 @@ def stand_at(place: Place, names: Iterable[str] = (), *, read_only: bool = False
             source=stack.enter_context(sources.opened(sources.asked_by(compiled.evaluator))),
             shelf=place_of(place.records, top, made=True),
             key=verdict_key(),
+            base=cache(lambda: policy_base(top, place.policy_base, day(place.today), compiled.compilation)),
         )
 
 

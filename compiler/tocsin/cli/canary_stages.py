@@ -16,7 +16,7 @@ from tocsin.canary.stages import abort, began, collect, put, silenced
 from tocsin.canary.values import RuleVersion
 from tocsin.canary.versions import version_of
 from tocsin.canary.watch import number
-from tocsin.cli.canary_side import NotYet, Place, Stand, place_options, stand_at
+from tocsin.cli.canary_side import NotYet, Place, Stand, base_option, place_options, stand_at
 from tocsin.cli.run_plan import actor_of
 from tocsin.diff.changes import Side
 from tocsin.errors import UsageError
@@ -33,6 +33,7 @@ LONGEST = timedelta(days=14)
 @click.command("deploy")
 @click.argument("rules", nargs=-1, required=True, metavar="RULE...")
 @place_options
+@base_option
 @click.option(
     "--mode",
     type=click.Choice(("overlay", "shadow")),
@@ -85,9 +86,10 @@ def _ready(stand: Stand, side: Side, mode: Mode, live: Live, now: datetime) -> _
         raise NotYet(
             f"the record of `{key}` says {record.verdict}", help="change the rule, or waive the gate"
         )
-    scope = stand.project.canary.scope if mode == "overlay" else {}
+    scope = stand.policy.scope if mode == "overlay" else {}
     if mode == "overlay" and not scope:
-        raise UsageError("tocsin.yaml names no scope", help="add `canary: {scope: {cluster: canary-1}}`")
+        where = f"tocsin.yaml of {stand.base().commit[:12]}" if stand.base().commit else "tocsin.yaml"
+        raise UsageError(f"{where} names no scope", help="add `canary: {scope: {cluster: canary-1}}`")
     try:
         expr = scoped(alert.expr, scope)
         _reads_what_runs(stand, alert, live)
@@ -197,7 +199,7 @@ def _stage(
         canary=ready.id,
         mode=ready.mode,
         evaluator=stand.compiled.evaluator.name,
-        scope=stand.project.canary.scope if ready.mode == "overlay" else {},
+        scope=stand.policy.scope if ready.mode == "overlay" else {},
         series_share=ready.share,
         applied=applied.isoformat(timespec="seconds"),
         until=until.isoformat(timespec="seconds"),
@@ -229,7 +231,7 @@ def _old(stand: Stand, ready: _Ready, live: Live, seen: tuple[Seen, ...]) -> Rul
     if ready.mode == "shadow" or not version.expr:
         return version
     try:
-        return _with_expr(version, scoped(version.expr, stand.project.canary.scope))
+        return _with_expr(version, scoped(version.expr, stand.policy.scope))
     except ScopeRefused as why:
         click.echo(f"note: the old version is not compared on the scope: {why.message}", err=True)
         return None

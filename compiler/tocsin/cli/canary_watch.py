@@ -17,12 +17,13 @@ from tocsin.canary.stage_record import Promotion, body_of, predicted_peak, promo
 from tocsin.canary.tally import Tally, Watched, before, since
 from tocsin.canary.watch import Alarm, Expected, alarms_of, failures
 from tocsin.cli.canary_promote import cut_short
-from tocsin.cli.canary_side import Place, Stand, alerts_metric, place_options, stand_for
+from tocsin.cli.canary_side import Place, Stand, alerts_metric, base_option, place_options, stand_for
 from tocsin.cli.journals import HELP, journal_at
 from tocsin.cli.run_plan import Stopped, actor_of, carried_out, now_text
 from tocsin.cli.targets import Now
 from tocsin.cli.terminal import echo
 from tocsin.errors import UsageError
+from tocsin.ir.canary import Rollback
 from tocsin.report import plan as plan_report
 from tocsin.report.visible import visible
 from tocsin.sync.guard import Guard
@@ -37,6 +38,7 @@ _MOST_SAMPLES = 3_000
 @click.command("watch")
 @click.argument("names", nargs=-1, metavar="[ID|RULE]...")
 @place_options
+@base_option
 @click.option("--follow", is_flag=True, help="Go on until the watch ends, looking every second interval.")
 @click.option("--rollback", "rollback", is_flag=True, help="Put the old version back, alarm or not.")
 @click.option("--journal", metavar="WHERE", help=HELP)
@@ -50,7 +52,11 @@ def watch_command(
         if stand is None:
             click.echo("nothing is watched")
             return 0
-        watched = [_Watch(stand, each, journal) for each in records]
+        # What is on its way back needs no policy, so nothing that is wrong with one may stop it: it comes first.
+        watched = sorted(
+            (_Watch(stand, each, journal) for each in records),
+            key=lambda each: each.promotion.state != "rolling-back",
+        )
         past: dict[str, float | None] = {}
         while True:
             look = _Look(stand, watched, past, rollback=rollback)
@@ -147,6 +153,9 @@ class _Watch:
         if not self.goes_on:
             click.echo(f"{self.key}: {state}")
             return GATE if state == "rolled-back" else 0
+        policy = (
+            self.stand.policy.rollback
+        )  # read before it is needed: not only a storm shows that it cannot be
         found = look.live.get(self.key)
         if found is None:
             alarms: tuple[Alarm, ...] = (Alarm(kind="errors", say="it is not on the server any more"),)
@@ -155,7 +164,7 @@ class _Watch:
         for each in alarms:
             click.echo(f"{self.key}: alarm: {each.kind}: {visible(each.say)}")
         if alarms:
-            return self._alarmed(alarms)
+            return self._alarmed(alarms, policy)
         if look.now >= datetime.fromisoformat(self.promotion.until):
             self._keep(replace(self.promotion, state="stable"), "stable")
             click.echo(f"{self.key}: stable; the watch is over")
@@ -232,10 +241,9 @@ class _Watch:
         own = {name: text for name, text in rule.labels.items() if name in names and "{{" not in text}
         return own if "rule_id" in own else {"alertname": rule.title}
 
-    def _alarmed(self, alarms: tuple[Alarm, ...]) -> int:
+    def _alarmed(self, alarms: tuple[Alarm, ...], policy: Mapping[str, Rollback]) -> int:
         """What the policy does about alarms: by itself, or when somebody says so."""
         says = tuple(f"{each.kind}: {each.say}" for each in alarms)
-        policy = self.stand.project.canary.rollback
         kinds = {each.kind for each in alarms}
         if any(policy.get(each, policy.get("other", "ask")) == "auto" for each in kinds):
             return self._roll_back(says)
