@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from demo.history import load
 from tests.loopback import Loopback, serving
 from tests.real import components
 from tests.real.servers import Server, running_prometheus
@@ -173,10 +175,12 @@ def place(tmp_path_factory: pytest.TempPathFactory, installed: Path) -> Iterator
     git(work, "push", "--quiet", "origin", "quieter")
     hosts = Hosts()
     hosts.things["pulls"] = [{"number": 7, "head": {"sha": head}, "state": "open"}]
+    # What production measured in the two weeks until now.
+    load(components.promtool("2.53"), top / "history", int(time.time()) // 3600 * 3600)
     with (
         serving(hosts) as forge,
         StandIn("13.3") as grafana,
-        running_prometheus(components.prometheus("2.53"), "global: {scrape_interval: 1m}\n") as prometheus,
+        running_prometheus(components.prometheus("2.53"), "global: {}\n", data=top / "history") as prometheus,
     ):
         hosts.url = forge.url
         with grafana.edit() as edit:
