@@ -301,6 +301,7 @@ def test_what_cannot_be_replayed_waits_for_a_second_person(repo: Repository) -> 
     ended = backtest(repo, GITHUB_ACTOR="ada")
     assert ended.code == 7 and "not-backtestable" in ended.out, ended.said
     assert backtest(repo, "--approver", "ada", GITHUB_ACTOR="ada").code == 2
+    assert backtest(repo, "--approver", "ben").code == 2, "nobody knows whose change it is"
     assert "verdict-not-backtestable" in repo.sync().out
     assert backtest(repo, "--approver", "ben", GITHUB_ACTOR="ada").code == 0
     merged(repo)

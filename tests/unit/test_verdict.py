@@ -190,7 +190,8 @@ NOT_REPLAYED = (("verdict", "not-backtestable"), ("stages", [{"stage": 0, "verdi
         ([("author", "ada"), ("approver", "ben")], POLICY, None),
         ([("author", "ada"), ("approver", "ada")], POLICY, "not-backtestable"),
         ([("author", "ada")], POLICY, "not-backtestable"),
-        ([("approver", "ben")], replace(POLICY, stages=frozenset({0, 2})), "stage"),
+        ([("approver", "ben")], POLICY, "not-backtestable"),
+        ([("author", "ada"), ("approver", "ben")], replace(POLICY, stages=frozenset({0, 2})), "stage"),
     ],
 )
 def test_what_cannot_be_replayed_needs_a_second_person(changes: Any, policy: Policy, why: str | None) -> None:

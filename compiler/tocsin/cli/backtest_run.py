@@ -249,6 +249,11 @@ class Backtesting:
 
     def _job(self, source: SourceInfo) -> Job:
         author, approver = actor_of_job(), self.asked.approver or ""
+        if approver and not author:
+            raise UsageError(
+                f"whose change it is nobody says, so {approver} may be its author",
+                help="run this in a job that sets GITHUB_ACTOR",
+            )
         if approver and approver == author:
             raise UsageError(f"{approver} made the change, so somebody else must vouch for it")
         return Job(

@@ -210,9 +210,10 @@ def _good(record: Record, policy: Policy) -> Refusal | None:
                 return None
             return Refusal("not-needed", "the record says that nothing changed, and something did", _RERUN)
         case "not-backtestable":
-            if record.approver and record.approver != record.author:
+            if record.approver and record.author and record.approver != record.author:
                 return None
-            who = "nobody" if not record.approver else f"nobody but its author {record.author}"
+            author = record.author or f"{record.approver}, who may be its author,"
+            who = f"nobody but {author}" if record.approver else "nobody"
             message = (
                 f"`{record.key.text}` cannot be replayed, so nothing was judged, and {who} vouches for it"
             )
