@@ -11,9 +11,11 @@ import random
 import shutil
 import subprocess
 import urllib.error
+import urllib.parse
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -21,11 +23,15 @@ from tests.history_source import Episode, episodes, pair, version
 from tests.loopback import FakeClock, Reply, Seen, reply, serving
 from tests.real import components, servers
 
+from tocsin.canary.compare import NO_EVIDENCE
 from tocsin.canary.planner import Budget, Savings, Watch, make_plan
 from tocsin.canary.replay import replay
 from tocsin.canary.source import Flavour
-from tocsin.canary.values import Pair, Replayed, Window
+from tocsin.canary.spread import judged_at_worst
+from tocsin.canary.values import Pair, Replay, Replayed, Window
 from tocsin.disk.cache import Cache
+from tocsin.ir.canary import CanaryPolicy
+from tocsin.ir.compiled import RuleKey
 from tocsin.remote.access import Bearer, Secret
 from tocsin.remote.history import History
 from tocsin.remote.http import Door
@@ -79,12 +85,16 @@ class Live:
     asked: list[str]
 
     def run(
-        self, pairs: list[Pair], savings: Savings | None = None, cache: Cache | None = None
+        self,
+        pairs: list[Pair],
+        savings: Savings | None = None,
+        cache: Cache | None = None,
+        spread: Container[RuleKey] = (),
     ) -> tuple[Replayed, ...]:
         self.asked.clear()
         ticks = itertools.count()
         watch = Watch(now_ms=NOW, monotonic=lambda: next(ticks) / 1000)
-        return replay(pairs, WINDOW, self.source, cache, Budget(), watch, savings=savings)
+        return replay(pairs, WINDOW, self.source, cache, Budget(), watch, savings=savings, spread=spread)
 
     @property
     def ranges(self) -> int:
@@ -205,6 +215,53 @@ def test_kept_answers_are_the_same(any_server: Live, tmp_path: Path) -> None:
     second = any_server.run(PAIRS[:4], cache=cache)
     assert any_server.ranges == 0
     assert both(first) == both(second)
+
+
+def firing(found: Replay) -> set[tuple[str, int]]:
+    """(host, milliseconds) of each evaluation at which it fires."""
+    assert found.timeline is not None
+    step = found.timeline.grid.step_ms
+    first = found.phase_ms - WINDOW.start_ms % step + WINDOW.start_ms
+    return {
+        (dict(identity)["host"], t)
+        for identity, fired, resolved, _ in episodes(found)
+        for t in range(first, WINDOW.end_ms, step)
+        if fired <= t and (t < resolved or resolved == -1)
+    }
+
+
+def asked_outright(server: servers.Server, expr: str, phase_ms: int) -> set[tuple[str, int]]:
+    """The same from the server itself, in one question."""
+    times = {"start": (WINDOW.start_ms + phase_ms) / 1000, "end": (WINDOW.end_ms - 1) / 1000}
+    query = urllib.parse.urlencode({"query": expr, "step": 30, **times})
+    found = server.get(f"/api/v1/query_range?{query}")["data"]["result"]
+    return {(each["metric"]["host"], round(t * 1000)) for each in found for t, _ in each["values"]}
+
+
+def test_an_assumed_phase_is_replayed_at_three(prometheus: Live, tmp_path: Path) -> None:
+    """What the server says at each of them is what is found there, and the next run has all of it."""
+    # Each host is scraped at a second of its own, so when one looks decides what is compared with what.
+    expr = 'load > on (job) group_left () load{host="h1"} + 0.2'
+    one = pair(version(expr), version(expr, for_ms=2 * MINUTE))
+    cache = Cache(folder=tmp_path)
+    (found,) = prometheus.run([one], cache=cache, spread={one.key})
+    every = (found, *found.elsewhere)
+    seen = [firing(each.old) for each in every if each.old is not None]
+    assert seen == [asked_outright(prometheus.server, expr, phase) for phase in (0, 10_000, 20_000)]
+    judged = judged_at_worst(found, WINDOW, CanaryPolicy(), NO_EVIDENCE, date(2026, 11, 21), tested=True)
+    assert judged.comparison is not None
+    spread = judged.comparison.spread
+    assert spread is not None
+    counted = [
+        sum(fired >= WINDOW.start_ms for _, fired, _, flags in episodes(each.old) if not flags & 1)
+        for each in every
+    ]
+    assert len(set(counted)) == 3
+    assert f"{spread.extents[1].old}" == f"({min(counted)}, {max(counted)})"
+    (again,) = prometheus.run([one], cache=cache, spread={one.key})
+    # The questions about ALERTS of either turn, and how far history reaches.
+    assert prometheus.ranges == 1
+    assert [both((each,)) for each in again.elsewhere] == [both((each,)) for each in found.elsewhere]
 
 
 def test_a_failing_match_is_found_where_it_fails(prometheus: Live) -> None:

@@ -5,7 +5,7 @@ Times are milliseconds since 1970, durations seconds, rates between 0 and 1. Non
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
@@ -21,6 +21,8 @@ SpellKind = Literal["kept", "lost", "gained", "split", "merged"]
 became one. Old spells are never `gained`, new ones never `lost`."""
 HumanVerdict = Literal["true", "false", "noise"]
 Change = Literal["changed", "added", "removed"]
+ExtentName = Literal["pages", "episodes", "firing hours", "incidents caught"]
+WORST_FIRST: Sequence[Verdict] = ("fail", "not-backtestable", "quiet", "pass", "not-needed")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,6 +205,34 @@ class IncidentSpan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AtPhase:
+    """One of several phases at which a rule was replayed: of each version, and what would have been the verdict there."""
+
+    old_ms: int | None
+    new_ms: int | None
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extent:
+    """The least and the most that a metric was at any of the phases; None for a side that is not there."""
+
+    name: ExtentName
+    old: tuple[float, float] | None
+    new: tuple[float, float] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spread:
+    """What hangs on a phase that nobody knows. The comparison that has one is that of the phase with the gravest verdict."""
+
+    phases: tuple[AtPhase, ...]
+    extents: tuple[Extent, ...]
+    left_out: str = ""
+    """Why there are fewer phases than there should be."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
     """A changed rule, before and after, over one window. `old` is None where the rule is added, or could not be replayed; `new` likewise."""
 
@@ -244,6 +274,8 @@ class Comparison:
     """Those of the rule's service that touch the window."""
     complete: bool = False
     """Whether the service's incident log is declared complete."""
+    spread: Spread | None = None
+    """None where the phase is known."""
 
     @property
     def matched(self) -> int:

@@ -7,7 +7,7 @@ the samples of a one-second rule are others (measured). So it is read, in this o
 - `rules`: when the group last began, which is some milliseconds late: the hash says how many, where it fits;
 - `grafana`: Grafana evaluates at whole multiples of 10 s, shifted by a jitter of its own; read from the time of the last evaluation;
 - `hash`: the formula alone, where the file is known and one encoding alone is possible;
-- `assumed`: 0.
+- `assumed`: 0. Then a third and two thirds of the interval are as likely (`others`).
 
 Sources: Prometheus rules/group.go `EvalTimestamp`, `hash`; model/labels (two encodings of a label set: each text ended by 0xFF, in 2.42 and in
 builds without `stringlabels`, such as Debian's 2.53; each text with its length before it, upstream since 2.44 and always in 3); predicted and
@@ -47,6 +47,13 @@ _P1, _P2, _P3, _P4, _P5 = (
 def phase_of(version: RuleVersion, source: MetricSource, now_ms: int) -> tuple[int, str]:
     """(milliseconds after each multiple of the interval at which the rule is evaluated, how that is known)."""
     return Phases(source, now_ms).of(version)
+
+
+def others(version: RuleVersion) -> tuple[int, ...]:
+    """The other phases at which a version is replayed whose phase is assumed: none where a Grafana, which wakes every ten seconds, has no other."""
+    tick = _TICK if version.machine == "grafana" else 1
+    thirds = (version.interval_ms * third // 3 // tick * tick for third in (1, 2))
+    return tuple(dict.fromkeys(each for each in thirds if each))
 
 
 class Phases:

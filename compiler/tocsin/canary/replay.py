@@ -1,6 +1,7 @@
 """Both versions of every pair over the window, as their server would have evaluated them. The way in to the room's costly half.
 
     phases -> plan -> fetch (shared) -> limit, identities, machine (each version) -> cut to the window -> what really fired (old versions)
+           -> the same again at other phases, where the phase is only assumed
 
 One question after the other, the next one under way while this one is worked on; an answer is dropped as soon as its versions are replayed, so
 memory is that of the broadest rules. Whatever has no answer is `not-backtestable` with its reason; nothing is left out in silence.
@@ -9,7 +10,7 @@ memory is that of the broadest rules. Whatever has no answer is `not-backtestabl
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -20,7 +21,7 @@ from tocsin.canary.calibrate import calibrate
 from tocsin.canary.fetch import Answer, Fetch, Fetcher, NotReplayable
 from tocsin.canary.identity import identities
 from tocsin.canary.machine import simulate
-from tocsin.canary.phase import Phases
+from tocsin.canary.phase import Phases, others
 from tocsin.canary.planner import Budget, Plan, Question, Savings, Side, Want, Watch, earlier, make_plan
 from tocsin.canary.reach import reach_of
 from tocsin.canary.source import Cache, MetricSource, TooMuch, Unanswerable, Unfit
@@ -28,6 +29,7 @@ from tocsin.canary.stored import joined, moved
 from tocsin.canary.threshold import within
 from tocsin.canary.values import Exactness, Grid, Pair, Presence, Replay, Replayed, RuleVersion, Window
 from tocsin.canary.warmth import cut_to, unsettled
+from tocsin.ir.compiled import RuleKey
 
 SHORT: Final = "short-window"
 """The reason of a replay whose server has no history for the beginning of the window, or for its end."""
@@ -54,28 +56,33 @@ def replay(
     *,
     savings: Savings | None = None,
     calibrated: bool = True,
+    spread: Container[RuleKey] = (),
 ) -> tuple[Replayed, ...]:
     """The pairs in their order, each side replayed or said why not. A `TocsinError` where the server cannot be reached; what was fetched until
-    then, or until somebody presses Ctrl-C, is in the cache. `calibrated` compares old versions with the `ALERTS` stored."""
+    then, or until somebody presses Ctrl-C, is in the cache. `calibrated` compares old versions with the `ALERTS` stored; the rules in `spread` are
+    replayed at three phases where theirs is assumed, with what the budget has left once everything was replayed at one."""
     with Fetcher(source, cache, budget, watch) as fetcher:
         run = _Run(fetcher=fetcher, window=window)
         phases = Phases(source, watch.now_ms, fetcher.take)
         for pair in pairs:
             run.find_phases(pair, phases)
-        plan = make_plan(
-            pairs, window, fetcher.info, fetcher.caps, phase_of=run.phase, savings=savings, replayed=run.fits
-        )
-        fetcher.expect(plan.points)
+        plan = run.plan(pairs, savings)
         reach = reach_of(plan, window, fetcher) if plan.questions else "unknown"
+        short = reach == "part"
         if reach == "nothing":
             run.refuse(plan.questions, _EMPTY)
         else:
-            for question, fetch in _under_way(fetcher, plan):
-                run.answer(question, fetch)
-            if calibrated:
-                run.calibrate()
-        short = reach == "part"
-        return tuple(run.result(number, pair, short=short) for number, pair in enumerate(pairs))
+            run.work(plan, calibrated=calibrated)
+        found = [run.result(number, pair, short=short) for number, pair in enumerate(pairs)]
+        unsure = [n for n, each in enumerate(found) if each.pair.key in spread and _assumed(each)]
+        shifted = [(n, each) for n in unsure for each in run.shifted(pairs[n])]
+        if shifted:
+            again = _Run(fetcher=fetcher, window=window, phases=run.phases)
+            again.work(again.plan([pair for _, pair in shifted], savings), calibrated=calibrated)
+            more = [(n, again.result(at, pair, short=short)) for at, (n, pair) in enumerate(shifted)]
+            for n in unsure:
+                found[n] = _with(found[n], [each for of, each in more if of == n])
+        return tuple(found)
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
@@ -109,6 +116,36 @@ class _Run:
                 self.phases[id(version)] = phases.of(version)
             except NotReplayable as no:
                 self.refused[id(version)] = str(no)
+
+    def shifted(self, pair: Pair) -> Iterator[Pair]:
+        """The pair at other phases: what is assumed of it moves, what is known does not. The versions are copies, for a phase is an id's."""
+        sides = [each for each in (pair.old, pair.new) if each is not None]
+        tries = {id(each): others(each) for each in sides if self.phase(each)[1] == "assumed"}
+        for turn in range(max(map(len, tries.values()))):
+            moved = {id(each): replace(each) for each in sides}
+            for each in sides:
+                mine = tries.get(id(each), ())
+                # Two intervals may differ in how much there is to try: the last one is tried again.
+                phase = (mine[min(turn, len(mine) - 1)], "assumed") if mine else self.phase(each)
+                self.phases[id(moved[id(each)])] = phase
+            old, new = (moved[id(each)] if each is not None else None for each in (pair.old, pair.new))
+            yield Pair(key=pair.key, old=old, new=new)
+
+    def plan(self, pairs: Sequence[Pair], savings: Savings | None) -> Plan:
+        """What to ask for them."""
+        info, caps = self.fetcher.info, self.fetcher.caps
+        plan = make_plan(
+            pairs, self.window, info, caps, phase_of=self.phase, savings=savings, replayed=self.fits
+        )
+        self.fetcher.expect(plan.points)
+        return plan
+
+    def work(self, plan: Plan, *, calibrated: bool) -> None:
+        """Asks and replays."""
+        for question, fetch in _under_way(self.fetcher, plan):
+            self.answer(question, fetch)
+        if calibrated:
+            self.calibrate()
 
     def refuse(self, questions: Iterable[Question], reason: str) -> None:
         """Nothing of what these questions are for is replayed."""
@@ -253,6 +290,25 @@ def _judged(found: Replay | None, level: Exactness, *, short: bool) -> Replay | 
     if short:
         exactness = replace(exactness, why=(*exactness.why, SHORT))
     return replace(found, exactness=exactness)
+
+
+def _assumed(found: Replayed) -> bool:
+    """Whether it was replayed at a phase that nobody knows."""
+    sides = [each for each in (found.old, found.new) if each is not None]
+    whole = all(each.timeline is not None for each in sides)
+    return whole and any(each.phase_how == "assumed" for each in sides)
+
+
+def _with(found: Replayed, elsewhere: Iterable[Replayed]) -> Replayed:
+    """The pair with what it does at other phases, as far as it could be replayed there."""
+    done, why = [], ""
+    for each in elsewhere:
+        failed = [side for side in (each.old, each.new) if side is not None and side.timeline is None]
+        if failed:
+            why = why or ", ".join(failed[0].exactness.why)
+        else:
+            done.append(each)
+    return replace(found, elsewhere=tuple(done), left_out=why)
 
 
 def _one_group(old: RuleVersion, new: RuleVersion) -> bool:

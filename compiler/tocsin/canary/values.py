@@ -186,8 +186,11 @@ class Pair:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Replayed:
-    """A pair after the replay."""
+    """A pair after the replay. Where nobody knows when the group is evaluated, `elsewhere` has the same pair at other times of the interval;
+    `left_out` says why it has fewer of them than there should be."""
 
     pair: Pair
     old: Replay | None
     new: Replay | None
+    elsewhere: tuple[Replayed, ...] = ()
+    left_out: str = ""

@@ -18,15 +18,16 @@ from pathlib import Path
 import click
 
 from tocsin import __version__
-from tocsin.canary.compare import Evidence, compare
+from tocsin.canary.compare import Evidence
 from tocsin.canary.comparison import Judged
 from tocsin.canary.incidents import Known, OtherRule, firings_of, known, of_service
-from tocsin.canary.judge import judge, not_needed
+from tocsin.canary.judge import not_needed
 from tocsin.canary.labels import Said, read_said
 from tocsin.canary.planner import Budget, Plan, Watch, make_plan
 from tocsin.canary.record import Job, record_of
 from tocsin.canary.replay import replay
 from tocsin.canary.source import Flavour, Seen, SourceInfo
+from tocsin.canary.spread import judged_at_worst
 from tocsin.canary.values import Pair, Replayed, Window
 from tocsin.check.policy import tested_levels
 from tocsin.cli.baseline import Case, Cases, Wanted, against_base, against_live, others_of
@@ -173,11 +174,13 @@ class Backtesting:
                 told=lambda progress: told(progress.done, progress.of),
             )
             try:
-                done = replay(_pairs(cases), self.window, source, cache, budget, watch)
+                changed = frozenset(each.key for each in cases if each.changed)
+                done = replay(_pairs(cases), self.window, source, cache, budget, watch, spread=changed)
             finally:
                 cache.evict()
         info = source.info()
-        asked = sum(side.requests for each in done for side in (each.old, each.new) if side is not None)
+        every = [each for one in done for each in (one, *one.elsewhere)]
+        asked = sum(side.requests for each in every for side in (each.old, each.new) if side is not None)
         # Not in the report, which is the same with a cache and without.
         click.echo(f"{visible(info.id)}: {asked} requests", err=True)
         for case, replayed in zip(cases, done, strict=True):
@@ -185,9 +188,9 @@ class Backtesting:
 
     def _judged(self, answered: _Answered, evidence: Evidence) -> Judged:
         key = answered.case.key
-        comparison = compare(answered.replayed, self.window, self.policy, evidence)
         tested = (key.id, key.level) in self._tested
-        return judge(comparison, self.policy, day(self.asked.today), tested=tested)
+        today = day(self.asked.today)
+        return judged_at_worst(answered.replayed, self.window, self.policy, evidence, today, tested=tested)
 
     @cached_property
     def _tested(self) -> frozenset[tuple[str, str]]:
@@ -329,7 +332,8 @@ def _plan_text(plan: Plan) -> str:
     )
     return (
         f"{visible(plan.source.id)} ({plan.source.flavour} {plan.source.build}): {plan.versions} versions by"
-        f" {len(plan.questions)} questions, {plan.requests} requests, {plan.points:,} evaluations{closely}\n"
+        f" {len(plan.questions)} questions, {plan.requests} requests, {plan.points:,} evaluations{closely};"
+        " three times as many for a changed alert whose group's phase cannot be read\n"
     )
 
 

@@ -8,12 +8,24 @@ the same tomorrow.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from tocsin.canary.comparison import Comparison, Figure, IncidentSpan, Judged, Metrics, Spell
+from tocsin.canary.comparison import (
+    WORST_FIRST as WORST_FIRST,
+)
+from tocsin.canary.comparison import (
+    Comparison,
+    Extent,
+    Figure,
+    IncidentSpan,
+    Judged,
+    Metrics,
+    Spell,
+    Spread,
+)
 from tocsin.canary.figures import percent_text
 from tocsin.ir.canary import GATES
 from tocsin.verdict.record import GateResult, Verdict
@@ -23,7 +35,6 @@ if TYPE_CHECKING:  # values of the canary that come with arrays
 
 GAINED_SHOWN = 5
 NO_CLAIM = "unmatched: of pages, those of no known incident; not called false where the incident log is not declared complete and nobody judged"
-WORST_FIRST: Sequence[Verdict] = ("fail", "not-backtestable", "quiet", "pass", "not-needed")
 _GATE_ORDER: Mapping[str, int] = {"fail": 0, "warn": 1, "insufficient": 2, "vacuous": 3, "ok": 4}
 COLUMNS = (
     *("rule", "verdict", "pages/wk", "unmatched", "recall", "delay", "mean firing"),
@@ -288,6 +299,8 @@ def assumptions(comparison: Comparison) -> str:
     )
     if phases:
         parts.append(f"phase {' -> '.join(phases)}")
+    if comparison.spread is not None:
+        parts.append(_spread(comparison.spread))
     failed = dict.fromkeys(f"{each.failed} of {each.evaluations}" for each in runs if each.evaluations)
     parts.extend([f"{' -> '.join(failed)} evaluations failed"] if failed else [])
     parts.append(comparison.exactness)
@@ -303,6 +316,24 @@ def assumptions(comparison: Comparison) -> str:
         )
     parts.append("incident log complete" if comparison.complete else "incident log not declared complete")
     return "; ".join(parts)
+
+
+def _spread(spread: Spread) -> str:
+    """`at 3 phases 9..11 -> 2..3 pages, ...: pass, fail, pass, of which the worst counts`."""
+    number = len(spread.phases)
+    why = f" ({spread.left_out})" if spread.left_out else ""
+    if number == 1:
+        return f"at no other phase{why}"
+    extents = ", ".join(f"{extent(each)} {each.name}" for each in spread.extents)
+    verdicts = ", ".join(each.verdict for each in spread.phases)
+    return f"at {number} phases{why} {extents}: {verdicts}, of which the worst counts"
+
+
+def extent(found: Extent) -> str:
+    """`9..11 -> 2..3`; one number where the phases agree, one side where there is no other."""
+    sides = [each for each in (found.old, found.new) if each is not None]
+    shown = [f"{least:.4g}" if least == most else f"{least:.4g}..{most:.4g}" for least, most in sides]
+    return " -> ".join(shown)
 
 
 def caught(comparison: Comparison) -> Iterator[str]:

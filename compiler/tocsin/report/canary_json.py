@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 
-from tocsin.canary.comparison import Comparison, Judged, Metrics, Run, Spell
+from tocsin.canary.comparison import Comparison, Judged, Metrics, Run, Spell, Spread
 from tocsin.report import canary
 from tocsin.report.canary import Backtest
 from tocsin.report.sparkline import sparklines
@@ -102,6 +102,7 @@ def _comparison(comparison: Comparison) -> Json:
         "calibration": {"agreement": calibration.agreement, "evaluations": calibration.n}
         if calibration is not None
         else None,
+        "spread": _spread(comparison.spread) if comparison.spread is not None else None,
         "matched": {
             "by": comparison.paired_by,
             "kept": comparison.kept,
@@ -154,6 +155,28 @@ def _side(metrics: Metrics | None, run: Run | None, drawn: str) -> Json:
         "phase": {"seconds": run.phase_ms / 1000, "how": run.phase_how},
         "metrics": _metrics(metrics) if metrics is not None else None,
         "sparkline": drawn if metrics is not None else "",
+    }
+
+
+def _spread(spread: Spread) -> Json:
+    return {
+        "phases": [
+            {
+                "old": each.old_ms / 1000 if each.old_ms is not None else None,
+                "new": each.new_ms / 1000 if each.new_ms is not None else None,
+                "verdict": each.verdict,
+            }
+            for each in spread.phases
+        ],
+        "metrics": [
+            {
+                "name": each.name,
+                "old": list(each.old) if each.old is not None else None,
+                "new": list(each.new) if each.new is not None else None,
+            }
+            for each in spread.extents
+        ],
+        "left_out": encodable(spread.left_out),
     }
 
 
