@@ -1,10 +1,10 @@
-"""`tocsin canary`: what would the new rule have done, and then, does it."""
+"""`tocsin canary`: what would the new rule have done, and then, does it. The replay's arrays cost what no other command should pay."""
 
 from __future__ import annotations
 
-import importlib
-
 import click
+
+from tocsin.cli.lazy import lazy
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "backtest": (
@@ -20,26 +20,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 }
 
 
-class _Lazy(click.Group):
-    """A group whose commands are imported when they run: the replay's arrays cost what no other command should pay."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
-            return None
-        module, _, name = COMMANDS[cmd_name][0].partition(":")
-        command = getattr(importlib.import_module(module), name)
-        assert isinstance(command, click.Command)
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
-
-
-@click.group("canary", cls=_Lazy, no_args_is_help=True)
+@click.group("canary", cls=lazy(COMMANDS), no_args_is_help=True)
 def canary_group() -> None:
     """What a changed rule would have done over the last weeks; then, staged, what it does.
 
