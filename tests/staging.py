@@ -27,7 +27,7 @@ PROJECT = """\
 version: 1
 project: shop
 severities:
-  P2: {{label: {{severity: warning}}, canary: {{stages: [0, 1, 2, 3], soak: 24h}}}}
+  P2: {{label: {{severity: warning}}, canary: {{stages: [0, 1, 2, 3], soak: {soak}}}}}
 teams: {{ops: {{name: Ops}}}}
 canary:
   scope: {{cluster: canary-1}}
@@ -64,6 +64,7 @@ class Staged:
             "version": "3.5",
             "notifier": "alertmanager",
             "rollback": "auto",
+            "soak": "24h",
             "url": "",
             "more": "",
             **project,

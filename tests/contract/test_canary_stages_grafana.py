@@ -172,12 +172,12 @@ def test_the_whole_way(world: World, tmp_path: Path) -> None:
 
 
 def _aged(world: World, repo: Staged, key: str = "load-high", expr: str = "") -> None:
-    """The canary as if it had been put there five minutes ago: its record says so, signed."""
+    """The canary as if it had been put there a day ago: its record says so, signed."""
     with world.grafana.edit() as edit:
         edit.evaluate()
     record = repo.record(key)
     document: dict[str, Any] = {k: v for k, v in record.document.items() if k != "signature"}
-    then = (datetime.now(tz=UTC) - timedelta(minutes=5)).isoformat(timespec="seconds")
+    then = (datetime.now(tz=UTC) - timedelta(hours=25)).isoformat(timespec="seconds")
     document["stages"] = [
         {**each, "applied": then, "new": {**each["new"], **({"expr": expr} if expr else {})}}
         if each["stage"] == 1

@@ -69,7 +69,7 @@ def repo(server: tuple[Server, Path], alerts: Server, tmp_path: Path) -> Staged:
     for each in folder.iterdir():
         each.unlink()
     env = {"PROMETHEUS_URL": prom.url, "ALERTMANAGER_URL": alerts.url, "TOCSIN_RULES_DIR": str(folder)}
-    made = Staged(tmp_path / "repo", env)
+    made = Staged(tmp_path / "repo", env, soak="1s")
     made.rules(OLD)
     assert made.sync().code == 0
     old = made.alert("load-high").digest
@@ -142,7 +142,7 @@ def test_the_whole_way(repo: Staged, server: tuple[Server, Path], alerts: Server
     repo.sync()
     assert {path.name: path.read_text() for path in folder.iterdir()} == text
 
-    early = repo.run("compare", "load-high")
+    early = repo.run("compare", "load-high", "--soak", "1d")
     # Whoever would be notified is not: the Alertmanager itself says that the canary's alert is silenced.
     wait(lambda: states(alerts, tocsin_canary=id) == {"suppressed"}, "the canary's alert, silenced")
     assert states(alerts, alertname="LoadHigh") <= {"active"}

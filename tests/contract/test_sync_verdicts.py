@@ -235,13 +235,41 @@ def test_stages_that_the_severity_demands(repo: Repository) -> None:
     limits = limits_of(DEFAULT_GATES)
     gates = [{"id": name, "verdict": "ok"} for name in DEFAULT_GATES if name != "fidelity"]
     stages: list[dict[str, Any]] = [
-        {"stage": number, "verdict": "pass", "gates": gates} for number in (0, 1, 2)
+        {"stage": number, "verdict": "pass", "gates": gates, **({"hours": 24} if number == 2 else {})}
+        for number in (0, 1, 2)
     ]
     record(repo, "web-down", old, new, stages=stages)
     assert "verdict-loosened" in repo.sync().out, "it has no limits of fidelity"
     stages[2]["gates"] = [{"id": "fidelity", "verdict": "ok"}]
     record(repo, "web-down", old, new, limits=limits, stages=stages)
     assert repo.sync().code == 0, "stage 3 comes after"
+
+
+def test_a_soak_that_was_cut_short_is_refused(repo: Repository, grafana: StandIn) -> None:
+    """`compare --soak` may look earlier, and the change may ask for less: what counts is the soak that the revision before it demands."""
+    text = (repo.top / "tocsin.yaml").read_text()
+    staged = text.replace("warning}}", "warning}, canary: {stages: [0, 1, 2], soak: 12h}}")
+    staged = staged.replace("environments:", "canary: {scope: {cluster: canary-1}}\nenvironments:")
+    (repo.top / "tocsin.yaml").write_text(staged)
+    commit(repo, "stages")
+    (repo.top / "tocsin.yaml").write_text(staged.replace("12h", "1h"))
+    old, new = change(repo)
+    gates = [{"id": name, "verdict": "ok"} for name in DEFAULT_GATES]
+    limits = limits_of(DEFAULT_GATES)
+
+    def soaked(**hours: float) -> str:
+        stages = [{"stage": 0, "verdict": "pass", "gates": gates}, {"stage": 1, "verdict": "pass"}]
+        stages.append({"stage": 2, "verdict": "pass", **hours})
+        record(repo, "web-down", old, new, limits=limits, stages=stages)
+        return repo.run("plan").out
+
+    assert "verdict-soak: stage 2 does not say how long `web-down` was tried" in soaked()
+    said = "verdict-soak: `web-down` was tried for 11h30m, and its severity demands 12h"
+    assert said in soaked(hours=11.5)
+    assert (repo.sync().code, grafana.log.writes()) == (7, [])
+    assert "verdict-soak" not in soaked(hours=12) and repo.run("plan").code == 0
+    assert said in soaked(hours=11.5)
+    assert repo.sync("--override-canary", "--reason", "the storm is now").code == 0
 
 
 @pytest.mark.parametrize(

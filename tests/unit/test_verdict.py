@@ -15,6 +15,7 @@ import pytest
 
 import tocsin
 from tocsin.ir.compiled import RuleKey
+from tocsin.ir.duration import Duration
 from tocsin.verdict import (
     GateLimits,
     Policy,
@@ -79,6 +80,11 @@ def document() -> dict[str, Any]:
     }
 
 
+def soaked(**hours: float) -> tuple[str, Any]:
+    """Its stages with a second that lasted that long."""
+    return "stages", [*document()["stages"], {"stage": 2, "verdict": "pass", **hours}]
+
+
 def set_at(body: Any, path: str, value: Any) -> None:
     """Sets the value at a slash-separated path; `...` deletes it."""
     *steps, last = [int(step) if step.isdigit() else step for step in path.split("/")]
@@ -140,6 +146,7 @@ def test_a_removal_is_admitted_by_its_own_record() -> None:
 
 
 FAILED = (("verdict", "fail"), ("stages/0/verdict", "fail"), ("stages/0/gates/0/verdict", "fail"))
+SOAKS = replace(POLICY, stages=frozenset({0, 2}), soak=Duration(86_400_000))
 WAIVED = ("waivers", [{"gate": "pages", "by": "ada", "reason": "load test", "expires": "2026-11-25"}])
 
 
@@ -172,6 +179,11 @@ WAIVED = ("waivers", [{"gate": "pages", "by": "ada", "reason": "load test", "exp
         ([], {"policy": replace(POLICY, gates={})}, None),
         ([], {"policy": replace(POLICY, stages=frozenset({0, 2}))}, "stage"),
         ([("stages/0/gates", [])], {}, "stage"),
+        ([soaked(hours=24)], {"policy": SOAKS}, None),
+        ([soaked(hours=23.99)], {"policy": SOAKS}, "soak"),
+        ([soaked()], {"policy": SOAKS}, "soak"),
+        ([soaked()], {"policy": replace(SOAKS, soak=Duration(0))}, None),
+        ([soaked(hours=1)], {"policy": replace(SOAKS, stages=frozenset({0}))}, None),
         ([("stages/0/gates/0/verdict", "fail"), WAIVED], {}, None),
         ([("stages/0/gates/0/verdict", "fail"), WAIVED], {"today": date(2026, 11, 26)}, "waiver"),
         ([WAIVED], {"today": date(2026, 11, 26)}, None),
@@ -328,6 +340,8 @@ def test_everything_a_record_says_is_read() -> None:
     assert (found.old_digest, found.new_digest, found.old_object) == (OLD, NEW, {"uid": "x"})
     assert found.policy["pages"] == LIMITS
     (stage,) = found.stages
+    second = record(soaked(hours=23.5)).stage(2)
+    assert stage.hours is None and second is not None and second.hours == 23.5
     assert (stage.gates[0].old, stage.gates[0].new, stage.gates[1].message) == (12, 9.5, "60 s later")
     assert found.waivers[0].expires == date(2026, 11, 25)
     assert found.stage(0) is stage and found.stage(2) is None
@@ -397,6 +411,7 @@ def test_the_reader_and_the_schema_agree_about_every_mutant() -> None:
     body["waivers"] = [{"gate": "delay", "by": "ada", "reason": "r", "expires": "2026-11-25"}]
     body |= {"author": "ada", "approver": "ben", "rolled_back": "2026-11-22T10:00:00Z"}
     body["signature"] = "hmac-sha256:" + "0" * 64
+    body["stages"].append({"stage": 2, "verdict": "pass", "hours": 24})
     assert validator.is_valid(body)
     seen = 0
     for path, value in mutants(copy.deepcopy(body)):

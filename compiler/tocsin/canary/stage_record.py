@@ -61,6 +61,7 @@ class Compared:
     since: str
     until: str
     hours: float
+    """How long the canary had run then: what the severity's soak is about. `since` to `until`, what was compared, is a little less."""
     checks: tuple[Check, ...]
     fidelity: float | None
     """None where nothing happened on either side."""

@@ -93,7 +93,7 @@ def _compare(stand: Stand, record: Record, live: Live, shorter: Duration | None,
     value = Compared(
         since=_text(window.start_ms),
         until=_text(window.end_ms),
-        hours=round((window.end_ms - window.start_ms) / 3_600_000, 3),
+        hours=round(_ran_ms(deployed, now) / 3_600_000, 6),
         checks=checks,
         fidelity=fidelity.agreement,
         evaluations=fidelity.n,
@@ -128,13 +128,16 @@ def _soaked(
     demanded = max((each.canary.soak for each in known), default=DAY)
     whole = soak.soak_ms(deployed.new, int(demanded))
     wanted = int(shorter) if shorter is not None else whole
-    has = max(0, int((now - datetime.fromisoformat(deployed.applied)).total_seconds() * 1000))
+    has = _ran_ms(deployed, now)
     if has < wanted:
         left = Duration(-(-(wanted - has) // 1000) * 1000)
+        over = now >= datetime.fromisoformat(deployed.until)
         raise NotYet(
             f"{deployed.canary} of `{record.key.text}` has run for {format_duration(Duration(has // 1000 * 1000))} of "
             f"{format_duration(Duration(wanted))}",
-            help=f"ask again in {format_duration(left)}, from any machine",
+            help="its time is over: abort it, and deploy it again with a longer --ttl"
+            if over
+            else f"ask again in {format_duration(left)}, from any machine",
         )
     if has < whole:
         click.echo(
@@ -262,6 +265,12 @@ def _against_old(
     policy = _policy(stand, record, deployed)
     judged = judge(compare(found, window, policy), policy, day(place.today), tested=True)
     return soak.compared(judged)
+
+
+def _ran_ms(deployed: Deployed, now: datetime) -> int:
+    """How long the canary ran: nobody vouches for what it did after its time."""
+    end = min(now, datetime.fromisoformat(deployed.until))
+    return max(0, int((end - datetime.fromisoformat(deployed.applied)).total_seconds() * 1000))
 
 
 def _text(ms: int) -> str:

@@ -144,6 +144,7 @@ class Gate:
             key=verdict_key(),
             gates=project.canary.demanded(*names, stages=stages),
             stages=stages,
+            soak=max((each.canary.soak for each in policies if 2 in each.canary.stages), default=Duration(0)),
             max_age_days=_days(project.canary.expires),
             untested=demands and not tested,
         )

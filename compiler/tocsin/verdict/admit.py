@@ -11,9 +11,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from typing import Literal
+from typing import Final, Literal
 
 from tocsin.ir.compiled import RuleKey
+from tocsin.ir.duration import Duration, format_duration
 from tocsin.verdict.record import GateLimits, Json, Record
 from tocsin.verdict.signature import signed
 
@@ -31,11 +32,13 @@ Reason = Literal[
     "not-needed",
     "loosened",
     "stage",
+    "soak",
     "waiver",
     "live",
     "rolled-back",
     "untested",
 ]
+NO_SOAK: Final = Duration(0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,13 +47,15 @@ class Policy:
 
     `gates` are the limits of the rule's severity, `stages` those that must have been run, `max_age_days`
     how old a record may be whatever it says itself. `must_be_signed` holds where verdicts are required;
-    `key` comes from the environment of the protected job.
+    `soak` how long a canary must have run where stage 2 is among them. `key` comes from the environment of
+    the protected job.
     """
 
     must_be_signed: bool = True
     key: bytes = b""
     gates: Mapping[str, GateLimits] = field(default_factory=dict)
     stages: frozenset[int] = frozenset({0})
+    soak: Duration = NO_SOAK
     max_age_days: int = 14
     untested: bool = False
     """The severity demands a unit test behind a `quiet`, and the rule has none."""
@@ -75,6 +80,7 @@ class Refusal:
 
 
 _RERUN = "run `tocsin canary backtest` for this change"
+_SOAK = "judge it anew when it has run that long: `tocsin canary deploy`, then `compare` without --soak"
 _NEXT = {1: "run `tocsin canary deploy` for it", 2: "run `tocsin canary compare` after its soak"}
 
 
@@ -125,6 +131,7 @@ def admit(
         or _in_time(record, policy, today)
         or _good(record, policy)
         or _staged(record, policy)
+        or _soaked(record, policy)
         or _strict(record, policy)
         or _complete(record, policy)
         or _replaces(record, live)
@@ -238,6 +245,25 @@ def _staged(record: Record, policy: Policy) -> Refusal | None:
         if record.stage(number) is None:
             return Refusal("stage", f"stage {number} was not run", _NEXT.get(number, _RERUN))
     return None
+
+
+def _soaked(record: Record, policy: Policy) -> Refusal | None:
+    """Whether stage 2 looked at as much as the severity demands: it can be told to look earlier."""
+    stage = record.stage(2)
+    if record.verdict == "not-needed" or stage is None or 2 not in policy.stages or not policy.soak:
+        return None
+    demanded = format_duration(policy.soak)
+    if stage.hours is None:
+        message = f"stage 2 does not say how long `{record.key.text}` was tried, and {demanded} are demanded"
+        return Refusal("soak", message, _SOAK)
+    had = round(stage.hours * 3_600) * 1_000
+    if had >= policy.soak:
+        return None
+    return Refusal(
+        "soak",
+        f"`{record.key.text}` was tried for {format_duration(Duration(had))}, and its severity demands {demanded}",
+        _SOAK,
+    )
 
 
 def _strict(record: Record, policy: Policy) -> Refusal | None:

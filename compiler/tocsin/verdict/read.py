@@ -195,8 +195,14 @@ def _stage(value: Json, path: str) -> Stage:
     if not isinstance(number, int) or isinstance(number, bool) or not 0 <= number <= 3:
         raise _Wrong(f"{path}.stage", "is none of 0, 1, 2, 3")
     gates = _items(body.get("gates", []), f"{path}.gates")
+    hours = _number(body["hours"], f"{path}.hours") if "hours" in body else None
+    if hours is not None and hours < 0:
+        raise _Wrong(f"{path}.hours", "is less than nothing")
     return Stage(
-        number=number, verdict=_verdict(body, path), gates=tuple(_gate(gate, at) for gate, at in gates)
+        number=number,
+        verdict=_verdict(body, path),
+        gates=tuple(_gate(gate, at) for gate, at in gates),
+        hours=hours,
     )
 
 

@@ -53,6 +53,8 @@ class Stage:
     number: int
     verdict: Verdict
     gates: tuple[GateResult, ...] = ()
+    hours: float | None = None
+    """How long the canary had run when stage 2 judged it; None where the stage does not say."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
