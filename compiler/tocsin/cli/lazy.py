@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
+from typing import ClassVar
 
 import click
 
@@ -14,7 +15,7 @@ Commands = Mapping[str, tuple[str, str]]
 class Lazy(click.Group):
     """A group over `commands`, in their order."""
 
-    commands_of: Commands = {}
+    commands_of: ClassVar[Commands] = {}
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.commands_of)
