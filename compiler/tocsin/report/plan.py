@@ -9,6 +9,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
+from tocsin.ir.duration import Duration, format_duration
 from tocsin.report.visible import visible
 from tocsin.sync.document import to_json
 from tocsin.sync.values import Change, FieldChange, GroupPlan, Plan, Refusal
@@ -30,6 +31,7 @@ _EFFECT: Mapping[str, str] = {
     "resolves-and-refires": "what fires resolves, and fires again after `for`",
     "resolves": "what fires resolves",
 }
+_DURATIONS = frozenset({"for", "keep_firing_for"})
 _LONGEST = 120
 
 
@@ -131,7 +133,13 @@ def _change(change: Change) -> Iterator[str]:
 
 def field_line(change: FieldChange) -> str:
     """One field, old and new."""
-    return f"{visible(change.path)}: {_value(change.old)} -> {_value(change.new)}"
+    show = _duration if change.path in _DURATIONS else _value
+    return f"{visible(change.path)}: {show(change.old)} -> {show(change.new)}"
+
+
+def _duration(value: Json) -> str:
+    """Milliseconds as people write them."""
+    return format_duration(Duration(value)) if isinstance(value, int) and value >= 0 else _value(value)
 
 
 def _value(value: Json) -> str:
