@@ -119,8 +119,10 @@ what_does_it_do() {
     sed -i 's/params: {deep: 50}/params: {deep: 70}/; s/for: 1s/for: 2s/' "$home/rules/checkout/queue.yaml"
     commit -am "A deep queue is a deeper one"
     evaluated checkout-queue
-    must 0 "${backtest[@]}" --window 100s checkout-queue-deep
     local stage=("${where[@]}" -C "$home" --evaluator prometheus) rule=checkout-queue-deep
+    shown tocsin canary backtest $rule --env prod --base HEAD~1 --window 100s
+    must 0 "${backtest[@]}" --window 100s $rule
+    grep -m1 '^prod: ' "$work/out" | sed 's/^/  /'
     shown tocsin canary deploy $rule --env prod
     must 0 tocsin canary deploy $rule "${stage[@]}" --ttl 1h
     sed 's/^/  /' "$work/out"
