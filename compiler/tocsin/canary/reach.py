@@ -39,7 +39,8 @@ def reach_of(plan: Plan, window: Window, fetcher: Fetcher) -> Reach:
     except (NotReplayable, TooMuch, Unanswerable, Unfit):
         return "unknown"
     if not found.at.size:
-        return "nothing"
+        # Of an expression that cannot be read nobody knows what it reads; its server will say.
+        return "nothing" if all(isinstance(parse(each.expr), Expr) for each in plan.questions) else "unknown"
     first, last = int(found.at.min()), int(found.at.max())
     ends_early = (grid.count - 1 - last) * step > max(step, _LOOKBACK_MS)
     return "part" if first > 1 or ends_early else "whole"
