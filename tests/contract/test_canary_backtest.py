@@ -232,6 +232,7 @@ def test_a_dry_run_asks_for_nothing(repo: Repository) -> None:
     changed(repo, CALM)
     ended = backtest(repo, "--dry-run")
     assert ended.code == 0 and "2 versions by 1 questions" in ended.out, ended.said
+    assert "three times as many for a changed alert whose group's phase cannot be read" in ended.out
     assert not (repo.top / "records").exists()
 
 
@@ -461,6 +462,11 @@ def test_a_grafanas_rule_goes_the_same_way(on_grafana: tuple[Repository, StandIn
         (judged,) = json.loads(ended.out)["rules"]
         assert judged["comparison"]["new"]["machine"] == "grafana"
         assert judged["comparison"]["new"]["exactness"].startswith("modelled")
+        # The history's server does not know when Grafana evaluates.
+        spread = judged["comparison"]["spread"]
+        assert [each["new"] for each in spread["phases"]] == [0, 20, 40]
+        assert spread["metrics"][0]["old"][0] <= 12 <= spread["metrics"][0]["old"][1]
+        assert spread["left_out"] == ""
     merged(repo)
     assert repo.sync().code == 0
 
