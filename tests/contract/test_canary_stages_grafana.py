@@ -171,15 +171,17 @@ def test_the_whole_way(world: World, tmp_path: Path) -> None:
     assert repo.sync().code == 7
 
 
-def _aged(world: World, repo: Staged, key: str = "load-high", expr: str = "") -> None:
-    """The canary as if it had been put there a day ago: its record says so, signed."""
+def _aged(
+    world: World, repo: Staged, key: str = "load-high", expr: str = "", hours: int = 25, **more: str
+) -> None:
+    """The canary as if it had been put there so long ago: its record says so, signed."""
     with world.grafana.edit() as edit:
         edit.evaluate()
     record = repo.record(key)
     document: dict[str, Any] = {k: v for k, v in record.document.items() if k != "signature"}
-    then = (datetime.now(tz=UTC) - timedelta(hours=25)).isoformat(timespec="seconds")
+    then = (datetime.now(tz=UTC) - timedelta(hours=hours)).isoformat(timespec="seconds")
     document["stages"] = [
-        {**each, "applied": then, "new": {**each["new"], **({"expr": expr} if expr else {})}}
+        {**each, "applied": then, **more, "new": {**each["new"], **({"expr": expr} if expr else {})}}
         if each["stage"] == 1
         else each
         for each in document["stages"]
@@ -277,6 +279,28 @@ def test_where_the_policy_asks_nothing_happens_by_itself(world: World) -> None:
     assert repo.run("watch", "--rollback").code == 2
     assert repo.run("watch", "load-high", "--rollback").code == 7
     assert world.rules()[uid].data[0]["model"]["expr"] == "load > 50" and repo.record("load-high").rolled_back
+
+
+@pytest.mark.parametrize("world", ["13.3"], indirect=True)
+def test_what_was_compared_early_is_not_promoted(world: World) -> None:
+    """Looking early is allowed, and shows what it shows; the severity's soak is what lets a change out."""
+    repo = world.repo
+    assert repo.run("deploy", "load-high", "--ttl", "2h").code == 0
+    deployed = deployed_of(repo.record("load-high"))
+    assert deployed is not None
+    ended = (datetime.now(tz=UTC) - timedelta(hours=23)).isoformat(timespec="seconds")
+    _aged(world, repo, until=ended)
+    over = repo.run("compare", "load-high")
+    assert over.code == 7 and "of 1d" in over.text and "a longer --ttl" in over.text, over.text
+    _aged(world, repo, hours=3, until=deployed.until)
+    assert repo.run("compare", "load-high", "--soak", "1m").code == 0
+    there = world.grafana.content()
+    said = repo.run("promote", "load-high", "--yes")
+    assert said.code == 7 and world.grafana.content() == there
+    assert "verdict-soak: `load-high` was tried for 3h" in said.text and "severity demands 1d" in said.text
+    _aged(world, repo, hours=25)
+    assert repo.run("compare", "load-high").code == 0, "again, when it is time"
+    assert repo.run("promote", "load-high", "--yes").code == 0
 
 
 @pytest.mark.parametrize("world", ["13.3"], indirect=True)

@@ -13,7 +13,7 @@ from tocsin.canary import soak
 from tocsin.canary.fidelity import Fidelity
 from tocsin.canary.stage_record import Check, Compared, body_of, compared_of, with_stage
 from tocsin.canary.values import RuleVersion
-from tocsin.ir.canary import DEFAULT_GATES, CanaryPolicy, GateLimits
+from tocsin.ir.canary import DEFAULT_GATES, CanaryPolicy, GateLimits, GateName
 from tocsin.ir.compiled import RuleKey
 from tocsin.sync.values import State
 from tocsin.verdict import Record, read_record
@@ -169,6 +169,15 @@ def test_the_policy_is_that_of_the_record() -> None:
     found = soak.judged_by(loose, record(waivers=[waiver]), "P2")
     assert found.limits("P2")["pages"] == GateLimits(critical=True, at_most={"ratio": 1.1})
     assert [(each.rule, each.gate) for each in found.waivers] == [("a", "pages")]
+
+
+def test_a_lower_severity_is_no_way_around_the_fidelity_of_the_old_one() -> None:
+    def agreeing(share: float) -> dict[GateName, GateLimits]:
+        return {**DEFAULT_GATES, "fidelity": GateLimits(critical=True, at_least={"agreement": share})}
+
+    policy = CanaryPolicy(gates={"P1": agreeing(0.999), "P2": agreeing(0.9)})
+    found = soak.judged_by(policy, record(), "P2", "P1").limits("P2")["fidelity"]
+    assert found == GateLimits(critical=True, at_least={"agreement": 0.999})
 
 
 def test_a_stage_goes_into_a_record_and_comes_out() -> None:

@@ -80,7 +80,7 @@ class Refusal:
 
 
 _RERUN = "run `tocsin canary backtest` for this change"
-_SOAK = "judge it anew when it has run that long: `tocsin canary deploy`, then `compare` without --soak"
+_SOAK = "let it run that long, then `tocsin canary compare` without --soak; deploy it again where it is gone"
 _NEXT = {1: "run `tocsin canary deploy` for it", 2: "run `tocsin canary compare` after its soak"}
 
 
