@@ -87,6 +87,14 @@ def test_errors() -> None:
     assert ends("errors", compared(NOISY, None)) == "vacuous"
 
 
+def test_what_was_sampled_claims_no_more_than_was_seen() -> None:
+    found = compared(NOISY, NOISY)
+    assert found.new_run is not None
+    sampled = gate("errors", replace(found, new_run=replace(found.new_run, stride=11)))
+    assert sampled.verdict == "ok" and gate("errors", found).message == ""
+    assert sampled.message == "none of those that were looked at: each 11th, and all around what fires"
+
+
 # --- pages ------------------------------------------------------------------------------------
 
 

@@ -204,6 +204,7 @@ def _run(version: RuleVersion | None, replay: Replay | None, window: Window) -> 
         interval_ms=version.interval_ms,
         evaluations=max(0, last - first),
         failed=int(np.count_nonzero((failed >= first) & (failed < last))),
+        stride=replay.stride,
         phase_ms=replay.phase_ms,
         phase_how=replay.phase_how,
         for_ms=version.for_ms,

@@ -163,6 +163,8 @@ class Run:
     evaluations: int = 0
     """In the window, failed ones among them."""
     failed: int = 0
+    stride: int = 1
+    """Every how many-th evaluation was looked at where nothing fires: what fails between two of them is not in `failed`."""
     phase_ms: int = 0
     phase_how: str = ""
     for_ms: int = 0

@@ -55,6 +55,8 @@ def errors(found: Comparison, limits: GateLimits) -> GateResult:
     before = old.failed / old.evaluations if old is not None and old.evaluations else None
     tripped = new > (before or 0) + limits.at_most.get("share", _NONE)
     message = f"{run.failed} of {run.evaluations} evaluations fail" if run.failed else ""
+    if not run.failed and run.stride > 1:
+        message = f"none of those that were looked at: each {run.stride}th, and all around what fires"
     return _result("errors", limits, tripped=tripped, old=before, new=new, message=message)
 
 

@@ -176,6 +176,7 @@ class _Run:
                 phase_how=how,
                 # Who shares an answer costs nothing more.
                 requests=answer.requests if number == 0 else 0,
+                stride=question.stride,
             )
 
     def calibrate(self) -> None:

@@ -162,6 +162,8 @@ class Replay:
     phase_how: str = ""
     """`ALERTS`, `rules`, `hash`, `grafana`, `assumed`."""
     requests: int = 0
+    stride: int = 1
+    """Every how many-th evaluation was looked at where nothing fires; around what fires all were."""
     calibration: Calibration | None = None
 
 

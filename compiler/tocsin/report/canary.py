@@ -301,7 +301,12 @@ def assumptions(comparison: Comparison) -> str:
         parts.append(f"phase {' -> '.join(phases)}")
     if comparison.spread is not None:
         parts.append(_spread(comparison.spread))
-    failed = dict.fromkeys(f"{each.failed} of {each.evaluations}" for each in runs if each.evaluations)
+    failed = dict.fromkeys(
+        f"{each.failed} of {each.evaluations}"
+        + (f" (each {each.stride}th looked at, and all around what fires)" if each.stride > 1 else "")
+        for each in runs
+        if each.evaluations
+    )
     parts.extend([f"{' -> '.join(failed)} evaluations failed"] if failed else [])
     parts.append(comparison.exactness)
     calibration = comparison.calibration
