@@ -92,7 +92,7 @@ def test_what_was_sampled_claims_no_more_than_was_seen() -> None:
     assert found.new_run is not None
     sampled = gate("errors", replace(found, new_run=replace(found.new_run, stride=11)))
     assert sampled.verdict == "ok" and gate("errors", found).message == ""
-    assert sampled.message == "none of those that were looked at: each 11th, and all around what fires"
+    assert sampled.message == "none of those that were looked at: one in 11, and all around what fires"
 
 
 # --- pages ------------------------------------------------------------------------------------

@@ -56,7 +56,7 @@ def errors(found: Comparison, limits: GateLimits) -> GateResult:
     tripped = new > (before or 0) + limits.at_most.get("share", _NONE)
     message = f"{run.failed} of {run.evaluations} evaluations fail" if run.failed else ""
     if not run.failed and run.stride > 1:
-        message = f"none of those that were looked at: each {run.stride}th, and all around what fires"
+        message = f"none of those that were looked at: one in {run.stride}, and all around what fires"
     return _result("errors", limits, tripped=tripped, old=before, new=new, message=message)
 
 

@@ -303,7 +303,7 @@ def assumptions(comparison: Comparison) -> str:
         parts.append(_spread(comparison.spread))
     failed = dict.fromkeys(
         f"{each.failed} of {each.evaluations}"
-        + (f" (each {each.stride}th looked at, and all around what fires)" if each.stride > 1 else "")
+        + (f" (one in {each.stride} looked at, and all around what fires)" if each.stride > 1 else "")
         for each in runs
         if each.evaluations
     )
