@@ -146,7 +146,10 @@ Episode = tuple[tuple[tuple[str, str], ...], int, int, int]
 
 def episodes(replay: Replay | None) -> list[Episode]:
     """Every firing: identity, from when, until when, whether carried in or open. What only was pending is left out: sampling may not see it."""
-    assert replay is not None and replay.timeline is not None, replay
+    assert replay is not None
+    if "holds nothing" in replay.exactness.text:  # of a history without a sample nothing is replayed
+        return []
+    assert replay.timeline is not None, replay
     line = replay.timeline
     return sorted(
         (line.identities[row], int(fired), int(resolved), int(flags) & (CARRIED_IN | OPEN))

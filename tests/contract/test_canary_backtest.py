@@ -497,7 +497,7 @@ def test_a_rule_that_somebody_made_opaque_is_recorded_as_it_is(
     assert backtest(repo).code == 0
     assert "verdict-live" in repo.run("plan").out, "Git's old rule is not what runs"
     shutil.rmtree(repo.top / "records")
-    ended = backtest(repo, "--against", "live", "--approver", "ben")
+    ended = backtest(repo, "--against", "live", "--approver", "ben", GITHUB_ACTOR="ada")
     assert "a form that tocsin never writes" in ended.out, ended.said
     (found,) = records(repo.top / "records")
     assert found.old_object is not None and found.verdict == "not-backtestable"

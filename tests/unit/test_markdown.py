@@ -282,6 +282,8 @@ def test_leaving_out_what_cannot_be_a_link_leaves_out_no_link(text: str) -> None
     found = body(text)
     links, fences, headings = everything(text)
     ours = sorted(normal(each) for each in found.links if each.span.slice(text)[:1] != "<")
+    # `[]()` leads nowhere, and nobody asks where to.
+    links, ours = [each for each in links if each], [each for each in ours if each]
     html = [each for each in ours if each not in links]
     assert not html or "<" in text
     assert sorted(each for each in ours if each in links) == links

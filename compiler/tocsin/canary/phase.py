@@ -146,8 +146,9 @@ class Phases:
 
     def _begun(self, group: Seen) -> int:
         """From when the group last began, less the lateness where one encoding's hash explains it."""
-        fits = self._fits(group)
-        if fits is not None:
+        fitting = _fitting(group)
+        fits = fitting[0] if len(fitting) == 1 else self._learned()
+        if fits in fitting:
             return offsets_of(group.group, group.file, group.interval_ms)[fits]
         return group.evaluated_ms % group.interval_ms
 
@@ -157,16 +158,21 @@ class Phases:
         return votes.most_common(1)[0][0] if votes else None
 
     def _fits(self, group: Seen) -> str | None:
-        """The encoding whose hash lies shortly before the group's last beginning; None where neither or both do."""
-        if not (group.evaluated_ms and group.interval_ms and group.file):
-            return None
-        late = min(_LATE_MS, group.interval_ms // 4)
-        fitting = [
-            encoding
-            for encoding, offset in offsets_of(group.group, group.file, group.interval_ms).items()
-            if (group.evaluated_ms - offset) % group.interval_ms <= late
-        ]
+        """The encoding that alone explains a group's last beginning; None where neither or both do."""
+        fitting = _fitting(group)
         return fitting[0] if len(fitting) == 1 else None
+
+
+def _fitting(group: Seen) -> list[str]:
+    """The encodings whose hash lies shortly before the group's last beginning: a busy server begins a little late."""
+    if not (group.evaluated_ms and group.interval_ms and group.file):
+        return []
+    late = min(_LATE_MS, group.interval_ms // 4)
+    return [
+        encoding
+        for encoding, offset in offsets_of(group.group, group.file, group.interval_ms).items()
+        if (group.evaluated_ms - offset) % group.interval_ms <= late
+    ]
 
 
 def offsets_of(group: str, file: str, interval_ms: int) -> dict[str, int]:
