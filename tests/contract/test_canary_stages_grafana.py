@@ -132,8 +132,10 @@ def test_the_whole_way(world: World, tmp_path: Path) -> None:
     waiting = repo.run("compare")
     assert waiting.code == 0 and "of 1d" in waiting.text, "a job that looks at all of them comes again"
     assert "nothing is watched" in repo.run("watch").text
+    with world.grafana.edit() as edit:
+        edit.evaluate()
     said = repo.run("compare", deployed.canary, "--soak", "0s")
-    assert said.code == 7 and "has not run for longer" in said.text
+    assert said.code == 7 and "has not run for longer" in said.text, said.text
     _aged(world, repo)
     said = repo.run("compare", "load-high", "--soak", "1m")
     assert said.code == 0, said.text

@@ -28,6 +28,7 @@ _SLOWER: Final = 2.0
 _UNLIKELY: Final = 0.05
 _MEASURABLE: Final = 0.05
 """Seconds below which an evaluation's time says more about the machine than about the rule."""
+NOT_EVALUATED: Final = "it is not evaluated"
 
 
 def soak_ms(version: RuleVersion, policy_ms: int) -> int:
@@ -51,7 +52,7 @@ def window_of(version: RuleVersion, applied_ms: int, end_ms: int) -> Window:
 def health(state: State | None) -> Check:
     """Whether the canary is evaluated and well."""
     if state is None or not state.evaluated:
-        return Check(id="health", state="fail", say="it is not evaluated")
+        return Check(id="health", state="fail", say=NOT_EVALUATED)
     if state.health == "error":
         return Check(
             id="health", state="fail", say=f"its evaluation fails: {state.error or 'without a reason'}"

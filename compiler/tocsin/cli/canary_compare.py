@@ -156,9 +156,12 @@ def _asked(
     window = soak.window_of(deployed.new, applied_ms, end_ms)
     checks = list(_well(stand, deployed, canary, live, applied_ms, now_ms))
     nothing = Fidelity(agreement=None, n=0, live=0, simulated=0)
-    if any(each.state == "fail" for each in checks):
+    early = window.end_ms <= window.start_ms
+    # A rule that was just put there may not have had its turn: that is no illness.
+    ill = [each for each in checks if each.state == "fail" and not (early and each.say == soak.NOT_EVALUATED)]
+    if ill:
         return window, tuple(checks), (), nothing, ""
-    if window.end_ms <= window.start_ms:
+    if early:
         raise NotYet(
             f"{deployed.canary} has not run for longer than its `for` and `keep_firing_for`",
             help="nothing can be compared yet",
