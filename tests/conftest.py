@@ -12,10 +12,16 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
+import hypothesis
 import pytest
 from tests.real import components, servers
 
 _LOCAL_NAMES = {"", "localhost"}
+
+# A CI tries the same examples every time, so that a change is not blamed for what chance found; people's runs go on searching.
+hypothesis.settings.register_profile("ci", derandomize=True, deadline=None)
+if os.environ.get("TOCSIN_REQUIRE_REAL") == "1":
+    hypothesis.settings.load_profile("ci")
 
 # What a CI says about itself changes what tocsin does (a journal on a runner is refused): a test that wants it says it.
 for _name in [each for each in os.environ if each == "CI" or each.startswith(("GITHUB_", "GITLAB_", "CI_"))]:

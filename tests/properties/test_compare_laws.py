@@ -105,7 +105,10 @@ def test_a_version_is_like_itself(rows: Any, incidents: Any) -> None:
 @given(ROWS, ROWS, INCIDENTS)
 def test_swapping_the_versions_swaps_lost_and_gained(one: Any, two: Any, incidents: Any) -> None:
     there, back = found(one, two, incidents), found(two, one, incidents)
-    assert (there.lost, there.gained, there.kept) == (back.gained, back.lost, back.kept)
+    assert (there.lost, there.gained) == (back.gained, back.lost)
+    # `kept` counts old episodes, and one that was carried in is none: seen from the other side it may be.
+    if not any(first < 0 for rows in (one, two) for mine in rows.values() for first, _ in mine):
+        assert there.kept == back.kept
     assert (there.old, there.new) == (back.new, back.old)
     assert there.shift_s == (None if back.shift_s is None else -back.shift_s)
     for mine, theirs in ((there.old_spells, back.new_spells), (there.new_spells, back.old_spells)):
