@@ -7,6 +7,7 @@ at once, so that states, series and what a query finds are those of real evaluat
 from __future__ import annotations
 
 import json
+import threading
 import urllib.error
 import urllib.request
 from collections.abc import Callable
@@ -30,6 +31,8 @@ class Evaluated(Ruler):
         super().__init__()
         self.server, self.folder = server, folder
         self.writes = 0
+        self.writing = threading.Lock()
+        """Held while a write lasts."""
         self.on_write: Callable[[int, str], None] = lambda number, phase: None
 
     def __call__(self, seen: Seen, number: int) -> bytes:
@@ -37,12 +40,13 @@ class Evaluated(Ruler):
             return self._asked(seen)
         if seen.method == "GET":
             return super().__call__(seen, number)
-        self.writes += 1
-        write = self.writes
-        self.on_write(write, "before")
-        answer = super().__call__(seen, number)
-        self._load()
-        self.on_write(write, "after")
+        with self.writing:
+            self.writes += 1
+            write = self.writes
+            self.on_write(write, "before")
+            answer = super().__call__(seen, number)
+            self._load()
+            self.on_write(write, "after")
         return answer
 
     def _load(self) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.builders import group, resolved, rule
@@ -16,7 +18,14 @@ from tocsin.emit.inhibit import inhibit_rules
 from tocsin.emit.merge import merge_inhibit
 from tocsin.ir.compiled import CompiledAlert
 
-CONFIG = "route: {receiver: nobody}\nreceivers:\n  - name: nobody\n"
+CONFIG = """\
+route: {receiver: nobody}
+receivers:
+  - name: nobody
+inhibit_rules:
+  - source_matchers: [witness="source"]
+    target_matchers: [witness="target"]
+"""
 INSTANCES: tuple[Mapping[str, str], ...] = (
     {"cluster": "a", "consumergroup": "x"},
     {"cluster": "a", "consumergroup": "y"},
@@ -84,7 +93,7 @@ def test_who_is_muted(
         for each, at in shown
     ]
     server.post("/api/v2/alerts", posted)
-    read = server.get("/api/v2/alerts")
+    read = settled(server)
     assert len(read) == len(posted)
     suppressed = {
         (each["labels"]["alertname"], each["labels"]["severity"], each["labels"]["at"])
@@ -95,3 +104,20 @@ def test_who_is_muted(
         (each.name, each.labels["severity"], "0") for each in alerts if each.key.level in muted.split()
     }
     assert suppressed == expected
+
+
+def settled(server: Server) -> list[dict[str, Any]]:
+    """The alerts, once all that was posted counts for who is muted.
+
+    An Alertmanager stores alerts at once and tells its inhibitor of them afterwards, in their order: when an alert posted last mutes another, the
+    inhibitor knows all before it.
+    """
+    server.post("/api/v2/alerts", [{"labels": {"witness": each}} for each in ("target", "source")])
+    deadline = time.monotonic() + 30
+    while True:
+        read: list[dict[str, Any]] = server.get("/api/v2/alerts")
+        witness = {each["labels"]["witness"]: each for each in read if "witness" in each["labels"]}
+        if witness["target"]["status"]["state"] == "suppressed":
+            return [each for each in read if "witness" not in each["labels"]]
+        assert time.monotonic() < deadline, "the inhibitor never heard of the alerts"
+        time.sleep(0.02)
