@@ -11,8 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.contract.test_sync_rollback_rules import World, first, second
-from tests.contract.test_sync_rollback_rules import world as world
+from tests.contract.rule_world import World, first, second
+from tests.contract.rule_world import world as world
 from tests.loopback import Seen, reply, serving
 from tests.real.components import NEWEST
 from tests.real.servers import Server as Running
@@ -59,8 +59,7 @@ def test_rule_files_and_two_replicas(
     folder = tmp_path / "rules of $HOME"
     folder.mkdir()
     (folder / "theirs.yaml").write_text("groups: []\n")
-    text = (world.top / "tocsin.yaml").read_text()
-    (world.top / "tocsin.yaml").write_text(text.replace('"3.5"', f'"{version}"'))
+    world.evaluated_by(version)
     config = f"rule_files: ['{folder}/*.yaml']\n"
     one, two = prometheus_server(config, version=version), prometheus_server(config, version=version)
     urls = f"{one.url}/,{two.url}"

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 from tests.contract.mimir_shaped import TENANT, Evaluated
-from tests.contract.test_sync_rollback_rules import World
-from tests.contract.test_sync_rollback_rules import world as world
+from tests.contract.rule_world import World
+from tests.contract.rule_world import world as world
 from tests.loopback import FakeClock, Loopback, serving
 from tests.real.components import NEWEST
 from tests.real.servers import Server

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.contract.test_sync_rollback_rules import World
-from tests.contract.test_sync_rollback_rules import world as world
+from tests.contract.rule_world import World
+from tests.contract.rule_world import world as world
 from tests.loopback import Seen, reply, serving
 from tests.real.components import NEWEST
 from tests.real.servers import Server as Running
@@ -46,8 +46,7 @@ def test_one_run_is_enough_where_the_record_is_read_now(
 ) -> None:
     folder = tmp_path / "rules"
     folder.mkdir()
-    text = (world.top / "tocsin.yaml").read_text()
-    (world.top / "tocsin.yaml").write_text(text.replace('"3.5"', f'"{version}"'))
+    world.evaluated_by(version)
     server = prometheus_server(f"rule_files: ['{folder}/*.yaml']\n", version=version)
     where = ("--target", "prometheus", "--url", server.url, "--rules-dir", folder)
     world.rules("web", {"alerts": [DOWN], "records": [UP]})

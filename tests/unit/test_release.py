@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.builders import evaluator, group, resolved, rule
 
 from tocsin.diag.source_file import SourceFile
 from tocsin.errors import UsageError
@@ -14,7 +16,7 @@ from tocsin.ir.project import Ledger, Release, ReleasedChange, ReleasePolicy
 from tocsin.project import read_ledger
 from tocsin.release.changelog import merged, section
 from tocsin.release.entries import Why
-from tocsin.release.ledger import ledger_text
+from tocsin.release.ledger import ledger_text, next_ledger
 from tocsin.release.reasons import why
 from tocsin.release.versions import newest, next_version, version_of
 
@@ -143,3 +145,12 @@ def test_a_ledger_of_another_shape_is_a_finding(text: str) -> None:
     assert json.loads(text)
     read, found = read_ledger(SourceFile(path="releases.json", text=text))
     assert [each.code for each in found] == ["TOC203"] and read == Ledger()
+
+
+def test_a_mirror_has_its_originals_row_and_version() -> None:
+    """Or a project that tries another evaluator would release two versions of one rule."""
+    one = rule(level="page", severity="P1")
+    copy = replace(one, mirror=True, paused=True, evaluator=evaluator("graf", "grafana", (12, 0, 0)), uid="m")
+    made = next_ledger(Ledger(), "v0.1.0", "2026-11-21", [resolved(group(one, copy))], {}, (), (), {}, {})
+    assert dict(made.rules) == {f"prod/{one.key.text}": (one.digest, "v0.1.0")}
+    assert made.version_of(f"prod/{copy.key.text}", copy.digest) == "v0.1.0"

@@ -281,8 +281,8 @@ def canary_of(record: Record) -> str:
 
 def evaluator_of(record: Record) -> str:
     """The server a record's stages are on, `""` where none was run."""
-    deployed, promotion = deployed_of(record), promotion_of(record)
-    return (promotion or deployed).evaluator if promotion or deployed else ""  # type: ignore[union-attr]
+    newest = promotion_of(record) or deployed_of(record)
+    return newest.evaluator if newest is not None else ""
 
 
 def believed(shelf: RecordPlace, environment: Environment, key: bytes) -> tuple[Record, ...]:

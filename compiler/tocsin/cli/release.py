@@ -21,10 +21,11 @@ from tocsin.cli.options import day, repository, today_option
 from tocsin.cli.reasons import reasons_of
 from tocsin.cli.revisions import compiled_at, sources_at
 from tocsin.cli.terminal import echo
-from tocsin.cli.workspace import no_collector, read_history, read_sources
+from tocsin.cli.workspace import no_collector, read_sources
 from tocsin.diag import Severity
 from tocsin.diff.changes import RuleChange
 from tocsin.diff.compare import compare
+from tocsin.disk.git import read_commit
 from tocsin.disk.git_release import (
     continue_branch,
     deploy_ref,
@@ -338,7 +339,7 @@ def _tag(top: Path, head: str, compilation: Compilation, settings: Settings, rem
 
 def _moment(top: Path) -> str:
     """When HEAD was committed: what is made from it says no other time."""
-    head = read_history(top, {}).head
+    head = read_commit(top, "HEAD")
     return head.at if head is not None else "1970-01-01T00:00:00+00:00"
 
 

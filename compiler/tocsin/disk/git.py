@@ -76,6 +76,12 @@ class Log:
     commits: tuple[tuple[Commit, tuple[Touched, ...]], ...]
 
 
+def read_commit(root: Path, name: str) -> Commit | None:
+    """One commit; None where this clone holds none of that name."""
+    said = ask_git(root, "log", "-1", "-z", FORMAT, "--no-show-signature", "--end-of-options", name, "--")
+    return next((commit for commit, _ in commits_of(said or b"", "")), None)
+
+
 def read_log(root: Path) -> Log | None:
     """What Git knows of the sources below `root`, in one pass; None where it knows nothing."""
     asked = ask_git(
@@ -88,10 +94,8 @@ def read_log(root: Path) -> Log | None:
         return None
     prefix, commit = rows[1], rows[3]
     edge = _edge(root / rows[2]) if rows[0] == "true" else frozenset[str]()
-    # `-1 HEAD` and the log are one pass: the head is wanted even where it touched no source.
-    head = ask_git(root, "log", "-1", "-z", FORMAT, "--no-show-signature", "--end-of-options", commit, "--")
-    made = next(iter(commits_of(head or b"", "")), None)
-    if made is None:
+    head = read_commit(root, commit)
+    if head is None:
         return None
     log = ask_git(
         root, "log", "--raw", "-z", "--no-abbrev", "--no-renames", "--no-ext-diff", "--no-textconv", "--root",
@@ -105,7 +109,7 @@ def read_log(root: Path) -> Log | None:
         for change, touched in commits_of(log, prefix)
         if touched and change.commit not in edge
     )
-    return Log(head=made[0], shallow=rows[0] == "true", commits=commits)
+    return Log(head=head, shallow=rows[0] == "true", commits=commits)
 
 
 def last_changes(log: Log) -> Mapping[str, Commit]:

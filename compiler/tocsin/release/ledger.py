@@ -6,7 +6,8 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from tocsin.ir.compiled import CompiledRecord, Resolved
+from tocsin.emit.manifest import key_of
+from tocsin.ir.compiled import CompiledAlert, Resolved
 from tocsin.ir.project import Ledger, Release, ReleasedChange
 
 
@@ -24,10 +25,11 @@ def next_ledger(
     """`last` after a release. A rule and a SOP (`sops`: name -> content digest) keep the version in which they last changed; what is gone has
     none; addresses and anchors are only ever added. `date` is ISO text."""
     digests = {
-        ledger_key(each.env, rule): rule.digest
+        key_of(rule, each): rule.digest
         for each in services
         for group in each.groups
         for rule in group.rules
+        if not (isinstance(rule, CompiledAlert) and rule.mirror)  # it has its original's version
     }
     return replace(
         last,
@@ -43,13 +45,6 @@ def next_ledger(
             *last.releases,
         ),
     )
-
-
-def ledger_key(env: str, rule: object) -> str:
-    """What the ledger and the manifest call a compiled rule: `env/key` of an alert, `env/service/key` of a record."""
-    if isinstance(rule, CompiledRecord):
-        return f"{env}/{rule.service}/{rule.key.text}"
-    return f"{env}/{rule.key.text}"  # type: ignore[attr-defined]
 
 
 def ledger_text(ledger: Ledger) -> str:

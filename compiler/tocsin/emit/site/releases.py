@@ -32,8 +32,10 @@ def _releases(model: SiteModel, language: str) -> Iterator[str]:
     if not releases:
         yield tr(language, "Nothing was released yet.")
     else:
-        yield f"## {tr(language, 'What each release compiles for')} {{: #compatibility }}"
-        yield _matrix(releases[:_PAGE], language)
+        matrix = _matrix(releases[:_PAGE], language)
+        if matrix:
+            yield f"## {tr(language, 'What each release compiles for')} {{: #compatibility }}"
+            yield matrix
     deprecations = model.project.release.deprecations
     if deprecations:
         yield f"## {tr(language, 'What goes away')} {{: #deprecated }}"
@@ -123,7 +125,7 @@ def _day(text: str) -> str:
 
 
 def _matrix(releases: Sequence[Release], language: str) -> str:
-    """A column for each version that any of these releases was compiled for; a mark and a word, for colour alone tells nothing."""
+    """A column for each version that any of these releases was compiled for; a mark and a word, for colour alone tells nothing. `""` without any."""
     columns = sorted(
         {
             (product, version)
@@ -133,6 +135,8 @@ def _matrix(releases: Sequence[Release], language: str) -> str:
         },
         key=_in_order,
     )
+    if not columns:
+        return ""
     rows = [
         (
             markup.link(plain(each.version), f"#{each.version}"),
