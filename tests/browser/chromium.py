@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -32,6 +33,17 @@ _ARGUMENTS = [
 ]
 
 
+_PATIENCE_MS = 180_000
+"""How long anything may take before it is called missing: what bounds a failure is not felt by a success."""
+_AT_REST = """async () => {
+    const frame = () => new Promise((done) => requestAnimationFrame(done));
+    await frame(); await frame();
+    const finite = document.getAnimations().filter((each) => each.effect && each.effect.getComputedTiming().endTime < Infinity);
+    await Promise.allSettled(finite.map((each) => each.finished));
+    await frame();
+}"""
+
+
 class MissingBrowserError(RuntimeError):
     """Chromium is not installed; the message says how to get it."""
 
@@ -51,7 +63,7 @@ def running_chromium() -> Iterator[Browser]:
     """A browser with a fresh profile that ends with the block."""
     path = executable()
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=_ARGUMENTS)
+        browser = playwright.chromium.launch(executable_path=path, args=_ARGUMENTS, timeout=_PATIENCE_MS)
         try:
             yield browser
         finally:
@@ -94,12 +106,24 @@ class Visit:
         """Requests that went anywhere but to `homes` (beginnings of addresses) or to data in the page itself."""
         return [each for each in self.requests if not each.startswith((*homes, "data:", "blob:", "about:"))]
 
+    def until(self, holds: Callable[[], bool]) -> None:
+        """Wait for what the browser reports on its own; AssertionError with all of it where it never does."""
+        end = time.monotonic() + _PATIENCE_MS / 1000
+        while not holds():
+            assert time.monotonic() < end, self
+            self.page.wait_for_timeout(50)
+
     @property
     def complaints(self) -> list[str]:
         """What the policy refused, and exceptions of the page's own scripts."""
         return [
             each for each in self.console if "Content Security Policy" in each or "violates" in each
         ] + self.errors
+
+
+def at_rest(page: Page) -> None:
+    """Wait until what was just done to the page is drawn, and what moves or fades because of it has ended."""
+    page.evaluate(_AT_REST)
 
 
 @contextmanager
@@ -128,6 +152,7 @@ def visiting(
     try:
         if before:
             context.add_init_script(before)
+        context.set_default_timeout(_PATIENCE_MS)
         page = context.new_page()
         visit = Visit(page=page)
         page.on("request", lambda request: visit.requests.append(request.url))

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page
-from tests.browser.chromium import PHONE, Visit, visiting
+from tests.browser.chromium import PHONE, Visit, at_rest, visiting
 from tests.judges import judge
 
 KINDS = {
@@ -85,7 +85,7 @@ def test_on_a_phone_the_navigation_can_be_pressed(chromium: Browser, starter: st
     with visiting(chromium, starter + "levels/", size=PHONE) as visit:
         page = settled(visit)
         page.locator(".md-header label[for=__drawer]").click()
-        page.wait_for_timeout(400)
+        at_rest(page)
         assert page.locator(".md-nav--primary a.md-nav__link:visible").count() > 3
         assert page.evaluate(SMALL) == []
 
@@ -117,7 +117,7 @@ def test_nothing_serious_is_in_the_way_of_those_who_listen_or_see_badly(
         page.evaluate(ALL_OPEN)
         assert serious(page) == []
         page.emulate_media(color_scheme="dark")
-        page.wait_for_timeout(400)  # colours fade over
+        at_rest(page)  # colours fade over
         assert serious(page) == []
 
 

@@ -33,7 +33,6 @@ TABLE: tuple[Row, ...] = (
     Row("uid_in_group", (11, 5, 2), "a group PUT creates a rule of a chosen uid"),
     Row("group_order", (11, 5, 2), "the order of a group's rules is kept"),
     Row("keep_last", (11, 0, 0), "execErrState KeepLast"),
-    Row("errors_shown", (11, 0, 0), "a rule as tocsin writes it shows a failed evaluation as its health"),
     Row("missing_series", (11, 6, 0), "missingSeriesEvalsToResolve"),
     Row("keep_firing_for", (12, 0, 0), "keep_firing_for"),
     Row("equal_titles", (12, 0, 0), "two rules of one folder may share a title"),

@@ -7,13 +7,14 @@ the slowest. What comes back goes into the cache piece by piece as it comes: a r
 - Unanswerable: half of the times, down to the one evaluation that fails, which the live rule failed at, too (its grid index is `missed`).
 - Unfit: the answer is not used, nor asked for again.
 - More samples than memory is meant for (`_SAMPLES`): nothing more is asked.
-- A source that slows down under the asking (`pace`): nothing more is asked in this run.
+- A source that slows down under the asking (`pace`; questions of the beginning, asked again, settle it): nothing more is asked in this run.
 
 Sampling never sees an evaluation that fails between two samples; none of these can change what fires, and one that is sampled ends the sampling.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import threading
 from collections import deque
@@ -27,7 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tocsin.canary.decode import decode
-from tocsin.canary.pace import Pace
+from tocsin.canary.pace import Pace, Timed
 from tocsin.canary.planner import Budget, Piece, Progress, Question, Watch, batches, pieces
 from tocsin.canary.source import Cache, MetricSource, TooMuch, Unanswerable, Unfit
 from tocsin.canary.stored import FORMAT, cut, joined, moved, pack, unpack
@@ -126,14 +127,33 @@ class Fetcher:
 
     def range(self, expr: str, start_ms: int, end_ms: int, step_ms: int) -> bytes:
         """The source's answer, timed. As `MetricSource.range`; `take` is called before."""
+        request = (expr, start_ms, end_ms, step_ms)
         began = self.watch.monotonic()
         try:
-            body = self.source.range(expr, start_ms, end_ms, step_ms)
+            body = self.source.range(*request)
         except TooMuch:
-            self._pace.took(self.watch.monotonic() - began)
+            self._settle(self._pace.took(Timed(self.watch.monotonic() - began)))
             raise
-        self._pace.took(self.watch.monotonic() - began)
+        self._settle(self._pace.took(Timed(self.watch.monotonic() - began, request)))
         return body
+
+    def _settle(self, doubt: Sequence[Timed] | None) -> None:
+        """Asks questions of the beginning again, where the latest answers came late."""
+        if doubt is None:
+            return
+        late = []
+        for each in doubt:
+            assert each.request is not None, "only what was answered is asked again"
+            try:
+                self.take()
+            except NotReplayable:
+                # Whatever is still to be asked is refused by the same budget.
+                return
+            began = self.watch.monotonic()
+            with contextlib.suppress(TooMuch, Unanswerable, Unfit):
+                self.source.range(*each.request)
+            late.append(each.late(self.watch.monotonic() - began))
+        self._pace.settle(late)
 
     def expect(self, points: int) -> None:
         """So many evaluations will be asked for, beyond those said before."""

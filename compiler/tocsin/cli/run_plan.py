@@ -16,7 +16,6 @@ from tocsin.errors import Cancelled, TocsinError, UsageError
 from tocsin.remote.lanes import in_lanes
 from tocsin.report.visible import visible
 from tocsin.sync.apply import OnError, Outcome, Result, apply, one_by_one, resume, steps_of, undo
-from tocsin.sync.hidden import HIDDEN
 from tocsin.sync.journal import Journal, plan_of
 from tocsin.sync.lanes import Lane
 from tocsin.sync.values import Place, Plan, Server, State, Target
@@ -159,11 +158,11 @@ def _watched(
     """How the changed rules fare; with `--on-error undo` the groups of those that became an error are taken back."""
     seen = watch(plan, outcome, target, before, Now()) if wait else ()
     for each in seen:
-        if each.state not in ("healthy", "evaluated"):
+        if each.state != "healthy":
             click.echo(
                 f"{each.state}: {visible(each.title)} [{visible(each.key)}]: {visible(each.say)}", err=True
             )
-    for say in told_of(seen, plan.server):
+    for say in told_of(seen):
         click.echo(say, err=True)
     wrong = [each for each in seen if each.state == "became-error"]
     if wrong and on_error == "undo":
@@ -172,17 +171,16 @@ def _watched(
     return SOME if wrong else 0
 
 
-def told_of(seen: Sequence[Seen], server: Server) -> Iterator[str]:
-    """How many were seen well, over how many evaluations, and what that proves."""
-    for state, say in (
-        ("healthy", "seen healthy after the write"),
-        ("evaluated", f"seen evaluated: {HIDDEN.format(version=visible(server.version))}"),
-    ):
-        counts = sorted(each.evaluations for each in seen if each.state == state)
-        if counts:
-            spread = f"{counts[0]} to {counts[-1]}" if counts[0] != counts[-1] else f"{counts[0]}"
-            yield f"{len(counts)} of {len(seen)} changed rules were {say} ({spread} of {WANTED} evaluations seen)"
-    if seen and not any(each.state in ("healthy", "evaluated") for each in seen):
+def told_of(seen: Sequence[Seen]) -> Iterator[str]:
+    """How many were seen well, and over how many evaluations."""
+    counts = sorted(each.evaluations for each in seen if each.state == "healthy")
+    if counts:
+        spread = f"{counts[0]} to {counts[-1]}" if counts[0] != counts[-1] else f"{counts[0]}"
+        yield (
+            f"{len(counts)} of {len(seen)} changed rules were seen healthy after the write "
+            f"({spread} of {WANTED} evaluations seen)"
+        )
+    elif seen:
         yield f"none of {len(seen)} changed rules was seen healthy after the write"
 
 

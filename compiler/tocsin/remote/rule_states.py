@@ -1,5 +1,9 @@
 """The rules as they are evaluated, `/api/v1/rules`: one reader for Prometheus, Mimir and Grafana, which copied the interface and changed a few
 words. What a version does not say stays None.
+
+A Grafana calls a rule healthy whose query fails, if the rule is to go on as it was then (`execErrState` `OK` and `KeepLast`): the error never
+reaches the rule's health, in no version (resultError of pkg/services/ngalert/state/state.go). It is told of each series, as the reason of its
+state: `Normal (Error)`, `Alerting (Error, KeepLast)`. tocsin writes such rules, so health is read from there as well.
 """
 
 from __future__ import annotations
@@ -42,16 +46,19 @@ def instance(read: Reader) -> AlertInstance:
 
 
 def _rule(read: Reader, group: str, file: str, folder_uid: str | None) -> RuleState:
+    instances = tuple(instance(each) for each in read["alerts"].each())
+    failed = [each for each in instances if "error" in each.reason.lower().split(", ")]
+    said = next((text for each in failed if (text := each.annotations.get("Error"))), "")
     return RuleState(
         name=read.text("name"),
         group=group,
         file=file,
         type=_type(read),
-        health=read.text("health", "unknown"),
+        health="error" if failed else read.text("health", "unknown"),
         state=read.text("state", ""),
-        last_error=read.text("lastError", ""),
+        last_error=read.text("lastError", "") or said,
         last_evaluation=read.text("lastEvaluation", ""),
-        instances=tuple(instance(each) for each in read["alerts"].each()),
+        instances=instances,
         query=read.text("query", ""),
         for_=_seconds(read, "duration"),
         keep_firing_for=_seconds(read, "keepFiringFor"),

@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from tocsin.sync.guard import Guard
-from tocsin.sync.hidden import said_of
 from tocsin.sync.overrides import Overrides
 from tocsin.sync.plan import Scope, make_plan
 from tocsin.sync.values import CANARY, Desired, FieldChange, Live, Place, Rule, Server
@@ -55,7 +54,6 @@ class Drift:
     rows: tuple[Row, ...]
     failing: tuple[Failing, ...] = ()
     """Rules of ours whose evaluation fails: no drift, and what a sync that does not wait so long leaves to be found here."""
-    notes: tuple[str, ...] = ()
     overrides: Overrides | None = None
     """What went out without a verdict, None where nobody named the journal that knows."""
 
@@ -82,7 +80,6 @@ def drift_of(desired: Desired, live: Live, now: str, scope: Scope | None = None)
             sorted(rows, key=lambda each: (CLASSES.index(each.kind), each.place, each.title, each.uid))
         ),
         failing=tuple(_failing(ours, live)),
-        notes=said_of(live.server, (rule for rule, _ in ours)),
     )
 
 

@@ -15,7 +15,6 @@ from tocsin.sync.compare import changes_meaning, differences, effect_of, silence
 from tocsin.sync.guard import Admit as Admit
 from tocsin.sync.guard import Asked as Asked
 from tocsin.sync.guard import Guard, group_refusals, stops, within_limits
-from tocsin.sync.hidden import said_of_plans
 from tocsin.sync.hold import lasts, too_long
 from tocsin.sync.values import (
     Action,
@@ -118,7 +117,6 @@ def make_plan(
         groups=tuple(plans),
         stops=stops(desired, live, plans, guard),
         frozen=tuple(sorted(desired.frozen)),
-        notes=said_of_plans(live.server, plans),
     )
 
 
