@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
+from html import unescape
 from pathlib import Path
 
 import pytest
 from tests.contract.test_site_links import copy_of_sources
 
 from tocsin.cli import main
+from tocsin.diag import SourceFile
 from tocsin.disk import site as disk
+from tocsin.emit.site.prose import render_body
 from tocsin.errors import MachineError
 from tocsin.ir.artifact import Artifact
+from tocsin.source.markdown import read_body
 
 TODAY = "2026-11-21"
 MKDOCS = "site_name: x\ntheme: {name: material, font: false}\nplugins: []\n"
@@ -88,6 +93,46 @@ def test_a_dead_link_keeps_the_old_site_and_ends_with_1(tmp_path: Path, body: st
     assert raised.value.exit_code == 1
     assert "index.md" in raised.value.message or "bad page" in raised.value.message
     assert tree(tmp_path / "site") == before
+
+
+def test_every_heading_has_the_anchor_the_checks_know(tmp_path: Path) -> None:
+    """Repeated headings, underscores, odd ids: the generator, which compares links with ids in strict mode, agrees with our own reading."""
+    headings = [
+        "Twice",
+        "Twice",
+        "Twice",
+        "check_http is red",
+        "`__init__` fails",
+        "__x__",
+        "!!!",
+        "网络",
+        "网络",
+        "a___b_c___d",
+    ]
+    headings += ["own {#_own_}", "quoted {#a'b\"c`d}", "angle {#<b>&amp;*x*}", "dots {#a.b:c}"]
+    source = "\n\n".join(f"## {each}" for each in headings)
+    anchors = [each.anchor for each in read_body(SourceFile(path="x.md", text=source), source, 1).sections]
+    links = "\n\n".join(f"[to](<#{each}>)" for each in anchors if re.fullmatch(r"[\w-]+", each))
+    text = f"{source}\n\n{links}\n"
+    body = render_body(read_body(SourceFile(path="x.md", text=text), text, 1), resolve=lambda target: target)
+    given = (
+        small(body).files["en/mkdocs.yml"].decode()
+        + "markdown_extensions: [attr_list, {toc: {permalink: true}}]\n"
+    )
+    plan = disk.plan(
+        [
+            Artifact(path="en/mkdocs.yml", text=given),
+            Artifact(path="en/docs/index.md", text=f"# Home\n\n{body}"),
+        ],
+        {},
+        root="en",
+        version="1",
+        maker="m",
+    )
+    assert build(plan, tmp_path) is True
+    html = (tmp_path / "site/index.html").read_text()
+    ids = [unescape(each) for each in re.findall(r'\bid="([^"]*)"', html)]
+    assert all(ids.count(each) == 1 for each in anchors), [each for each in anchors if ids.count(each) != 1]
 
 
 def test_static_files_lie_over_the_pages_and_are_finished(tmp_path: Path) -> None:

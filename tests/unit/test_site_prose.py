@@ -61,7 +61,9 @@ def test_a_target_is_asked_for_as_the_body_lists_it() -> None:
         ("###### A", 3, "###### A {: #a }"),
         ("## 影响", 0, "## 影响 {: #impact }"),
         ("## 网络", 0, "## 网络 {: #网络 }"),
-        ("## a {#b_c}", 0, r"## a {: #b\_c }"),
+        ("## a {#b_c}", 0, "## a {: #b_c }"),
+        ("## a {#_b}", 0, "## a {: #_b }"),
+        ("## a {#_b_}", 0, '## <a id="&#95;&#98;&#95;"></a>a {: #tocsin-34bef5df }'),
     ],
 )
 def test_a_heading_has_its_level_and_anchor(source: str, demote: int, expected: str) -> None:

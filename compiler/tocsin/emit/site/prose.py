@@ -11,6 +11,7 @@ Speed matters here: thousands of pages go through in one build.
 from __future__ import annotations
 
 import re
+import zlib
 from collections.abc import Callable, Iterable, Sequence
 
 from tocsin.emit.site.markup import code, fence, line, plain, quoted, safe_target, words
@@ -43,7 +44,8 @@ _TICKABLE = re.compile(r"[\w.,:;/@%+=()\[\]{}$#'\"!?*^~-]+(?: [\w.,:;/@%+=()\[\]
 _LANGUAGE = re.compile(r"[a-z0-9][a-z0-9_+-]{0,31}")
 _OUTPUTS = frozenset({"text", "output", "console-output"})
 _KINDS = frozenset({"read", "change", "destructive"})
-_PLAIN_ANCHOR = re.compile(r"[\w-]+")
+_PLAIN_ANCHOR = re.compile(r"(?!.*(?<![^\W_])_.*_)[\w-]+")
+"""One that stands in an attribute list as it is: no underscore in it opens what another could close."""
 _APART = "<!-- -->"
 """Says nothing: parts two lists, and begins an item that does not begin with words."""
 _NOTHING = "&#8203;"
@@ -118,7 +120,8 @@ class _Writer:
     def title(self, title: Title) -> str:
         level = min(6, max(2, title.level) + self.demote)
         inner = self.line(title.inner) or _NOTHING
-        return f"{'#' * level} {inner} {_attributes(title.anchor)}".rstrip()
+        mark, attributes = _attributes(title.anchor)
+        return f"{'#' * level} {mark}{inner} {attributes}"
 
     def listing(self, listing: Listing) -> str:
         is_plain = listing.tight and all(map(_is_plain, listing.items))
@@ -244,9 +247,13 @@ def _code_block(block: CodeBlock) -> str:
     return fence(block.text, language, classes)
 
 
-def _attributes(anchor: str) -> str:
-    """The attribute list that gives a heading its anchor; nothing where no such list could hold it."""
-    shown = anchor.replace("_", r"\_")
+def _attributes(anchor: str) -> tuple[str, str]:
+    """What gives a heading its anchor: an element in front of its words, and an attribute list behind them. Mostly the list alone; an id that
+    is none as written there (underscores that would be emphasis, quotes) is the element's, and the list holds one made of it.
+
+    An escaped underscore would reach the page, but the generator compares links with the escape still in it.
+    """
     if _PLAIN_ANCHOR.fullmatch(anchor):
-        return f"{{: #{shown} }}"
-    return f'{{: id="{shown}" }}' if re.fullmatch(r"[\w.:~@!$()+,;/?-]+", anchor) else ""
+        return "", f"{{: #{anchor} }}"
+    entities = "".join(f"&#{ord(each)};" for each in anchor)
+    return f'<a id="{entities}"></a>', f"{{: #tocsin-{zlib.crc32(anchor.encode()):08x} }}"
