@@ -105,8 +105,8 @@ class Profile:
     """5.2 filters by folder, group, rule: [11.x]."""
     unevaluated_health: Literal["ok", "unknown"]
     """5.2 a rule never evaluated."""
-    ok_hides_errors: bool
-    """5.2 a failed evaluation of a rule with execErrState OK is a healthy one: a running 9.4."""
+    error_annotated: bool
+    """5.2 a series whose rule hides a failed evaluation has the error as its annotation `Error`; not on a running 9.4, and in doubt later."""
     inclusive_thresholds: bool
     """2.2 `gte`, `lte`, `eq`, `ne` of a threshold node evaluate: [11.6]."""
     history_uid: bool
@@ -171,7 +171,7 @@ G9_4 = Profile(
     state_uids=False,
     state_filters=False,
     unevaluated_health="ok",
-    ok_hides_errors=True,
+    error_annotated=False,
     inclusive_thresholds=False,
     history_uid=False,
     fine_grained=False,
@@ -192,7 +192,6 @@ G10_4 = replace(
     range_code=400,
     unwrapped_code=400,
     empty_folder_refused=True,
-    ok_hides_errors=False,
     reserved_labels=True,
     deletes_last=False,
     title_conflict_code=400,
@@ -228,6 +227,7 @@ G11_6 = replace(
     state_uids=True,
     state_filters=True,
     unevaluated_health="unknown",
+    error_annotated=True,
     inclusive_thresholds=True,
     history_uid=True,
     fine_grained=True,

@@ -36,11 +36,14 @@ def _kept(name: str, value: Any) -> Callable[[Driver], Any]:
     return ask
 
 
-def _broken_health(api: Driver) -> Any:
+def _error_annotated(api: Driver) -> Any:
     api.put("a", rule("a", condition="Z", execErrState="OK"))
     with api.standin.edit() as edit:
         edit.evaluate()
-    return api.states()[0]["rules"][0]["health"]
+    found = api.states()[0]["rules"][0]
+    (alert,) = found["alerts"]
+    assert (found["health"], alert["state"]) == ("ok", "Normal (Error)")
+    return "Error" in alert["annotations"]
 
 
 def _posted(**changes: Any) -> Callable[[Driver], Any]:
@@ -181,7 +184,7 @@ PROBES = (
         _posted(data=[query(relativeTimeRange={"from": 0, "to": 0})]),
         (500, 400, 400, 400, 400),
     ),
-    Probe("ok_hides_errors", _broken_health, ("ok", "error", "error", "error", "error")),
+    Probe("error_annotated", _error_annotated, (False, False, True, True, True)),
     Probe("empty_folder_refused", _posted(folderUID=""), (201, 400, 400, 400, 400)),
     Probe("folder_must_exist", _posted(folderUID="none"), (201, 201, 400, 400, 400)),
     Probe("root_refused", _posted(folderUID="general"), (201, 201, 201, 201, 400)),

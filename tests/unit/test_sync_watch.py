@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 
 import pytest
 from tests.syncing import Clock
@@ -118,21 +117,3 @@ def test_states_of_the_write_itself_do_not_count() -> None:
     """A 9.4 keeps telling the evaluation from before the write."""
     (one,), _, _ = seen(changed(), lambda now: State(health="error", evaluated=OLD, error="old"))
     assert one.state == "not-seen"
-
-
-@pytest.mark.parametrize(
-    ("version", "state"), [("9.4.7", "evaluated"), ("10.4.19", "evaluated"), ("11.6.1", "healthy")]
-)
-def test_a_server_that_cannot_show_an_error_proves_less(version: str, state: str) -> None:
-    old, new = rule("a", body={"execErrState": "OK"}), rule("a", body={"execErrState": "OK", "for": 1})
-    made = plan(wanted(group(new, interval=10_000)), live(group(old, interval=10_000)))
-    made = replace(made, server=replace(made.server, version=version))
-    (one,), _, _ = seen(made, lambda now: evaluated(now, 3.0))
-    assert (one.state, one.evaluations) == (state, 3)
-    assert ("cannot show an evaluation error of this rule" in one.say) == (state == "evaluated")
-    (one,), _, _ = seen(made, lambda now: evaluated(now, 3.0, "error"))
-    assert one.state == "became-error"
-    loud = changed(10_000)
-    loud = replace(loud, server=replace(loud.server, version=version))
-    (one,), _, _ = seen(loud, lambda now: evaluated(now, 3.0))
-    assert one.state == "healthy"

@@ -37,10 +37,6 @@ def _lines(drift: Drift) -> Iterator[str]:
         yield f"failing   {visible(failing.title)} [{visible(failing.key or failing.uid)}]: {visible(failing.say)}"
     if drift.overrides is not None and drift.overrides.used:
         yield visible(drift.overrides.text)
-    if drift.overrides is not None and drift.overrides.used:
-        yield visible(drift.overrides.text)
-    for note in drift.notes:
-        yield f"note: {visible(note)}"
 
 
 def as_json(drift: Drift, now: str) -> str:
