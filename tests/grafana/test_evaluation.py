@@ -18,6 +18,7 @@ from tests.grafana.test_sync import Syncer
 from tests.grafana.timeline import Timeline, differences, observe
 from tests.real import components
 from tests.real.servers import Server, running_prometheus
+from tests.standin.driver import query
 from tests.syncing import rule_file
 
 _CONFIG = "global: {scrape_interval: 1m, evaluation_interval: 1m}\n"
@@ -52,6 +53,18 @@ def datasource(place: Place, prometheus: Server) -> str:
     return uid
 
 
+def unreachable(place: Place) -> str:
+    """The uid of a rule in the way of tocsin's whose data source nobody can reach."""
+    uid = place.uid("gone")
+    body = {"uid": uid, "name": uid, "type": "prometheus", "access": "proxy", "url": "http://127.0.0.1:1"}
+    assert place.site.call("POST", "/api/datasources", body).status == 200
+    goes_on = "KeepLast" if place.site.can("keep_last") else "OK"
+    dead = place.rule("dead", data=[query(datasourceUid=uid)], execErrState=goes_on) | {"for": "0s"}
+    place.seed(dead)
+    assert place.put_group([dead], interval=10).status == 200
+    return place.uid("dead")
+
+
 def test_health_after_a_sync(place: Place, request: pytest.FixtureRequest) -> None:
     place.site.need("evaluates")
     prometheus: Server = request.getfixturevalue("prometheus")
@@ -72,7 +85,8 @@ def test_health_after_a_sync(place: Place, request: pytest.FixtureRequest) -> No
     wanted = syncer.wanted(file)
     syncer.sync(wanted)
     uids = {rule.key: rule.uid for group in wanted.groups for rule in group.rules if rule.service}
-    deadline = time.monotonic() + 90
+    uids["dead"] = unreachable(place)
+    deadline = time.monotonic() + 300
     with syncer.site.target(read_only=True) as target:
         while True:
             states = target.states()
@@ -84,12 +98,16 @@ def test_health_after_a_sync(place: Place, request: pytest.FixtureRequest) -> No
                 break
             time.sleep(2)
     said = {key: (each.health, each.pending, each.firing) for key, each in found.items() if each is not None}
+    if place.site.version < (10, 0, 0) and said.get("broken") == ("ok", 0, 0):
+        del said["broken"]  # A 9.4 was seen to make no data of what Prometheus refuses.
+    else:
+        assert said.pop("broken") == ("error", 0, 0), found
     assert said == {
         "fires": ("ok", 0, 1),
         "waits": ("ok", 1, 0),
         "quiet": ("ok", 0, 0),
-        # Its `health` is ok in every version, with KeepLast as with OK: the error is in the state of its series.
-        "broken": ("error", 0, 0),
+        # Grafana calls it healthy, for it goes on as it was: the error is in the state of its series.
+        "dead": ("error", 0, 0),
     }, found
 
 
