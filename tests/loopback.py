@@ -94,16 +94,16 @@ def serving(handler: Handler, *, tls: ssl.SSLContext | None = None) -> Iterator[
             answer = handler(request, number)
             match answer:
                 case bytes():
-                    connection.settimeout(10)
+                    connection.settimeout(300)
                     connection.sendall(answer)
                     connection.settimeout(0.1)
                 case Reset(after):
-                    connection.settimeout(10)
+                    connection.settimeout(300)
                     connection.sendall(after)
                     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                     return
                 case Silence():
-                    over.wait(10)
+                    over.wait(300)
                     return
 
     def accept() -> None:
@@ -125,9 +125,9 @@ def serving(handler: Handler, *, tls: ssl.SSLContext | None = None) -> Iterator[
         over.set()
         listener.shutdown(socket.SHUT_RDWR)
         listener.close()
-        accepting.join(5)
+        accepting.join(60)
         for thread in threads:
-            thread.join(5)
+            thread.join(60)
 
 
 def _read(connection: socket.socket, over: threading.Event, server: Loopback) -> Seen | None:

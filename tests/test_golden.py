@@ -47,7 +47,7 @@ def build(project: Path, out: Path, *, seed: str = "0") -> None:
         command,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
         env=os.environ | {"PYTHONHASHSEED": seed},
     )
@@ -105,7 +105,7 @@ def test_promtool_takes_what_is_expected(case: str) -> None:
     files = sorted((FOLDER / case / "expected" / "prometheus").rglob("*.rules.yaml"))
     assert files
     command = [components.promtool(version), "check", "rules", "--lint=none", *files]
-    run = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    run = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert run.returncode == 0, run.stdout + run.stderr
 
 
@@ -120,7 +120,7 @@ def test_promtool_passes_the_expected_tests(case: str) -> None:
             cwd=file.parent,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=300,
             check=False,
         )
         assert run.returncode == 0, run.stdout + run.stderr

@@ -97,7 +97,7 @@ def run(command: str, repo: Path) -> Iterator[Block]:
         | {"TOCSIN_PROMTOOL": str(components.promtool("2.53"))},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
     for word, printed in (("stdout", finished.stdout), ("stderr", finished.stderr)):

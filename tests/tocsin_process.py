@@ -97,7 +97,7 @@ class Repository:
 
     def _ended(self, started: subprocess.Popen[str], more: Mapping[str, str]) -> Ended:
         with started as process:
-            out, err = process.communicate(timeout=60)
+            out, err = process.communicate(timeout=300)
         ended = Ended(code=process.returncode, out=out, err=err)
         token = {**self.env, **more}["GRAFANA_TOKEN"]
         assert token not in ended.said

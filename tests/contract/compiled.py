@@ -60,6 +60,6 @@ def outcome(plan: TestPlan, folder: Path, promtool: Path) -> tuple[TestResult, .
     outputs = {}
     for each in plan.runs:
         path = folder / each
-        finished = run([str(promtool), "test", "rules", path.name], cwd=path.parent, timeout=120)
+        finished = run([str(promtool), "test", "rules", path.name], cwd=path.parent, timeout=600)
         outputs[each] = Printed(finished.code, finished.out + finished.err)
     return read_results(plan, outputs)

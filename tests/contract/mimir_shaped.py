@@ -65,7 +65,7 @@ class Evaluated(Ruler):
         body = seen.body if seen.method == "POST" else None
         request = urllib.request.Request(url, data=body, headers=kind, method=seen.method)
         try:
-            with _OPENER.open(request, timeout=30) as answer:
+            with _OPENER.open(request, timeout=300) as answer:
                 said = json.loads(answer.read())
         except urllib.error.HTTPError as refused:
             with refused:

@@ -394,7 +394,7 @@ class Between:
         body = seen.body if seen.method == "POST" else None
         request = urllib.request.Request(self.url + seen.target, data=body, headers=kept, method=seen.method)
         try:
-            with self._opener.open(request, timeout=30) as answer:
+            with self._opener.open(request, timeout=300) as answer:
                 return reply(answer.status, answer.read(), Content_Type="application/json")
         except urllib.error.HTTPError as refused:
             with refused:
@@ -411,9 +411,9 @@ def test_ctrl_c_keeps_what_was_fetched(repo: Repository, tmp_path: Path) -> None
     with serving(between := Between(real, whole.asked - 1)) as there:
         words = ("canary", "backtest", "-C", str(repo.top), "--until", UNTIL)
         started = repo.start_bare(*words, PROMETHEUS_URL=there.url, TOCSIN_CACHE=cache)
-        assert between.silent.wait(60)
+        assert between.silent.wait(300)
         started.send_signal(signal.SIGINT)
-        out, err = started.communicate(timeout=60)
+        out, err = started.communicate(timeout=300)
         assert started.returncode == 5 and "what was fetched is kept" in err, (out, err)
         assert not (repo.top / "records").exists()
         between.left, between.asked = 1_000, 0

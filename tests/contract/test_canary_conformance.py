@@ -18,7 +18,16 @@ from types import ModuleType
 
 import numpy as np
 import pytest
-from tests.contract.canary_live import Alert, Shown, alerts, range_query, rule_file, running, shown
+from tests.contract.canary_live import (
+    Alert,
+    Shown,
+    TooBusyError,
+    alerts,
+    range_query,
+    rule_file,
+    running,
+    shown,
+)
 from tests.oracle.cases import version
 from tests.oracle.mistakes import PROMETHEUS_MISTAKES, Mistake, mistaken
 from tests.real import components
@@ -41,16 +50,36 @@ class Run:
 
 @pytest.fixture(scope="module")
 def runs() -> Iterator[Mapping[str, Run]]:
-    """The same rules over the same samples on every version, at the same time."""
+    """The same rules over the same samples on every version, at the same time; by themselves, and again, where the machine was too busy for that."""
+    for label in components.VERSIONS:
+        components.prometheus(label)
+    # A server ends with the thread that started it, so the pool lasts as long as they are asked.
     with ExitStack() as stack, ThreadPoolExecutor(len(components.VERSIONS)) as pool:
-        for label in components.VERSIONS:
-            components.prometheus(label)
-        started = {label: pool.submit(stack.enter_context, running(label)) for label in components.VERSIONS}
-        found = {label: each.result() for label, each in started.items()}
-        yield {
-            label: Run(server=server, alerts=alerts(server, versions))
-            for label, (server, versions) in found.items()
-        }
+        started = {label: pool.submit(_run, label) for label in components.VERSIONS}
+        found: dict[str, Run] = {}
+        for label, first in started.items():
+            made = first.result()
+            for _ in range(TRIES):
+                made = made or _run(label)
+            assert made is not None, f"Prometheus {label}: too busy to evaluate every second, {TRIES} times"
+            found[label] = made[1]
+            stack.enter_context(made[0])
+        yield found
+
+
+TRIES = 8
+
+
+def _run(label: str) -> tuple[ExitStack, Run] | None:
+    """A run and what ends its server; None where the machine left out a third of the evaluations, so that little was compared."""
+    with ExitStack() as stack:
+        try:
+            server, versions = stack.enter_context(running(label))
+        except TooBusyError:
+            return None
+        run = Run(server=server, alerts=alerts(server, versions))
+        grid = run.alerts["AtOnce"].grid
+        return (stack.pop_all(), run) if grid.missed.size < grid.count // 3 else None
 
 
 # Live -------------------------------------------------------------------------------------------------------
@@ -80,8 +109,6 @@ def test_the_live_run_holds_what_it_is_meant_to(label: str, runs: Mapping[str, R
         assert {state for _, state, _ in it.stored} == states, name
         assert len({at for _, _, at in it.stored}) > 7, name
     assert found["Broken"].grid.missed.size >= 6
-    whole = found["AtOnce"].grid.count
-    assert found["AtOnce"].grid.missed.size < whole // 3, "the machine was too busy to evaluate every second"
 
 
 @pytest.mark.parametrize("label", components.VERSIONS)
@@ -206,7 +233,7 @@ def test_promtool_takes_the_prediction(promtool: Path, asked: Asked, tmp_path: P
     done = run(
         [str(promtool), "test", "rules", str(asked.write(tmp_path, asked.predicted))],
         cwd=tmp_path,
-        timeout=120,
+        timeout=600,
     )
     assert done.code == 0, (done.out + done.err)[-2000:]
 
@@ -223,7 +250,7 @@ def test_promtool_refuses_a_wrong_prediction(promtool: Path, asked: Asked, tmp_p
         "a minute late": asked.predicted - {one} | {(labels, "pending", (at + 60_000) % (MINUTES * 60_000))},
         "another host": asked.predicted - {one} | {((*labels, ("host", "9")), "pending", at)},
     }[how]
-    done = run([str(promtool), "test", "rules", str(asked.write(tmp_path, wrong))], cwd=tmp_path, timeout=120)
+    done = run([str(promtool), "test", "rules", str(asked.write(tmp_path, wrong))], cwd=tmp_path, timeout=600)
     assert done.code == 1
     assert "FAILED" in done.out + done.err
 
@@ -276,10 +303,10 @@ def replayed(runs: Mapping[str, Run], tmp_path_factory: pytest.TempPathFactory) 
             "-replay.rulesDelay=0s",
             "-replay.maxDatapointsPerQuery=10000",
         ]
-        done = run(command, cwd=folder, timeout=120)
+        done = run(command, cwd=folder, timeout=600)
         assert done.code == 0, (done.out + done.err)[-2000:]
         sink.get("/internal/force_flush")
-        with _OPENER.open(f"{sink.url}/api/v1/export?match[]=ALERTS", timeout=30) as answer:
+        with _OPENER.open(f"{sink.url}/api/v1/export?match[]=ALERTS", timeout=300) as answer:
             lines = answer.read().decode().splitlines()
     found = set()
     for line in lines:

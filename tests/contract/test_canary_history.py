@@ -154,7 +154,7 @@ def victoria() -> Iterator[Live]:
         body = "".join(f"{series} {value} {t}\n" for series, t, value in samples()).encode()
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         request = urllib.request.Request(server.url + "/api/v1/import/prometheus", data=body, method="POST")
-        with opener.open(request, timeout=30) as answer:
+        with opener.open(request, timeout=300) as answer:
             answer.read()
         server.get("/internal/force_flush")
         found = live(server)
@@ -335,7 +335,7 @@ def forwarding(target: str, prefix: str, demanded: dict[str, str]) -> Callable[[
         )
         request.add_header("Content-Type", seen.headers.get("content-type", "text/plain"))
         try:
-            with opener.open(request, timeout=30) as answer:
+            with opener.open(request, timeout=300) as answer:
                 return reply(answer.status, answer.read())
         except urllib.error.HTTPError as error:
             with error:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from tests.history_source import version
 from tests.loopback import FakeClock
+from tests.patience import eventually
 from tests.real import servers
 
 from tocsin.canary.actual import real_alerts
@@ -57,14 +59,6 @@ class Evaluating:
         return offsets_of(group, self.file, interval_ms)[self.encoding]
 
 
-def eventually(check: Callable[[], bool]) -> None:
-    """Within a minute, which a busy machine may need."""
-    deadline = time.monotonic() + 60
-    while not check():
-        assert time.monotonic() < deadline, "it did not come about"
-        time.sleep(0.1)
-
-
 @pytest.fixture(scope="module")
 def evaluating(prometheus_binary: Path) -> Iterator[Evaluating]:
     label = prometheus_binary.parts
@@ -80,13 +74,14 @@ def evaluating(prometheus_binary: Path) -> Iterator[Evaluating]:
             lambda: (
                 all(len(_stored(server, name)) > 2 for name in names)
                 and all(group.evaluated_ms for group in source.groups())
-            )
+            ),
+            "each group was evaluated",
         )
         yield Evaluating(server, source, encoding, not old)
         door.close()
 
 
-def _stored(server: servers.Server, name: str) -> list[object]:
+def _stored(server: servers.Server, name: str) -> list[tuple[float, str]]:
     found = server.query(f'ALERTS{{alertname="{name}"}}[1m]')
     return list(found[0]["values"]) if found else []
 
@@ -136,9 +131,15 @@ def test_an_offset_of_the_query_is_put_back(evaluating: Evaluating) -> None:
 
 
 def test_what_really_fired_lies_on_the_grid(evaluating: Evaluating) -> None:
-    at = _stored(evaluating.server, "Fires")[0]
-    assert isinstance(at, list)
-    first = round(at[0] * 1000)
+    first = 0
+
+    def two_in_a_row() -> bool:
+        nonlocal first
+        times = [round(at * 1000) for at, _ in _stored(evaluating.server, "Fires")]
+        first = next((one for one, other in pairwise(times) if other - one == 1_000), 0)
+        return first > 0
+
+    eventually(two_in_a_row, "two evaluations of which none was left out between")
     fires = of("Fires", "one", 1_000)
     found = real_alerts(fires, Window(start_ms=first, end_ms=first + 3_000), evaluating.source)
     assert found.series == ((("alertname", "Fires"), ("severity", "P1")),)

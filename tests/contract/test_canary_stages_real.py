@@ -9,20 +9,55 @@ import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from tests.equivalence.remote_write import push
+from tests.patience import PATIENCE
+from tests.patience import eventually as wait
 from tests.real.components import NEWEST, alertmanager, prometheus
 from tests.real.servers import Server, running_alertmanager, running_prometheus
 from tests.staging import Said, Staged
 
 from tocsin.canary.stage_record import compared_of, deployed_of, predicted_peak, promotion_of
 
-SECONDS = 660
-"""Two minutes of them past; a server takes no sample from more than ten minutes ahead."""
+PAST, COMING = 120, 590
+"""Seconds of samples; a server takes none from more than ten minutes ahead, so each test brings those that came due since."""
 OLD = {"alert": "LoadHigh", "id": "load-high", "expr": "load > 50", "for": "1s"}
 NEW = {**OLD, "expr": "load > 70", "for": "2s"}
+
+
+class Fed(NamedTuple):
+    """A server that has samples for the time to come, and its folder of rules."""
+
+    server: Server
+    folder: Path
+
+    def feed(self, fed: list[int]) -> None:
+        """Samples until `COMING` seconds from now, from the last of `fed` on."""
+        now = int(time.time())
+        start, end = (fed or [now - PAST])[-1], now + COMING
+        push(
+            self.server.url,
+            [
+                (
+                    [
+                        ("__name__", "load"),
+                        ("cluster", "canary-1" if n == 1 else f"prod-{n}"),
+                        ("shard", "a"),
+                    ],
+                    [(at * 1000, 40.0 + 40.0 * ((at + n) // 4 % 2)) for at in range(start, end)],
+                )
+                for n in range(1, 21)
+            ],
+        )
+        fed.append(end)
+
+
+@pytest.fixture(scope="module")
+def fed() -> list[int]:
+    """Until when there are samples."""
+    return []
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +68,7 @@ def alerts() -> Iterator[Server]:
 
 
 @pytest.fixture(scope="module")
-def server(alerts: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, Path]]:
+def server(alerts: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fed]:
     rules = tmp_path_factory.mktemp("rules")
     config = (
         "global: {evaluation_interval: 1s, scrape_interval: 1s}\n"
@@ -41,31 +76,14 @@ def server(alerts: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         f"alerting: {{alertmanagers: [{{static_configs: [{{targets: ['{alerts.url.removeprefix('http://')}']}}]}}]}}\n"
     )
     with running_prometheus(prometheus(NEWEST), config, flags=["--web.enable-remote-write-receiver"]) as made:
-        start = int(time.time()) - 120
-        push(
-            made.url,
-            [
-                (
-                    [
-                        ("__name__", "load"),
-                        ("cluster", "canary-1" if n == 1 else f"prod-{n}"),
-                        ("shard", "a"),
-                    ],
-                    [
-                        ((start + at) * 1000, 40.0 + 40.0 * ((start + at + n) // 4 % 2))
-                        for at in range(SECONDS)
-                    ],
-                )
-                for n in range(1, 21)
-            ],
-        )
-        yield made, rules
+        yield Fed(made, rules)
 
 
 @pytest.fixture
-def repo(server: tuple[Server, Path], alerts: Server, tmp_path: Path) -> Staged:
+def repo(server: Fed, fed: list[int], alerts: Server, tmp_path: Path) -> Staged:
     """The old version on the server; the new one in the work tree, judged by stage 0."""
     prom, folder = server
+    server.feed(fed)
     for each in folder.iterdir():
         each.unlink()
     env = {"PROMETHEUS_URL": prom.url, "ALERTMANAGER_URL": alerts.url, "TOCSIN_RULES_DIR": str(folder)}
@@ -113,7 +131,7 @@ def canary_id(repo: Staged) -> str:
     return deployed.canary
 
 
-def test_the_whole_way(repo: Staged, server: tuple[Server, Path], alerts: Server) -> None:
+def test_the_whole_way(repo: Staged, server: Fed, alerts: Server) -> None:
     """From the replay to the watch, with nothing made up: the record is that of a backtest of these very minutes."""
     prom, folder = server
     backtested(repo)
@@ -171,7 +189,7 @@ def test_the_whole_way(repo: Staged, server: tuple[Server, Path], alerts: Server
     )
 
 
-def test_a_storm_brings_the_old_version_back(repo: Staged, server: tuple[Server, Path]) -> None:
+def test_a_storm_brings_the_old_version_back(repo: Staged, server: Fed) -> None:
     prom, _ = server
     repo.judged("load-high", repo.record("load-high").old_digest, peak=2)
     through(repo)
@@ -192,7 +210,7 @@ def test_a_storm_brings_the_old_version_back(repo: Staged, server: tuple[Server,
     assert "is gone" in repo.run("abort", "load-high").text
 
 
-def test_a_canary_that_does_something_else_is_taken_away(repo: Staged, server: tuple[Server, Path]) -> None:
+def test_a_canary_that_does_something_else_is_taken_away(repo: Staged, server: Fed) -> None:
     """Somebody edits the canary on its server: what it does is not what was simulated, and no stage believes it."""
     prom, folder = server
     assert repo.run("deploy", "load-high").code == 0
@@ -208,7 +226,7 @@ def test_a_canary_that_does_something_else_is_taken_away(repo: Staged, server: t
     assert repo.run("promote", "load-high", "--yes").code == 7
 
 
-def test_an_id_is_all_of_its_levels(repo: Staged, server: tuple[Server, Path], alerts: Server) -> None:
+def test_an_id_is_all_of_its_levels(repo: Staged, server: Fed, alerts: Server) -> None:
     """Two canaries in one file, each with a silence of its own; one may go and the other stays."""
     prom, _ = server
     levels = {name: {"severity": "P2", "limit": limit} for name, limit in (("low", 60), ("high", 90))}
@@ -230,7 +248,7 @@ def test_an_id_is_all_of_its_levels(repo: Staged, server: tuple[Server, Path], a
     assert list(evaluated(prom)) == ["main"]
 
 
-def test_failing_evaluations_bring_the_old_version_back(repo: Staged, server: tuple[Server, Path]) -> None:
+def test_failing_evaluations_bring_the_old_version_back(repo: Staged, server: Fed) -> None:
     """A server that counts its own failures is believed: this one is told to, for it does not scrape itself."""
     prom, _ = server
     through(repo)
@@ -261,17 +279,8 @@ def soaked(repo: Staged, name: str, soak: str) -> None:
 
 def compared(repo: Staged, name: str, soak: str) -> Said:
     """What stage 2 says, as soon as it may be asked."""
-    for _ in range(150):
-        said = repo.run("compare", name, "--soak", soak)
-        if "stage 2 says" in said.text:
-            return said
+    end = time.monotonic() + PATIENCE
+    while "stage 2 says" not in (said := repo.run("compare", name, "--soak", soak)).text:
+        assert time.monotonic() < end, f"never compared: {said.text}"
         time.sleep(0.2)
-    raise AssertionError(f"never compared: {said.text}")
-
-
-def wait(check: object, what: str) -> None:
-    for _ in range(150):
-        if check():  # type: ignore[operator]
-            return
-        time.sleep(0.2)
-    raise AssertionError(f"never: {what}")
+    return said

@@ -196,7 +196,7 @@ def grafana_call(method: str, path: str, body: Any = None) -> tuple[int, Any]:
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(URL.rstrip("/") + path, method=method, headers=headers, data=data)
     try:
-        with urllib.request.urlopen(request, timeout=30) as answer:
+        with urllib.request.urlopen(request, timeout=300) as answer:
             text = answer.read()
             return answer.status, json.loads(text) if text else None
     except HTTPError as failure:
@@ -258,8 +258,8 @@ def sent() -> Iterator[tuple[Version, tuple[GrafanaGroup, ...], tuple[GrafanaGro
 
 
 def states(folder: str, wanted: dict[str, str]) -> dict[str, Any]:
-    """Title -> the rule as the server reports it, as soon as the states are as wanted, or after 2 minutes."""
-    deadline = time.monotonic() + 120
+    """Title -> the rule as the server reports it, as soon as the states are as wanted, or after five minutes."""
+    deadline = time.monotonic() + 300
     while True:
         found = expect(200, grafana_call("GET", "/api/prometheus/grafana/api/v1/rules"))["data"]["groups"]
         rules = {each["name"]: each for one in found if one["file"] == folder for each in one["rules"]}

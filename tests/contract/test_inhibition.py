@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from tests.builders import group, resolved, rule
+from tests.patience import PATIENCE
 from tests.real.servers import Server
 
 from tocsin.disk.process import run
@@ -81,7 +82,7 @@ def test_who_is_muted(
 ) -> None:
     config = merge_inhibit(CONFIG, inhibit_rules([resolved(group(*alerts))]))
     (tmp_path / "a.yml").write_text(config, encoding="utf-8")
-    checked = run([str(amtool), "check-config", "a.yml"], cwd=tmp_path, timeout=60)
+    checked = run([str(amtool), "check-config", "a.yml"], cwd=tmp_path, timeout=300)
     assert checked.code == 0, checked.out
     server = alertmanager_server(config)
     first, *others = INSTANCES
@@ -113,7 +114,7 @@ def settled(server: Server) -> list[dict[str, Any]]:
     inhibitor knows all before it.
     """
     server.post("/api/v2/alerts", [{"labels": {"witness": each}} for each in ("target", "source")])
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + PATIENCE
     while True:
         read: list[dict[str, Any]] = server.get("/api/v2/alerts")
         witness = {each["labels"]["witness"]: each for each in read if "witness" in each["labels"]}

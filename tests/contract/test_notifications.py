@@ -81,7 +81,7 @@ alerting:
 """
 SETTLE, LISTEN = 3, 8
 """Beats before listening, which what is under way needs to arrive; beats of listening."""
-PATIENCE = 50.0
+PATIENCE = 300.0
 """Seconds for one phase to come about on a machine under load."""
 
 
@@ -244,7 +244,7 @@ def stage(
     with answering(world) as (scrape, hook):
         config = merge_inhibit(ALERTMANAGER.replace("{hook}", f"http://{hook}/"), rules)
         (folder / "alertmanager.yml").write_text(config, encoding="utf-8")
-        checked = run([str(amtool), "check-config", "alertmanager.yml"], cwd=folder, timeout=60)
+        checked = run([str(amtool), "check-config", "alertmanager.yml"], cwd=folder, timeout=300)
         assert checked.code == 0, checked.out + checked.err
         assert f"- {len(rules) + 1} inhibit rules" in checked.out
         notifier = alertmanager(config)

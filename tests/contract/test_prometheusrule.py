@@ -26,7 +26,7 @@ JUDGE = Path(__file__).parent.parent / "judges" / "prometheusrule.mjs"
 def judged(objects: list[Any]) -> Finished:
     judge("@kubernetes-models/prometheus-operator/package.json")
     node = find_tool("node", "TOCSIN_NODE")
-    return run([str(node), JUDGE.name], cwd=JUDGE.parent, timeout=60, input=json.dumps(objects))
+    return run([str(node), JUDGE.name], cwd=JUDGE.parent, timeout=300, input=json.dumps(objects))
 
 
 def service() -> Resolved:

@@ -106,7 +106,7 @@ def version(promtool: Path) -> Version:
 
 def check(promtool: Path, folder: Path, text: str) -> Finished:
     (folder / "r.yaml").write_text(text, encoding="utf-8")
-    return run([str(promtool), "check", "rules", "r.yaml"], cwd=folder, timeout=60)
+    return run([str(promtool), "check", "rules", "r.yaml"], cwd=folder, timeout=300)
 
 
 def emitted(service: Resolved, at: Version) -> str:

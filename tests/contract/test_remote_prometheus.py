@@ -7,7 +7,6 @@ on with what it had, and each of two replicas speaks for itself.
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
@@ -15,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from tests.loopback import FakeClock
+from tests.patience import eventually
 from tests.real.components import NEWEST
 from tests.real.servers import Server
 
@@ -59,15 +59,6 @@ def open_door() -> Iterator[Callable[..., Door]]:
             return stack.enter_context(Door(server.url, clock=FakeClock(), **options))  # type: ignore[arg-type]
 
         yield opened
-
-
-def eventually(check: Callable[[], bool], what: str) -> None:
-    """Asks until it holds; evaluation takes its second."""
-    for _ in range(150):
-        if check():
-            return
-        time.sleep(0.2)
-    raise AssertionError(f"never: {what}")
 
 
 @pytest.mark.parametrize("version", VERSIONS)

@@ -41,7 +41,7 @@ class Served:
         return (self.root.parent / "said.txt").read_text(encoding="utf-8")
 
     def get(self, path: str) -> str:
-        with urllib.request.urlopen(self.address + path, timeout=30) as answer:
+        with urllib.request.urlopen(self.address + path, timeout=300) as answer:
             return str(answer.read().decode("utf-8"))
 
     def until(self, path: str, words: str) -> str:
@@ -147,7 +147,7 @@ def test_control_c_ends_it_and_what_is_asked_wrongly_is_refused(served: Served) 
         ("/%2e%2e/%2e%2e/tocsin.yaml", host, 404),
         ("/sop/SOP-KAFKA-007", host, 302),
     ):
-        line = HTTPConnection(host, int(port), timeout=30)
+        line = HTTPConnection(host, int(port), timeout=300)
         line.putrequest("GET", path, skip_host=True)
         line.putheader("Host", name)
         line.endheaders()

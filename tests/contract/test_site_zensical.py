@@ -73,7 +73,7 @@ def run(program: str, folder: Path) -> Path:
         env={"PATH": "/usr/bin:/bin", "NO_MKDOCS_2_WARNING": "1", "HOME": str(folder)},
         capture_output=True,
         text=True,
-        timeout=180,
+        timeout=600,
     )
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     return (folder / "site").rename(folder / f"by-{program}")

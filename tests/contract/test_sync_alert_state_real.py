@@ -6,13 +6,13 @@ began again.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.loopback import FakeClock
+from tests.patience import eventually as until
 from tests.real.components import NEWEST
 from tests.real.servers import Server
 from tests.ruling import files_target, plan_of, rules, synced, wanted
@@ -60,14 +60,6 @@ def began(server: Server) -> dict[str, tuple[str, str, frozenset[tuple[str, str]
         each["labels"]["alertname"]: (each["state"], each["activeAt"], frozenset(each["labels"].items()))
         for each in server.get("/api/v1/alerts")["data"]["alerts"]
     }
-
-
-def until(check: Callable[[], bool], what: str) -> None:
-    for _ in range(100):
-        if check():
-            return
-        time.sleep(0.2)
-    raise AssertionError(f"never: {what}")
 
 
 def evaluations(server: Server) -> set[str]:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tests.patience import PATIENCE
 from tests.standin import DEFAULT_TOKEN, PROFILES, Fault, Settings, StandIn, Token
 from tests.syncing import PROJECT, rule_file
 from tests.tocsin_process import Repository
@@ -157,13 +158,13 @@ def test_ctrl_c_halfway(repo: Repository, grafana: StandIn) -> None:
     every = 30
     for way in ("--undo", "--resume"):
         grafana.log.clear()
-        grafana.plan(Fault(kind="slow", method="PUT", seconds=0.8, nth=3, times=100))
+        grafana.plan(Fault(kind="slow", method="PUT", seconds=2, nth=3, times=100))
         with repo.start("sync", "--yes", "--no-wait") as process:
-            end = time.monotonic() + 30
+            end = time.monotonic() + PATIENCE
             while grafana.log.count("PUT") < 2 and time.monotonic() < end:
                 time.sleep(0.02)
             process.send_signal(signal.SIGINT)
-            _, err = process.communicate(timeout=30)
+            _, err = process.communicate(timeout=300)
         assert process.returncode == 5, err
         assert "--resume" in err and "--undo" in err and "nothing half-written" not in err
         grafana.faults.clear()

@@ -98,7 +98,7 @@ def test_killed_around_every_file(tmp_path: Path, way: str) -> None:
         process = context.Process(target=killed, args=(folder, journal, at, there))
         process.start()
         there.close()
-        process.join(60)
+        process.join(300)
         here.close()
         found, gone = uids(folder)
         assert len(set(found)) == len(found) and set(gone) <= {"goes", "bye"}, (at, found, gone)

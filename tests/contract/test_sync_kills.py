@@ -112,7 +112,7 @@ class World:
         process, talk = self.begin(what, journal, desired)
         talk.send("go")  # type: ignore[attr-defined]
         said: list[str] = talk.recv()  # type: ignore[attr-defined]
-        process.join(30)
+        process.join(300)
         assert process.exitcode == 0
         return said
 
@@ -141,7 +141,7 @@ def test_killed_around_every_write(world: World, journals: Path) -> None:
             assert pid is not None
             world.standin.on_write(write, phase, lambda pid=pid: os.kill(pid, signal.SIGKILL))  # type: ignore[arg-type, misc]
             talk.send("go")  # type: ignore[attr-defined]
-            process.join(30)
+            process.join(300)
             assert process.exitcode == -signal.SIGKILL, (write, phase, process.exitcode)
             world.standin.forget_writes()
             said = world.go(way, journal)

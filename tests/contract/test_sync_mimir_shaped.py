@@ -6,7 +6,7 @@ import copy
 import multiprocessing
 import os
 import signal
-import time
+import threading
 from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
@@ -17,6 +17,7 @@ from tests.contract.mimir_shaped import TENANT, Evaluated
 from tests.contract.rule_world import World
 from tests.contract.rule_world import world as world
 from tests.loopback import FakeClock, Loopback, serving
+from tests.patience import PATIENCE, eventually
 from tests.real.components import NEWEST
 from tests.real.servers import Server
 from tests.ruling import plan_of, rules, synced, wanted
@@ -58,14 +59,6 @@ def ruler(
     made = Evaluated(prometheus_server(f"rule_files: ['{folder}/*.yaml']\n", version=request.param), folder)
     with serving(made) as server:
         yield made, server
-
-
-def eventually(check: Callable[[], bool], what: str) -> None:
-    for _ in range(100):
-        if check():
-            return
-        time.sleep(0.2)
-    raise AssertionError(f"never: {what}")
 
 
 def test_what_is_written_is_evaluated_and_told(ruler: tuple[Evaluated, Loopback]) -> None:
@@ -138,17 +131,23 @@ def test_killed_around_every_write(ruler: tuple[Evaluated, Loopback], tmp_path: 
                 journal = tmp_path / f"{write}-{phase}.jsonl"
                 here, there = context.Pipe()
                 process = context.Process(target=_killed, args=(server.url, journal, NEW, there))
+                known = threading.Event()  # its number, without which nobody can kill it
 
                 def kill(
-                    number: int, when: str, at: tuple[int, str] = (write, phase), dying: BaseProcess = process
+                    number: int,
+                    when: str,
+                    at: tuple[int, str] = (write, phase),
+                    dying: BaseProcess = process,
+                    known: threading.Event = known,
                 ) -> None:
-                    if (number, when) == at and dying.pid is not None:
+                    if (number, when) == at and known.wait(PATIENCE) and dying.pid is not None:
                         os.kill(dying.pid, signal.SIGKILL)
 
                 made.on_write = kill
                 process.start()
+                known.set()
                 there.close()
-                process.join(30)
+                process.join(300)
                 here.close()
                 assert process.exitcode == -signal.SIGKILL, (write, phase)
                 with made.writing:  # The server ends what it was asked for, whoever died.

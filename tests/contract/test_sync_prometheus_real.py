@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import multiprocessing
 import signal
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
@@ -16,6 +15,7 @@ from pathlib import Path
 
 import pytest
 from tests.loopback import FakeClock
+from tests.patience import eventually
 from tests.real.components import NEWEST, promtool
 from tests.real.servers import Server
 from tests.ruling import Deadly, files_target, plan_of, rules, synced, wanted
@@ -75,14 +75,6 @@ def replica(prometheus_server: Start, rules_dir: Path) -> Iterator[Callable[[str
 def evaluated(server: Prometheus) -> dict[str, list[str]]:
     """Group -> names of its rules, as the server says."""
     return {group.name: [rule.name for rule in group.rules] for group in server.rules()}
-
-
-def eventually(check: Callable[[], bool], what: str) -> None:
-    for _ in range(100):
-        if check():
-            return
-        time.sleep(0.2)
-    raise AssertionError(f"never: {what}")
 
 
 def states(outcome: object) -> list[str]:
@@ -312,7 +304,7 @@ def test_killed_around_every_write_and_reload(
         process = context.Process(target=_killed, args=(server.address, rules_dir, journal, new, at, there))
         process.start()
         there.close()
-        process.join(60)
+        process.join(300)
         here.close()
         if process.exitcode == 0:
             break

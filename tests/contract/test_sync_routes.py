@@ -67,7 +67,7 @@ def judge(amtool: Path, config: Path, labels: Mapping[str, str]) -> list[str]:
     words = [f"{name}={json.dumps(value)}" for name, value in labels.items()]
     done = subprocess.run(
         [str(amtool), "config", "routes", "test", f"--config.file={config}", *words],
-        capture_output=True, text=True, timeout=30, check=True,
+        capture_output=True, text=True, timeout=300, check=True,
     )  # fmt: skip
     return done.stdout.strip().split(",")
 

@@ -126,7 +126,7 @@ def accepted_by(
         path.write_text(_rule_file(batch, field), encoding="utf-8")
         run = subprocess.run(
             [promtool(version), "check", "rules", "--lint=none", path],
-            capture_output=True, encoding="utf-8", errors="replace", timeout=120, check=False,
+            capture_output=True, encoding="utf-8", errors="replace", timeout=600, check=False,
         )  # fmt: skip
         said = run.stdout + run.stderr
         refused = {int(number) for number in re.findall(rf'{field[:-1]} "t(\d+)"', said)}
@@ -152,7 +152,7 @@ def _release(version: str) -> Version:
 @cache
 def _go(version: str) -> Version:
     run = subprocess.run(
-        [promtool(version), "--version"], capture_output=True, text=True, timeout=30, check=False
+        [promtool(version), "--version"], capture_output=True, text=True, timeout=300, check=False
     )
     found = re.search(r"go version:\s+go(\d+)\.(\d+)", run.stdout + run.stderr)
     assert found, run.stdout + run.stderr

@@ -165,7 +165,7 @@ def rendered(version: str, texts: list[str], alert: Alert, folder: Path) -> list
     (folder / "test.yml").write_text("\n".join(test) + "\n", encoding="utf-8")
     run = subprocess.run(
         [promtool(version), "test", "rules", "test.yml"],
-        cwd=folder, capture_output=True, encoding="utf-8", errors="replace", timeout=120, check=False,
+        cwd=folder, capture_output=True, encoding="utf-8", errors="replace", timeout=600, check=False,
     )  # fmt: skip
     said = run.stdout + run.stderr
     assert "Annotations:{" in said, said[-2000:]

@@ -424,4 +424,4 @@ def takes(promtool: Path, folder: Path, series: str, values: str) -> bool:
         ]
     }
     (folder / "t.yaml").write_text(json.dumps({"tests": [test | asked]}), encoding="utf-8")
-    return run([str(promtool), "test", "rules", "t.yaml"], cwd=folder, timeout=60).code == 0
+    return run([str(promtool), "test", "rules", "t.yaml"], cwd=folder, timeout=300).code == 0

@@ -213,7 +213,7 @@ def first_rule(place: Place) -> str:
         f"{place.grafana.url}/api/v1/provisioning/alert-rules",
         headers={"Authorization": f"Bearer {DEFAULT_TOKEN}"},
     )
-    with urllib.request.urlopen(request, timeout=30) as answer:
+    with urllib.request.urlopen(request, timeout=300) as answer:
         return str(json.load(answer)[0]["uid"])
 
 

@@ -33,7 +33,7 @@ Key = tuple[str, Labels]
 
 
 class MissedEvaluationError(AssertionError):
-    """The machine was so busy that the server left out an evaluation: no comparison can be made."""
+    """The machine was so busy that the server left out an evaluation, or answered too late after most: no comparison can be made."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +83,8 @@ def observe(version: str, data: Path) -> Observed:
         }
     _complete(before, first, ask.before)
     _complete(after, restarted, ask.after)
+    if len(held) <= (ask.before + ask.after) // 2:
+        raise MissedEvaluationError(f"the rules API answered in time after {len(held)} evaluations only")
     return Observed(before=before, after=after, shown=shown, active=active, held=held, failed=failed)
 
 

@@ -30,7 +30,7 @@ def push(url: str, series: Iterable[tuple[Sequence[tuple[str, str]], Sequence[Sa
         "X-Prometheus-Remote-Write-Version": "0.1.0",
     }
     request = urllib.request.Request(f"{url}/api/v1/write", data=_snappy(body), headers=headers)
-    with _OPENER.open(request, timeout=30):
+    with _OPENER.open(request, timeout=300):
         pass
 
 

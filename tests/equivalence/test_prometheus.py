@@ -3,25 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
 from tests.equivalence.compare import differences
-from tests.equivalence.live import Observed, observe
-from tests.equivalence.table import Row, expected, given
+from tests.equivalence.live import MissedEvaluationError, Observed, observe
+from tests.equivalence.table import Row, expected
 from tests.real import components
 
 
 @pytest.fixture(scope="module")
 def observed(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Observed]:
-    """The run on every version at the same time: it takes as long as its evaluations."""
-    folders = {version: tmp_path_factory.mktemp(version) for version in components.VERSIONS}
-    for version in folders:
+    """The run on every version at the same time: it takes as long as its evaluations. By itself, and again, where an evaluation was left out: the
+    table is of evaluations that follow one another."""
+    for version in components.VERSIONS:
         components.prometheus(version)
+    folders = {version: tmp_path_factory.mktemp(version) for version in components.VERSIONS}
     with ThreadPoolExecutor(len(folders)) as pool:
         runs = {version: pool.submit(observe, version, folder) for version, folder in folders.items()}
-    return {version: run.result() for version, run in runs.items()}
+    return {version: _undisturbed(version, run, tmp_path_factory) for version, run in runs.items()}
+
+
+TRIES = 8
+
+
+def _undisturbed(version: str, run: Future[Observed], tmp_path_factory: pytest.TempPathFactory) -> Observed:
+    for _ in range(TRIES):
+        try:
+            return run.result()
+        except MissedEvaluationError:
+            run = Future()
+            try:
+                run.set_result(observe(version, tmp_path_factory.mktemp(version)))
+            except MissedEvaluationError as busy:
+                run.set_exception(busy)
+    return run.result()
 
 
 @pytest.mark.parametrize("version", components.VERSIONS)
@@ -66,14 +83,6 @@ def test_the_failing_evaluations_failed_and_no_other(version: str, observed: Map
     for (half, number), failed in observed[version].failed.items():
         wanted = {"PoolFull", "PoolFullKept"} if half == 0 and number in twice else set()
         assert failed == wanted | ({"DiskFull"} if half == 0 and 15 <= number < 19 else set())
-
-
-@pytest.mark.parametrize("version", components.VERSIONS)
-def test_the_rules_api_was_read_at_nearly_every_evaluation(
-    version: str, observed: Mapping[str, Observed]
-) -> None:
-    """An answer that came too late is left out; were all left out, nothing would be compared."""
-    assert len(observed[version].held) > (given().before + given().after) // 2
 
 
 def _planted(row: Row, half: int, number: int, state: str) -> Row:

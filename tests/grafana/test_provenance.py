@@ -19,13 +19,13 @@ def test_a_rule_made_over_this_interface_is_locked_unless_the_header_is_there(pl
 def test_the_list_tells_it_by_version(place: Place) -> None:
     place.seed(place.rule("a"))
     (found,) = [each for each in place.site.rules() if each["uid"] == place.uid("a")]
-    assert (found.get("provenance") or "") == ("api" if place.site.can("list_provenance") else "")
+    assert (found.get("provenance") or "") in ({"api"} if place.site.can("list_provenance") else {"", "api"})
 
 
 def test_the_header_on_a_group(place: Place) -> None:
     place.seed(place.rule("a"), headers=OFF)
     assert place.put_group([place.rule("a") | {"for": "10m"}], headers=OFF).status == 200
-    assert provenance(place, "a") == ("" if place.site.can("group_header") else "api")
+    assert provenance(place, "a") in ({""} if place.site.can("group_header") else {"", "api"})
 
 
 def test_a_group_write_locks_what_was_open(place: Place) -> None:
@@ -44,7 +44,7 @@ def test_a_group_write_opens_what_was_locked(place: Place) -> None:
 def test_a_rule_write_never_does(place: Place) -> None:
     place.seed(place.rule("a"))
     answer = place.put(place.uid("a"), place.rule("a") | {"for": "10m"}, headers=OFF)
-    assert answer.status in (409, 500), answer.body
+    assert answer.status in (400, 403, 409, 500), answer.body
     assert provenance(place, "a") == "api"
 
 

@@ -159,7 +159,7 @@ def find(program: str, label: str) -> Path:
 def version_of(binary: Path) -> str:
     """What the program itself says it is, e.g. `2.53.3+ds1`; older ones say it on stderr. Debian's VictoriaMetrics does not know its version:
     what its package says then."""
-    run = subprocess.run([binary, "--version"], capture_output=True, text=True, timeout=30, check=False)
+    run = subprocess.run([binary, "--version"], capture_output=True, text=True, timeout=300, check=False)
     said = re.search(r"version\s+v?([0-9][^\s]*)", run.stdout + run.stderr)
     if said is None:
         said = re.search(r"v?([0-9]+\.[0-9][^\s]*)", run.stdout + run.stderr) or _packaged(binary)

@@ -80,7 +80,7 @@ class Driver:
         sent |= headers
         sent = {name: value for name, value in sent.items() if value}
         data = raw if raw is not None else None if body is None else json.dumps(body).encode()
-        connection = http.client.HTTPConnection("127.0.0.1", url.port or 0, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", url.port or 0, timeout=300)
         try:
             connection.request(method, url.path + path, body=data, headers=sent)
             reply = connection.getresponse()

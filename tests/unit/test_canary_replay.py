@@ -374,7 +374,7 @@ def test_ctrl_c_waits_for_no_answer() -> None:
     def fault(asked: Asked) -> None:
         if threading.current_thread() is not threading.main_thread():
             _thread.interrupt_main()
-            release.wait(60)
+            release.wait(300)
 
     with pytest.raises(KeyboardInterrupt):
         run([pair(None, version())], source(fault), savings=NONE)

@@ -176,7 +176,7 @@ def test_nothing_outside_is_opened_and_nothing_large_is_read(repository: Path) -
     """)
     done = subprocess.run(
         [sys.executable, "-c", script, str(repository)], capture_output=True, text=True, check=True,
-        env={"PYTHONPATH": str(ROOT / "compiler")}, timeout=30,
+        env={"PYTHONPATH": str(ROOT / "compiler")}, timeout=300,
     )  # fmt: skip
     opened = {Path(each).relative_to(repository).as_posix() for each in done.stdout.split()}
     assert opened == {
@@ -254,7 +254,7 @@ def test_what_may_not_be_read_is_said(repository: Path) -> None:
     """)
     done = subprocess.run(
         [sys.executable, "-c", script, str(repository), str(ROOT / "compiler")],
-        capture_output=True, text=True, timeout=30,
+        capture_output=True, text=True, timeout=300,
     )  # fmt: skip
     (repository / "rules/api/deep").chmod(0o755)
     assert done.stdout.splitlines() == [

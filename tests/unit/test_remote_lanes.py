@@ -26,7 +26,7 @@ def test_a_lane_is_one_after_another_and_lanes_are_side_by_side() -> None:
     busy: set[str] = set()
     together = 0
     order: dict[str, list[int]] = {"a": [], "b": [], "c": []}
-    meet = threading.Barrier(3, timeout=10)
+    meet = threading.Barrier(3, timeout=300)
 
     def work(item: Item) -> None:
         nonlocal together
@@ -46,13 +46,16 @@ def test_a_lane_is_one_after_another_and_lanes_are_side_by_side() -> None:
 
 def test_never_more_than_the_workers() -> None:
     running, most = 0, 0
-    lock = threading.Lock()
+    lock, both = threading.Lock(), threading.Event()
 
     def work(_item: int) -> None:
         nonlocal running, most
         with lock:
             running += 1
             most = max(most, running)
+            if running == 2:
+                both.set()
+        both.wait(300)
         threading.Event().wait(0.01)
         with lock:
             running -= 1

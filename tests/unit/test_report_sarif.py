@@ -66,7 +66,7 @@ def multitool(tmp_path_factory: pytest.TempPathFactory) -> Callable[[dict[str, o
             [program, "validate", path, "--rule-kind", "Sarif;Ghas", "--level", "Error;Warning"],
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=600,
             check=False,
             env={**os.environ, "DOTNET_SYSTEM_GLOBALIZATION_INVARIANT": "1"},
         )
