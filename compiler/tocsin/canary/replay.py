@@ -60,9 +60,11 @@ def replay(
 ) -> tuple[Replayed, ...]:
     """The pairs in their order, each side replayed or said why not. A `TocsinError` where the server cannot be reached; what was fetched until
     then, or until somebody presses Ctrl-C, is in the cache. `calibrated` compares old versions with the `ALERTS` stored; the rules in `spread` are
-    replayed at three phases where theirs is assumed, with what the budget has left once everything was replayed at one."""
+    replayed at three phases where theirs is assumed, with what the budget has left once everything was replayed at one. Timelines hold what fired,
+    and what was only ever pending where `savings` leave nothing out (`coarse=False`)."""
+    savings = savings or Savings()
     with Fetcher(source, cache, budget, watch) as fetcher:
-        run = _Run(fetcher=fetcher, window=window)
+        run = _Run(fetcher=fetcher, window=window, pending=not savings.coarse)
         phases = Phases(source, watch.now_ms, fetcher.take)
         for pair in pairs:
             run.find_phases(pair, phases)
@@ -77,7 +79,7 @@ def replay(
         unsure = [n for n, each in enumerate(found) if each.pair.key in spread and _assumed(each)]
         shifted = [(n, each) for n in unsure for each in run.shifted(pairs[n])]
         if shifted:
-            again = _Run(fetcher=fetcher, window=window, phases=run.phases)
+            again = _Run(fetcher=fetcher, window=window, pending=run.pending, phases=run.phases)
             again.work(again.plan([pair for _, pair in shifted], savings), calibrated=calibrated)
             more = [(n, again.result(at, pair, short=short)) for at, (n, pair) in enumerate(shifted)]
             for n in unsure:
@@ -91,6 +93,8 @@ class _Run:
 
     fetcher: Fetcher
     window: Window
+    pending: bool
+    """Whether spells that never fired are kept. Sampling misses some of them, so then none is: what comes out hangs on no saving."""
     phases: dict[int, tuple[int, str]] = field(default_factory=dict)
     refused: dict[int, str] = field(default_factory=dict)
     replays: dict[tuple[int, Side], Replay] = field(default_factory=dict)
@@ -131,7 +135,7 @@ class _Run:
             old, new = (moved[id(each)] if each is not None else None for each in (pair.old, pair.new))
             yield Pair(key=pair.key, old=old, new=new)
 
-    def plan(self, pairs: Sequence[Pair], savings: Savings | None) -> Plan:
+    def plan(self, pairs: Sequence[Pair], savings: Savings) -> Plan:
         """What to ask for them."""
         info, caps = self.fetcher.info, self.fetcher.caps
         plan = make_plan(
@@ -163,7 +167,7 @@ class _Run:
         for number, want in enumerate(question.wants):
             version = want.version
             alerts, failed = _alerts(answer.presence, want)
-            timeline = cut_to(simulate(alerts, answer.grid, version, failed), self.window)
+            timeline = cut_to(simulate(alerts, answer.grid, version, failed), self.window, pending=self.pending)
             phase, how = self.phases[id(version)]
             exactness = self._exactness(version, how)
             if id(version) in cold:

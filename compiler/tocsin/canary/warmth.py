@@ -41,11 +41,13 @@ def unsettled(alerts: Presence, grid: Grid, version: RuleVersion, warm: int) -> 
     return bool((~sure[run_row]).any())
 
 
-def cut_to(timeline: Timeline, window: Window) -> Timeline:
-    """The spells that are in the window. What fired before it began (or, if it never fired, was pending before) is CARRIED_IN; since when a
+def cut_to(timeline: Timeline, window: Window, *, pending: bool = True) -> Timeline:
+    """The spells that are in the window; without `pending`, those that fired. What fired before it began (or, if it never fired, was pending before) is CARRIED_IN; since when a
     carried one fires depends on how early the replay began, so it is said to fire since the window's start."""
     start = window.start_ms
     alive = (timeline.resolved_ms == NEVER) | (timeline.resolved_ms > start)
+    if not pending:
+        alive &= timeline.fired_ms != NEVER
     active, fired = timeline.active_ms[alive], timeline.fired_ms[alive]
     resolved, flags = timeline.resolved_ms[alive], timeline.flags[alive].copy()
     before = np.where(fired != NEVER, fired, active) < start
