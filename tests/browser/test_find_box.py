@@ -87,9 +87,15 @@ FULL = "sop/SOP-NODE-001/"
         pytest.param(
             "E4711: the request was refused", FULL, id="a log line without a literal of two letters"
         ),
+        pytest.param(
+            "    at org.example.Poller.run(Poller.java:81)\n" * 60 + "FATAL: poller billing gave up at 02:11",
+            LAG,
+            id="a log line at the end of a long trace, against an expression of a whole line",
+        ),
         pytest.param("poll timeout has expired", LAG, id="a piece of a log line"),
         pytest.param("积压持续", LAG, id="Chinese, from the middle of a title"),
         pytest.param("重平衡", LAG, id="Chinese, from the end of a symptom"),
+        pytest.param("消费积压", LAG, id="Chinese, a title with a word left out"),
         pytest.param("磁盘空间", FULL, id="Chinese, the beginning of a title"),
         pytest.param("订单报表都迟到了怎么办", LAG, id="Chinese, in other words"),
     ],
@@ -220,6 +226,26 @@ def test_a_shared_name_is_a_choice_that_keeps_the_labels(chromium: Browser, smal
 def test_a_label_makes_the_choice(chromium: Browser, small: str) -> None:
     where = landing(chromium, small, "?alert=HighErrorRate&service=node")
     assert where.startswith("sop/SOP-NODE-001/")
+
+
+def test_the_label_of_a_severity_makes_the_choice_too(chromium: Browser, small: str) -> None:
+    assert landing(chromium, small, "?alert=HighErrorRate&severity=critical").startswith("sop/SOP-KAFKA-007/")
+    assert landing(chromium, small, "?alert=HighErrorRate&severity=warning").startswith("sop/SOP-NODE-001/")
+
+
+def test_a_name_written_exactly_so_wins_over_one_in_another_case(chromium: Browser, small: str) -> None:
+    assert landing(chromium, small, "?alert=null") == "sop/SOP-NODE-001/?alert=null"
+    assert landing(chromium, small, "?alert=Null") == "sop/SOP-KAFKA-007/?alert=Null"
+
+
+def test_a_name_that_is_only_near_keeps_the_labels(chromium: Browser, small: str) -> None:
+    with visiting(chromium, small + "?alert=KafkaConsumerLag&consumergroup=billing") as visit:
+        first = visit.page.locator("a.tocsin-answer").first.get_attribute("href")
+    assert first == "sop/SOP-KAFKA-007/?consumergroup=billing&alert=KafkaConsumerLagPage#mitigate"
+
+
+def test_a_pattern_that_takes_every_line_says_nothing(open_box: Page) -> None:
+    assert ask(open_box, "2026-03-01T02:11:09Z INFO all is well") == []
 
 
 def test_an_alert_nobody_knows_shows_what_comes_near_and_whom_to_call(chromium: Browser, small: str) -> None:

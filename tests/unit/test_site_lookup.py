@@ -57,6 +57,7 @@ def test_it_holds_what_a_responder_may_know() -> None:
         ["Down", 2, "P1", "", "orders"],
     ]
     assert found["call"] == [["P1", "on call", "15m"], ["P2", "the team", ""]]
+    assert found["marks"] == [["P1", "severity", "critical"], ["P2", "severity", "warning"]]
     assert found["draft"].startswith("https://git.example.org/ops/new/main/sops?filename=")
 
 

@@ -8,6 +8,7 @@ In: the model. Out: a script `window.TOCSIN_LOOKUP = {...}`, a script because a 
                [service]], ...],
      "alerts": [[alertname, index into sops or -1, severity, anchor or "", service, stub's folder where it is not the name itself], ...],
      "call": [[severity, who, within], ...],
+     "marks": [[severity, label, value], ...], the label by which a fired alert tells its severity,
      "draft": "address that opens a new SOP, to which what was typed is added; or empty"}
 
 Sorted, so that the same sources give the same bytes. Log patterns are written as they are; what a browser cannot read as one, home.js compares as
@@ -57,6 +58,7 @@ def lookup_js(model: SiteModel) -> str:
         "sops": [_sop(each) for each in model.sops.values()],
         "alerts": list(_alerts(model, index)),
         "call": call(model.project),
+        "marks": [[each.name, *each.label] for each in model.project.severities],
         "draft": draft_address(model.project),
     }
     text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))

@@ -121,7 +121,9 @@
 
   const compile = (pattern) => {
     const flags = /^\(\?([imsu]+)\)/.exec(pattern);
-    const source = pattern.replace(/^\(\?[imsu]+\)/, "").replace(/\(\?P</g, "(?<").replace(/\\A/g, "^").replace(/\\[zZ]/g, "$");
+    // What was pasted is one line, so where a line of the log begins and ends is not known.
+    const bare = pattern.replace(/^\(\?[imsu]+\)/, "").replace(/^\^(?![*+?{])/, "").replace(/(^|[^\\])\$$/, "$1");
+    const source = bare.replace(/\(\?P</g, "(?<").replace(/\\A/g, "^").replace(/\\[zZ]/g, "$");
     try { return new RegExp(source, "i" + (flags && flags[1].includes("s") ? "s" : "")); } catch (_) { return null; }
   };
 
@@ -183,14 +185,16 @@
 
   const byLog = (line, hit, deadline) => {
     if (line.length < 6) return;
-    const text = line.slice(0, 2000);
+    // The line that matters may stand deep in what was pasted. Where there are many patterns less of it is read: a phone is slow.
+    const text = line.slice(0, Math.min(8000, Math.max(2000, 4e6 / studied().length)));
     const lower = text.toLowerCase();
     for (const each of studied()) {
-      let at = 0;
+      let at = 0, from = -1;
       let found = true;
       for (const piece of each.pieces) {
         at = lower.indexOf(piece, at);
         if (at < 0) { found = false; break; }
+        if (from < 0) from = Math.max(0, at - 500);
         at += piece.length;
       }
       if (!found) {
@@ -202,7 +206,8 @@
       if (each.quick && performance.now() < deadline) {
         if (each.compiled === undefined) each.compiled = compile(each.source);
         if (each.compiled) {
-          if (each.compiled.test(text)) hit(each.sop, 700 + Math.min(long, 60), say("log line", "日志"));
+          // One that takes nothing at all takes every line, and says nothing of any.
+          if (each.compiled.test(text.substr(Math.max(0, from), 2000)) && !each.compiled.test("")) hit(each.sop, 700 + Math.min(long, 60), say("log line", "日志"));
           continue;
         }
       }
@@ -243,7 +248,7 @@
   const byWords = (query, hitSop, hitAlert) => {
     const plain = low(query).replace(/\s+/g, " ").trim();
     let asked = plain.split(/[^\p{L}\p{N}_.-]+/u).filter((word) => word && !COMMON.has(word)).slice(0, 24);
-    asked = asked.flatMap((word) => (HAN.test(word) && word.length > 4 ? pairs(word) : [word]));
+    asked = asked.flatMap((word) => (HAN.test(word) && word.length > 3 ? pairs(word) : [word]));
     if (!asked.length || (plain.length < 2 && !HAN.test(plain))) return;
     const known = asked.map((word) => {
       if (HAN.test(word) || word.length < 4 || asked.length > 6) return word;
@@ -272,7 +277,7 @@
 
   // In: what was typed. Out: the best answers, one per SOP (or per alert that has none), best first.
   const find = (typed) => {
-    const query = typed.trim().slice(0, 4000);
+    const query = typed.trim().slice(0, 8000);
     const found = new Map();
     const put = (key, make, score) => {
       let row = found.get(key);
@@ -296,7 +301,10 @@
       else if (key.length > 2 && sop.key.includes(key)) hitSop(sop, 820, "SOP");
     }
     if (query.length <= 120) byName(query, hitAlert);
-    else for (const alert of alerts) if (alert.key.length >= 8 && query.includes(alert.name)) hitAlert(alert, 760);
+    else {
+      const line = query.slice(0, 4000);
+      for (const alert of alerts) if (alert.key.length >= 8 && line.includes(alert.name)) hitAlert(alert, 760);
+    }
     byLog(query, hitSop, performance.now() + 25);
     // A line that a pattern knows is answered; its words (a date, a host) would only add noise.
     const known = [...found.values()].some((row) => row.score >= 600 && row.why === say("log line", "日志"));
@@ -320,7 +328,11 @@
     const folder = path.startsWith("a/") || !files;
     return path + (!folder ? ".html" : fromDisk ? "/index.html" : "/") + (search || "") + (anchor ? `#${anchor}` : "");
   };
-  const sopLink = (sop, alert, search) => page(`sop/${sop.id}`, search ?? (alert ? `?alert=${encodeURIComponent(alert.name)}` : ""), alert && alert.anchor);
+  // `search` is what the address says of an alert; a function where the name in it was only near, and the found one takes its place.
+  const sopLink = (sop, alert, search) => {
+    const said = typeof search === "function" ? search(alert) : search;
+    return page(`sop/${sop.id}`, said ?? (alert ? `?alert=${encodeURIComponent(alert.name)}` : ""), alert && alert.anchor);
+  };
   const stubLink = (alert, search) => page(`a/${alert.folder.split("/").map(encodeURIComponent).join("/")}`, search);
 
   const badge = (severity) => make("span", { className: `tocsin-severity tocsin-urgency-${urgency.get(severity) ?? 9}` }, severity || "?");
@@ -329,7 +341,7 @@
     const alert = row.alerts.length ? row.alerts[0][1] : null;
     const led = alert && row.why === say("alert", "告警") ? alert : null;
     const title = row.sop ? (chinese && row.sop.zhTitle) || row.sop.title : alert.name;
-    const link = make("a", { className: "tocsin-answer", href: row.sop ? sopLink(row.sop, led, search) : stubLink(alert, search) }, title);
+    const link = make("a", { className: "tocsin-answer", href: row.sop ? sopLink(row.sop, led, search) : stubLink(alert, typeof search === "function" ? "" : search) }, title);
     const facts = make("p", { className: "tocsin-answer-facts" }, badge(row.severity), " ");
     const services = row.sop && row.sop.services.length ? row.sop.services : [alert ? alert.service : ""];
     facts.append([row.sop ? row.sop.id : say("no SOP", "无 SOP"), ...services, row.sop ? row.sop.owner : "", row.sop ? row.sop.status : ""].filter(Boolean).join(" · "));
@@ -434,11 +446,17 @@
   const arrive = () => {
     if (name === null || !name.trim()) return;
     const search = `?${given.toString()}`;
-    let named = alerts.filter((alert) => alert.name.toLowerCase() === name.trim().toLowerCase());
-    for (const label of ["service", "severity"]) {
-      const wanted = (given.get(label) || "").toLowerCase();
-      const narrower = named.filter((alert) => low(alert[label]) === wanted);
-      if (wanted && narrower.length) named = narrower;
+    let named = alerts.filter((alert) => alert.name === name.trim());
+    if (!named.length) named = alerts.filter((alert) => alert.name.toLowerCase() === name.trim().toLowerCase());
+    const marks = new Map((data.marks || []).map(([severity, label, value]) => [severity, low(given.get(label)) === low(value)]));
+    const service = low(given.get("service"));
+    for (const fits of [
+      (alert) => service && low(alert.service) === service,
+      (alert) => low(given.get("severity")) === low(alert.severity) && alert.severity,
+      (alert) => marks.get(alert.severity),
+    ]) {
+      const narrower = named.filter(fits);
+      if (narrower.length) named = narrower;
     }
     const places = new Map(named.map((alert) => [`${alert.sop}#${alert.anchor}#${alert.sop < 0 ? alert.name : ""}`, alert]));
     if (places.size === 1) {
@@ -452,7 +470,15 @@
       show(rows, name, search, say(`${rows.length} alerts are called ${name}: choose.`, `有 ${rows.length} 个告警名为 ${name}，请选择。`));
     } else {
       const rows = find(name);
-      show(rows, name, undefined, rows.length ? say(`No alert is called ${name}. These come near:`, `没有名为 ${name} 的告警，相近的有：`)
+      // The labels fill the placeholders of the page that is chosen, whatever its alert is called.
+      const near = (alert) => {
+        const labels = new URLSearchParams(given);
+        labels.delete("alert");
+        if (alert) labels.set("alert", alert.name);
+        const said = labels.toString();
+        return said && `?${said}`;
+      };
+      show(rows, name, near, rows.length ? say(`No alert is called ${name}. These come near:`, `没有名为 ${name} 的告警，相近的有：`)
         : say(`No alert is called ${name}, and nothing comes near.`, `没有名为 ${name} 的告警，也没有相近的。`));
     }
   };
