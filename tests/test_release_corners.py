@@ -194,6 +194,36 @@ def test_a_clone_without_tags_says_what_to_fetch(tmp_path: Path, capsys: pytest.
     assert "v1.0.0" in said and "git fetch --tags" in said
 
 
+@pytest.mark.parametrize(
+    "later",
+    [
+        {"rules/kafka/lag.yaml": LAG.replace("limit: 5000", "limit: 4500")},
+        {"rules/kafka/brokers.yaml": BROKERS.replace("for: 2m", "for: 3m")},
+        {"sops/kafka/SOP-KAFKA-007.md": SOP + "\nAsk the team first.\n"},
+    ],
+    ids=["another rule", "the same rule", "a page"],
+)
+def test_what_was_merged_after_a_release_was_prepared_is_in_the_release(
+    tmp_path: Path, later: dict[str, str]
+) -> None:
+    history = repository(tmp_path / "repo")
+    root = str(history.root)
+    history.commit("sooner", SOONER, "Sooner\n\nReason: two minutes is late\nTicket: OPS-1")
+    run("release", root, "--write")
+    history.commit("later", later, "Later\n\nReason: asked for\nTicket: OPS-2")
+    assert "prepared for other sources" in run("release", root, "--tag").output
+    assert history.git("tag", "--list", "v*").split() == ["v1.0.0"]
+    run("release", root, "--write")
+    history.git("add", "-A")
+    history.git("commit", "-q", "-m", "Release, anew")
+    assert "refs/tags/v1.1.0 is made" in run("release", root, "--tag").output
+    changelog = (history.root / "CHANGELOG.md").read_text()
+    assert changelog.count("## v1.1.0") == 1
+    if "sops" not in next(iter(later)):
+        assert "OPS-2" in changelog
+    assert "was there" in run("release", root, "--tag").output
+
+
 def test_sources_that_do_not_compile_release_nothing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -166,21 +166,12 @@ def _next(top: Path, compilation: Compilation, message: str, today: date) -> _Ne
     a second run changes nothing, and a pull request merged in between is in it."""
     assert compilation.settings is not None
     policy = compilation.settings.project.release
-    repository = repository_of(top)
-    head, last = repository.head, newest(tags_before(top, repository.head))
-    if last is None and repository.shallow:
-        raise MachineError(
-            "this shallow clone does not show the last release",
-            help="fetch the past: `git fetch --unshallow --tags`, or `fetch-depth: 0` in the checkout step",
-        )
-    _refuse_missing_tags(compilation.settings.ledger, last)
+    head, last = repository_of(top).head, _last(top, compilation.settings.ledger)
     base = compiled_at(top, last, today) if last is not None else None
     before = base.settings.ledger if base is not None and base.settings is not None else Ledger()
     changes = _changes(base, compilation)
     sops = _sops(compilation)
-    # A page is what its file says: what the last release's ledger does not know is new.
-    old = _sops(base) if base is not None else {}
-    changed = sorted(name for name in {*sops, *old} if sops.get(name) != old.get(name))
+    changed = _changed_sops(base, sops)
     whys = reasons_of(top, last, head, changes, message) if last is not None else {}
     rows = released(changes, whys)
     version = next_version(
@@ -205,6 +196,19 @@ def _next(top: Path, compilation: Compilation, message: str, today: date) -> _Ne
         compiles_for(compilation),
     )
     return _Next(last=last, version=version, ledger=ledger, release=ledger.releases[0])
+
+
+def _last(top: Path, ledger: Ledger) -> str | None:
+    """The tag of the release before HEAD; None before the first. MachineError where this clone cannot tell."""
+    repository = repository_of(top)
+    last = newest(tags_before(top, repository.head))
+    if last is None and repository.shallow:
+        raise MachineError(
+            "this shallow clone does not show the last release",
+            help="fetch the past: `git fetch --unshallow --tags`, or `fetch-depth: 0` in the checkout step",
+        )
+    _refuse_missing_tags(ledger, last)
+    return last
 
 
 def _refuse_missing_tags(ledger: Ledger, last: str | None) -> None:
@@ -234,6 +238,12 @@ def _resolved(compilation: Compilation) -> list[Resolved]:
 def _sops(compilation: Compilation) -> dict[str, str]:
     found = (page.sop for page in compilation.pages)
     return {ledger_name(each): content_digest(each) for each in found if each is not None}
+
+
+def _changed_sops(base: Compilation | None, sops: Mapping[str, str]) -> list[str]:
+    # A page is what its file says: what the last release's ledger does not know is new.
+    old = _sops(base) if base is not None else {}
+    return sorted(name for name in {*sops, *old} if sops.get(name) != old.get(name))
 
 
 def _texts(top: Path, project: Project, ledger: Ledger) -> Iterator[tuple[str, str]]:
@@ -298,7 +308,7 @@ def _kept(top: Path, manifests: str | None, remote: str | None, today: date) -> 
         )
         return 1
     if manifests is None or remote is None:
-        return _tag(top, head, compilation, compilation.settings, remote)
+        return _tag(top, head, compilation, compilation.settings, remote, today)
     files = [
         row for env in compilation.settings.project.environments for row in _files(compilation, env.name)
     ]
@@ -308,7 +318,9 @@ def _kept(top: Path, manifests: str | None, remote: str | None, today: date) -> 
     return 0
 
 
-def _tag(top: Path, head: str, compilation: Compilation, settings: Settings, remote: str | None) -> int:
+def _tag(
+    top: Path, head: str, compilation: Compilation, settings: Settings, remote: str | None, today: date
+) -> int:
     """The tag and the kept files of the release that HEAD's ledger names."""
     ledger = settings.ledger
     if ledger.release == UNRELEASED or not ledger.releases or version_of(ledger.release) is None:
@@ -318,6 +330,12 @@ def _tag(top: Path, head: str, compilation: Compilation, settings: Settings, rem
     if tagged(top, release.version) not in (None, head) and release.version in tags_before(top, head):
         # Later commits carry the ledger of the last release too: that one has its tag, and there is nothing to do.
         _say(f"{release.version} is tagged already; nothing new is released in this commit")
+        return 0
+    if tagged(top, release.version) is None and not _tells_all(top, compilation, settings, today):
+        # Something was merged after it was prepared: a tag here would hold what no changelog ever names.
+        _say(
+            f"{release.version} was prepared for other sources than these: nothing is tagged; `tocsin release` prepares it anew"
+        )
         return 0
     moment = _moment(top)
     refs = []
@@ -335,6 +353,19 @@ def _tag(top: Path, head: str, compilation: Compilation, settings: Settings, rem
         push(top, remote, refs)
         _say(f"pushed to {remote}")
     return 0
+
+
+def _tells_all(top: Path, compilation: Compilation, settings: Settings, today: date) -> bool:
+    """Whether the ledger's newest release names what changed since the one before it, and nothing else."""
+    release = settings.ledger.releases[0]
+    last = _last(top, settings.ledger)
+    base = compiled_at(top, last, today) if last is not None else None
+    told, found = (
+        [(row.rule, row.envs, row.class_, row.what) for row in rows]
+        for rows in (release.changes, released(_changes(base, compilation), {}))
+    )
+    read = {name: row[0] for name, row in settings.ledger.sops.items()}
+    return told == found and read == _sops(compilation)
 
 
 def _moment(top: Path) -> str:
