@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 
 from tocsin.canary.decode import decode_raw
-from tocsin.canary.fidelity import fidelity_of
+from tocsin.canary.fidelity import fidelity_of, left_out
 from tocsin.canary.machine import simulate
 from tocsin.canary.source import SourceCaps, SourceInfo
 from tocsin.canary.tally import Counts, Watched, before, since
 from tocsin.canary.values import Grid, Labels, Presence, RuleVersion, Timeline, Window
-from tocsin.canary.watch import Expected, alarms_of, p99
+from tocsin.canary.watch import Expected, alarms_of, failures, p99
 from tocsin.ir.compiled import RuleKey
 
 MINUTE = 60_000
@@ -204,6 +204,34 @@ def test_the_days_before_are_one_query_too() -> None:
     assert len(source.asked) == 1
 
 
+# Evaluations that were missed ------------------------------------------------------------------------------------------------
+
+
+class Counting(Asked):
+    """A server that scrapes itself: of 100 evaluations, so many were missed by the group and so many by all others."""
+
+    def __init__(self, mine: int, others: int) -> None:
+        super().__init__()
+        self.missed = {"=~": mine, "!~": others}
+
+    def range(self, expr: str, start_ms: int, end_ms: int, step_ms: int) -> bytes:
+        (whose,) = set(re.findall(r"rule_group(=~|!~)", expr))
+        value = 0.0 if "failures" in expr else float(self.missed[whose])
+        if "iterations_total" in expr:
+            value /= 100
+        row = {"metric": {}, "values": [[start_ms / 1000, str(value)]]}
+        return json.dumps({"status": "success", "data": {"resultType": "matrix", "result": [row]}}).encode()
+
+
+@pytest.mark.parametrize(
+    ("mine", "others", "alarms"), [(0, 0, 0), (0, 9, 0), (7, 0, 1), (7, 3, 1), (7, 4, 0), (7, 90, 0)]
+)
+def test_what_all_groups_miss_is_the_server_s_trouble(mine: int, others: int, alarms: int) -> None:
+    found = failures(Counting(mine, others), "main", 0, 60 * MINUTE)
+    assert len(found) == alarms
+    assert all("7 evaluations of its group were missed" in each.say for each in found)
+
+
 # Fidelity --------------------------------------------------------------------------------------------------------------------
 
 ONE: Labels = (("alertname", "A"), ("instance", "one"))
@@ -271,6 +299,41 @@ def test_an_unfaithful_canary(live: bytes, agreement: float) -> None:
 def test_only_the_live_one_fires() -> None:
     found = fidelity_of(timeline([]), decode_raw(alerts([], range(5))), VERSION, WINDOW)
     assert (found.agreement, found.simulated, found.live) == (0.0, 0, 5)
+
+
+class Carried(Asked):
+    """A Prometheus that tells, at each time asked for, what its last evaluation before left standing."""
+
+    def __init__(self, times: Iterable[int]) -> None:
+        super().__init__()
+        self.times = set(times)
+
+    def range(self, expr: str, start_ms: int, end_ms: int, step_ms: int) -> bytes:
+        self.asked.append(expr)
+        values = [
+            [at / 1000, "1"] for at in range(start_ms, end_ms + 1, step_ms) if at // MINUTE in self.times
+        ]
+        rows = [{"metric": {"__name__": "ALERTS"}, "values": values}] if values else []
+        return json.dumps({"status": "success", "data": {"resultType": "matrix", "result": rows}}).encode()
+
+
+def test_what_a_busy_server_left_out_is_no_disagreement() -> None:
+    """Evaluations 13 to 15 were not made: nothing is stored of them, and what was there before still stands."""
+    made, live = timeline(range(10, 20)), decode_raw(alerts([10, 11], [12, 16, 17, 18, 19]))
+    assert (fidelity_of(made, live, VERSION, WINDOW).agreement or 1) < 0.98
+    source = Carried(range(10, 20))
+    gone = left_out(made, live, VERSION, ("tocsin_canary", "c-1"), WINDOW, source)
+    assert gone == {13, 14, 15} and source.asked == ['ALERTS{tocsin_canary="c-1"}']
+    found = fidelity_of(made, live, VERSION, WINDOW, gone)
+    assert (found.agreement, found.n, found.left_out) == (1.0, 7, 3)
+
+
+def test_what_ended_too_early_was_not_left_out() -> None:
+    """A mark of the end is stored, so nothing stands: the canary did something else."""
+    made, live = timeline(range(10, 20)), decode_raw(alerts([10, 11], range(12, 16)))
+    assert left_out(made, live, VERSION, ("a", "b"), WINDOW, Carried(range(10, 16))) == frozenset()
+    elsewhere = replace(VERSION, machine="grafana")
+    assert left_out(made, live, elsewhere, ("a", "b"), WINDOW, Carried(range(10, 30))) == frozenset()
 
 
 def test_nothing_on_either_side_is_vacuous() -> None:

@@ -86,7 +86,8 @@ def faithful(found: Fidelity, limits: GateLimits, *, exact: bool) -> tuple[Check
     """Whether the live canary did what the simulated one did; `exact` is what the source can be held to. A single evaluation that differs is what a
     busy server skips now and then: where it alone is more than the limit allows, there was too little to judge by."""
     if found.agreement is None:
-        say = "nothing was pending or firing on either side: stage 0 carries the verdict"
+        gone = f"its server left out {found.left_out} evaluations, and else " if found.left_out else ""
+        say = f"{gone}nothing was pending or firing on either side: stage 0 carries the verdict"
         return (
             Check(id="fidelity", state="vacuous", say=say),
             GateResult(id="fidelity", verdict="vacuous", message=say),
@@ -95,6 +96,7 @@ def faithful(found: Fidelity, limits: GateLimits, *, exact: bool) -> tuple[Check
     say = (
         f"{found.agreement:.4f} of {found.n} evaluations agree ({found.live} live, {found.simulated} simulated; "
         f"{wanted:g} is wanted)"
+        + (f"; its server left out {found.left_out} more, which show nothing" if found.left_out else "")
     )
     well = found.agreement >= wanted
     if not well and round((1 - found.agreement) * found.n) <= 1:

@@ -22,6 +22,8 @@ SAMPLES: Final = 2
 """In a row above a limit, before it is an alarm."""
 FLAPS: Final = 6
 _P99_TIMES: Final = 3
+_OTHERS: Final = 2
+_MISSED: Final = "prometheus_rule_group_iterations_missed_total"
 _HOUR: Final = 3_600_000
 _LEAST: Final = 1
 """A limit is never below this: one alert of a rule that never fired is what the rule is for."""
@@ -119,21 +121,33 @@ def _changes(times: Sequence[int], counts: Sequence[int]) -> int:
 
 
 def failures(source: MetricSource, group: str, since_ms: int, now_ms: int) -> tuple[Alarm, ...]:
-    """Evaluations of the group that failed or were missed since then, as far as the server scrapes itself; nothing where it does not."""
+    """Evaluations of the group that failed or were missed since then, as far as the server scrapes itself; nothing where it does not. Where the other
+    groups missed at least half as large a share of theirs it is the server that is busy, and not this rule that is ill."""
     back = max(60_000, now_ms - since_ms)
     found = []
+    mine = f"rule_group=~{quoted(f'.*;{escaped(group)}')}"
     for metric, what in (
         ("prometheus_rule_evaluation_failures_total", "evaluations of its group failed"),
-        ("prometheus_rule_group_iterations_missed_total", "evaluations of its group were missed"),
+        (_MISSED, "evaluations of its group were missed"),
     ):
         rose = number(
             source,
-            f"sum(increase({metric}{{rule_group=~{quoted(f'.*;{escaped(group)}')}}}[{back}ms]))",
+            f"sum(increase({metric}{{{mine}}}[{back}ms]))",
             now_ms,
         )
-        if rose >= 1:
+        if rose >= 1 and not (metric == _MISSED and _others_too(source, mine, back, now_ms)):
             found.append(Alarm(kind="errors", say=f"{rose:.0f} {what} since the promotion"))
     return tuple(found)
+
+
+def _others_too(source: MetricSource, mine: str, back_ms: int, now_ms: int) -> bool:
+    """Whether the groups beside this one missed at least half as large a share of their evaluations."""
+    shares = []
+    for those in (mine, mine.replace("=~", "!~", 1)):
+        missed = f"sum(increase({_MISSED}{{{those}}}[{back_ms}ms]))"
+        made = f"sum(increase(prometheus_rule_group_iterations_total{{{those}}}[{back_ms}ms]))"
+        shares.append(number(source, f"{missed} / ({made} > 0)", now_ms))
+    return shares[1] >= shares[0] / _OTHERS > 0
 
 
 def counts_itself(source: MetricSource, group: str, at_ms: int) -> bool:

@@ -11,7 +11,7 @@ import click
 
 from tocsin.canary import soak
 from tocsin.canary.compare import compare
-from tocsin.canary.fidelity import Fidelity, fidelity_of, live_alerts
+from tocsin.canary.fidelity import Fidelity, fidelity_of, left_out, live_alerts
 from tocsin.canary.judge import judge
 from tocsin.canary.overlay import LABEL, Canary, canaries
 from tocsin.canary.planner import Budget, Savings, Watch
@@ -238,8 +238,13 @@ def _fidelity(
             level="not-backtestable", why=("the history holds no alerts of this server to compare with",)
         )
         return nothing, why
-    live = live_alerts(version, (LABEL, canary.id), window, stand.source)
-    return fidelity_of(found.new.timeline, live, version, window), found.new.exactness
+    label, timeline = (LABEL, canary.id), found.new.timeline
+    live = live_alerts(version, label, window, stand.source)
+    result = fidelity_of(timeline, live, version, window)
+    if result.agreement is not None and result.agreement < 1:
+        gone = left_out(timeline, live, version, label, window, stand.source)
+        result = fidelity_of(timeline, live, version, window, gone)
+    return result, found.new.exactness
 
 
 def _still_sees(stand: Stand, deployed: Deployed, now_ms: int) -> bool:
