@@ -19,9 +19,13 @@
 
   // ---- what is copied ------------------------------------------------------------------------------------------------------------
 
-  const PROMPT = /^(?:\([\w.-]+\)\s*)?(?:\[[^\]\s]+@[^\]]*\]|[\w.-]+@[\w.-]+(?::\S*)?)?[$%] +(?=\S)/;
-  const ROOT_PROMPT = /^(?:\[[^\]\s]+@[^\]]*\]|[\w.-]+@[\w.-]+(?::\S*)?)?# +(?=\S)/;
-  const HOST_ROOT_PROMPT = /^(?:\[[^\]\s]+@[^\]]*\]|[\w.-]+@[\w.-]+(?::\S*)?)# +(?=\S)/;
+  // The same prompts as the check of `check/shell.py` knows: of a shell on a host, of a shell alone, of a database's client.
+  const HOST = String.raw`(?:\([\w.-]+\)[ ]*)?(?:\[[\w.-]+@[\w.-]+[^\]]{0,80}\]|[\w.-]+@[\w.-]+(?:[:~ /][^#$%]{0,80})?|(?:sh|bash|zsh|ash)-\d[\d.]*)`;
+  const PROMPT = new RegExp(String.raw`^[ \t]*(?:(?:\([\w.-]+\)[ ]*)?\$ +|% +|${HOST}[$%] +|\[[\w.-]+@[^\]]{0,80}\][$%])(?=\S)`);
+  const ROOT_PROMPT = new RegExp(String.raw`^(?:${HOST})?# +(?=\S)`);
+  const HOST_ROOT_PROMPT = new RegExp(String.raw`^[ \t]*(?:${HOST}# +|\[[\w.-]+@[^\]]{0,80}\]#)(?=\S)`);
+  const CLIENT = /^(?:(?:mysql|postgres|psql|redis|mongo|test)> +|MariaDB \[[^\]]{1,60}\]> +|\w{1,40}=[#>] +|[\w.-]+:\d+> +|PS [A-Z]:\\[^>]*> *)(?=\S)/;
+  const CLIENT_GOES_ON = /^(?: +-> ?|\w{1,40}[-('"][#>] ?)/;
 
   // Whether a shell would ask for another line: an open quote, a trailing backslash, pipe or `&&`, a here-document without its end.
   const unfinished = (command) => {
@@ -36,12 +40,24 @@
     return Boolean(quote) || /(?:\||&&|\\)\s*$/.test(command);
   };
 
+  // What was typed at prompts of a database's client; a shell's among them count too.
+  const ofClient = (lines) => {
+    const typed = [];
+    for (const line of lines) {
+      const prompt = CLIENT.exec(line) || PROMPT.exec(line) || HOST_ROOT_PROMPT.exec(line);
+      const more = typed.length && !prompt ? CLIENT_GOES_ON.exec(line) : null;
+      if (prompt || more) typed.push(line.slice((prompt || more)[0].length));
+    }
+    return typed.join("\n");
+  };
+
   // The commands of a block. In a session, what has a prompt (and what continues it) stays and loses the prompt; the rest is output.
   const commandsOf = (text, language) => {
     const whole = text.replace(/\s+$/, "");
-    const shell = /^(?:bash|sh|shell|zsh|console|shell-session|shellsession|terminal)$/.test(language);
-    const session = /^(?:console|shell-session|shellsession|terminal)$/.test(language);
+    const session = /^(?:console|shell-session|shellsession|sh-session|terminal)$/.test(language);
     const lines = whole.split("\n");
+    if ((session || /^(?:sql|mysql|psql|redis|powershell|pwsh)$/.test(language)) && lines.some((line) => CLIENT.test(line))) return ofClient(lines);
+    const shell = session || /^(?:bash|sh|shell|zsh)$/.test(language);
     const user = lines.some((line) => PROMPT.test(line));
     if (!shell || !(user || session || lines.some((line) => HOST_ROOT_PROMPT.test(line)))) return whole;
     const root = user ? HOST_ROOT_PROMPT : session ? ROOT_PROMPT : HOST_ROOT_PROMPT;
