@@ -284,6 +284,60 @@ def test_a_change_that_is_taken_back_before_it_was_released_is_none(tmp_path: Pa
     assert "really" in changelog(history)
 
 
+def whys_of(history: History, revisions: str) -> dict[str, tuple[list[str], list[str]]]:
+    """Rule id -> reasons and tickets, as the diff tells them."""
+    document = json.loads(run("diff", revisions, "--format", "json", "-C", str(history.root)).output)
+    return {each["rule"]["id"]: (each["reasons"], each["tickets"]) for each in document["rules"]}
+
+
+@pytest.mark.parametrize("octopus", [False, True], ids=["one branch", "an octopus of two"])
+def test_of_a_merge_each_rule_has_the_words_of_the_commits_that_changed_it(
+    tmp_path: Path, octopus: bool
+) -> None:
+    history = repository(tmp_path / "repo")
+    main = history.git("symbolic-ref", "--short", "HEAD").strip()
+    lag = {"rules/kafka/lag.yaml": LAG.replace("limit: 5000", "limit: 4500")}
+    history.git("checkout", "-q", "-b", "one")
+    history.commit("sooner", SOONER, "Sooner\n\nReason: two minutes is late\nTicket: OPS-1")
+    if octopus:
+        history.git("checkout", "-q", "-b", "two", main)
+    history.commit("lag", lag, "Lag\n\nReason: consumers got slower\nTicket: OPS-2")
+    history.git("checkout", "-q", main)
+    history.commit("aside", {"README.md": "Rules\n"}, "Words")
+    branches = ["one", "two"] if octopus else ["one"]
+    history.git("merge", "-q", "--no-ff", *branches, "-m", "Merge\n\nTicket: PULL-7")
+    found = whys_of(history, "v1.0.0..HEAD")
+    assert found["kafka-partitions-offline"] == (["two minutes is late"], ["PULL-7", "OPS-1"])
+    assert found["kafka-consumer-lag"] == (["consumers got slower"], ["PULL-7", "OPS-2"])
+
+
+def test_what_one_commit_of_a_merge_leaves_open_another_may_say(tmp_path: Path) -> None:
+    history = repository(tmp_path / "repo")
+    main = history.git("symbolic-ref", "--short", "HEAD").strip()
+    history.git("checkout", "-q", "-b", "one")
+    history.commit("sooner", SOONER, "Sooner\n\nReason: two minutes is late")
+    history.commit("words", {"README.md": "Rules\n"}, "Words\n\nReason: nobody found it\nTicket: OPS-3")
+    history.git("checkout", "-q", main)
+    history.git("merge", "-q", "--no-ff", "one", "-m", "Merge")
+    assert whys_of(history, "v1.0.0..HEAD") == {
+        "kafka-partitions-offline": (["two minutes is late"], ["OPS-3"])
+    }
+
+
+def test_where_a_shallow_clone_ends_nobody_is_named(tmp_path: Path) -> None:
+    history = repository(tmp_path / "repo")
+    history.commit("sooner", SOONER, "Sooner\n\nReason: two minutes is late\nTicket: OPS-1")
+    history.commit("words", {"README.md": "Rules\n"}, "Words\n\nReason: nobody found it\nTicket: OPS-3")
+    clone = History(tmp_path / "clone")
+    clone.root.mkdir()
+    clone.git("init", "-q")
+    clone.git("remote", "add", "origin", history.root.as_uri())
+    clone.git("fetch", "-q", "--depth", "1", "origin", "HEAD")
+    clone.git("checkout", "-q", "FETCH_HEAD")
+    clone.git("fetch", "-q", "--depth", "1", "origin", "tag", "v1.0.0")
+    assert whys_of(clone, "v1.0.0..HEAD") == {"kafka-partitions-offline": ([], [])}
+
+
 def test_a_reason_that_two_thousand_commits_ago_was_given_is_found(tmp_path: Path) -> None:
     history = repository(tmp_path / "repo")
     history.commit("sooner", dict(SOONER), "Sooner\n\nReason: late\nTicket: A-1")

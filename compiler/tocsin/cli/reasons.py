@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from tocsin.diff.changes import RuleChange
 from tocsin.diff.parameters import from_project
-from tocsin.disk.git import read_blobs
+from tocsin.disk.git import Touched, read_blobs
 from tocsin.disk.git_release import Step, steps
 from tocsin.disk.git_revisions import repository_of
 from tocsin.ir.compiled import CompiledRecord
 from tocsin.load.meaning import meanings, parameters
 from tocsin.release.entries import Why
-from tocsin.release.reasons import why
+from tocsin.release.reasons import MOST, why
 
 PROJECT = "tocsin.yaml"
 
@@ -22,24 +23,30 @@ PROJECT = "tocsin.yaml"
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Said:
     """What one step did: id -> digests of what the rules say before and after, and (environment, parameter) -> what tocsin.yaml gave
-    and gives, where that differs."""
+    and gives, where that differs. `brought` is the same of the commits that a merge brought, where more than one of them says something."""
 
     step: Step
     before: Mapping[str, tuple[str, ...]]
     after: Mapping[str, tuple[str, ...]]
     parameters: Mapping[tuple[str, str], tuple[str, str]]
+    brought: tuple[_Said, ...] = ()
 
     def changed(self, id: str) -> bool:
         """Whether it made that rule say something else, or come or go."""
         return self.before.get(id) != self.after.get(id)
+
+    def touched(self, paths: Collection[str]) -> bool:
+        """Whether it touched one of these files."""
+        return any(each.path in paths for each in self.step.touched)
 
 
 def reasons_of(
     root: Path, base: str, head: str, changes: Iterable[RuleChange], message: str = ""
 ) -> Mapping[str, Why]:
     """Rule id -> what was said about it. A step speaks for the rules whose own meaning it changed, unless the steps took it back among themselves, and
-    for those that use a parameter of tocsin.yaml it changed; where no step did (a text), for the rules of the files it touched, and last for
-    everything if it touched tocsin.yaml. `message` is the pull request's own text and speaks for every change."""
+    for those that use a parameter of tocsin.yaml it changed (of a merge: its own message, and the commits that did so); where no step did (a text),
+    for the rules of the files it touched, and last for everything if it touched tocsin.yaml. `message` is the pull request's own text and speaks for
+    every change."""
     repository = repository_of(root)
     walked = _walked(root, steps(root, base, head, repository.prefix))
     every = why([message]) if message else Why()
@@ -69,14 +76,32 @@ def _told(walked: tuple[_Said, ...], id: str, group: Sequence[RuleChange]) -> Wh
     if own and own[-1].before.get(id) == own[0].after.get(id):
         # Taken away and brought back: nothing is left of it.
         own = []
-    set_elsewhere = _set_elsewhere(walked, group)
-    told = [each for each in walked if each in own or each.parameters.keys() & set_elsewhere]
+    elsewhere = _set_elsewhere(walked, group)
     files = {
         side.rule.origin.file for change in group for side in (change.old, change.new) if side is not None
     }
-    told = told or [each for each in walked if any(touched.path in files for touched in each.step.touched)]
-    told = told or [each for each in walked if any(touched.path == PROJECT for touched in each.step.touched)]
-    return why([text for each in told for text in each.step.texts])
+    told = [each for each in walked if each in own or each.parameters.keys() & elsewhere]
+    if told:
+        return _words(told, lambda each: each.changed(id) or bool(each.parameters.keys() & elsewhere))
+    for paths in (files, {PROJECT}):
+        told = [each for each in walked if each.touched(paths)]
+        if told:
+            return _words(told, partial(_Said.touched, paths=paths))
+    return Why()
+
+
+def _words(told: Iterable[_Said], concerned: Callable[[_Said], bool]) -> Why:
+    """What these steps say. A merge speaks through its own message and the commits it brought that are `concerned`; what these leave open, a reason or a
+    ticket, any of its commits may say for all of them."""
+    found = Why()
+    for each in told:
+        whole = why(each.step.texts)
+        if each.brought:
+            inner = [text for one in each.brought if concerned(one) for text in one.step.texts]
+            near = why([*each.step.texts[:1], *inner])
+            whole = Why(reasons=near.reasons or whole.reasons, tickets=near.tickets or whole.tickets)
+        found += whole
+    return Why(reasons=found.reasons[:MOST], tickets=found.tickets[:MOST])
 
 
 def _set_elsewhere(walked: tuple[_Said, ...], group: Sequence[RuleChange]) -> frozenset[tuple[str, str]]:
@@ -96,31 +121,42 @@ def _set_elsewhere(walked: tuple[_Said, ...], group: Sequence[RuleChange]) -> fr
 
 def _walked(root: Path, line: Iterable[Step]) -> tuple[_Said, ...]:
     """Each step, the newest first, with what it did."""
-    touched = [
-        (step, [each for each in step.touched if each.path.startswith("rules/") or each.path == PROJECT])
-        for step in line
-    ]
+    pairs = [(step, _several(step)) for step in line]
+    wanted = [each for step, brought in pairs for each in (step, *brought)]
     blobs = read_blobs(
-        root, (blob for _, files in touched for each in files for blob in (each.before, each.after) if blob)
+        root,
+        (blob for step in wanted for each in _sources(step) for blob in (each.before, each.after) if blob),
+    )
+    return tuple(
+        replace(_one(step, blobs), brought=tuple(_one(each, blobs) for each in brought))
+        for step, brought in pairs
     )
 
+
+def _several(step: Step) -> tuple[Step, ...]:
+    """The commits that a merge brought, where it matters which of them says what."""
+    return step.brought if sum(why(each.texts) != Why() for each in step.brought) > 1 else ()
+
+
+def _sources(step: Step) -> list[Touched]:
+    return [each for each in step.touched if each.path.startswith("rules/") or each.path == PROJECT]
+
+
+def _one(step: Step, blobs: Mapping[str, bytes]) -> _Said:
     def text(blob: str) -> str:
         return blobs[blob].decode("utf-8", "replace") if blob in blobs else ""
 
-    found: list[_Said] = []
-    for step, files in touched:
-        sides: tuple[dict[str, tuple[str, ...]], dict[str, tuple[str, ...]]] = ({}, {})
-        given: Mapping[tuple[str, str], tuple[str, str]] = {}
-        for each in files:
-            if each.path == PROJECT:
-                given = _given(text(each.before), text(each.after))
-                continue
-            for side, blob in zip(sides, (each.before, each.after), strict=True):
-                for id, digest in meanings(each.path, text(blob)).items():
-                    # Two services may record one series.
-                    side[id] = tuple(sorted((*side.get(id, ()), digest)))
-        found.append(_Said(step=step, before=sides[0], after=sides[1], parameters=given))
-    return tuple(found)
+    sides: tuple[dict[str, tuple[str, ...]], dict[str, tuple[str, ...]]] = ({}, {})
+    given: Mapping[tuple[str, str], tuple[str, str]] = {}
+    for each in _sources(step):
+        if each.path == PROJECT:
+            given = _given(text(each.before), text(each.after))
+            continue
+        for side, blob in zip(sides, (each.before, each.after), strict=True):
+            for id, digest in meanings(each.path, text(blob)).items():
+                # Two services may record one series.
+                side[id] = tuple(sorted((*side.get(id, ()), digest)))
+    return _Said(step=step, before=sides[0], after=sides[1], parameters=given)
 
 
 def _given(before: str, after: str) -> Mapping[tuple[str, str], tuple[str, str]]:

@@ -9,11 +9,11 @@ Both are made from content and the release's own date alone, so that making them
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tocsin.disk.git import FORMAT, Commit, Touched, ask_git, commits_of
-from tocsin.disk.git_revisions import Message, messages
+from tocsin.disk.git_revisions import Message, messages, repository_of
 from tocsin.disk.git_write import WHO, write_git
 from tocsin.errors import MachineError
 
@@ -25,11 +25,13 @@ _MOST = 50_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One commit of a branch's own line: a commit, or a merge with everything it brought. `texts` is what was said about it, the newest first."""
+    """One commit of a branch's own line: a commit, or a merge with everything it brought. `texts` is what was said about it, the newest first: its own
+    message before those of `brought`, the commits that only it brought in, each as a step of its own."""
 
     commit: Commit
     texts: tuple[str, ...]
     touched: tuple[Touched, ...]
+    brought: tuple[Step, ...] = ()
 
 
 def deploy_ref(env: str, version: str) -> str:
@@ -62,9 +64,10 @@ def is_branch(root: Path, name: str) -> bool:
 
 
 def steps(root: Path, base: str, head: str, prefix: str) -> tuple[Step, ...]:
-    """What led from `base` to `head`, the newest first, with the sources each step touched below `prefix`."""
+    """What led from `base` to `head`, the newest first, with the sources each step touched below `prefix`. Where a shallow clone ends nobody knows what
+    its last commit touched."""
     said = ask_git(
-        root, "log", "--raw", "-z", "--no-abbrev", "--no-renames", "--no-ext-diff", "--no-textconv", "--first-parent",
+        root, "log", "--raw", "-z", "--no-abbrev", "--no-renames", "--no-ext-diff", "--no-textconv",
         "--diff-merges=first-parent", "--no-show-signature", "--no-decorate", "--no-notes", "--encoding=UTF-8",
         FORMAT, "--end-of-options", f"{base}..{head}", "--",
     )  # fmt: skip
@@ -74,27 +77,42 @@ def steps(root: Path, base: str, head: str, prefix: str) -> tuple[Step, ...]:
             help="fetch them: `git fetch --unshallow`",
         )
     every = {each.commit: each for each in messages(root, base, head, most=_MOST)}
-    line = list(commits_of(said, prefix))
-    own = {commit.commit for commit, _ in line}
-    return tuple(
-        Step(commit=commit, texts=tuple(_said(commit.commit, every, own)), touched=touched)
-        for commit, touched in line
-    )
+    shallow = repository_of(root).shallow
+    alone: dict[str, Step] = {}
+    for commit, touched in commits_of(said, prefix):
+        told = every.get(commit.commit)
+        cut = shallow and told is not None and not told.parents
+        texts = (told.text,) if told is not None else ()
+        alone[commit.commit] = Step(commit=commit, texts=texts, touched=() if cut else touched)
+    line = [alone[each] for each in _line(head, every) if each in alone]
+    own = {each.commit.commit for each in line}
+    return tuple(_with_brought(each, every, own, alone) for each in line)
 
 
-def _said(commit: str, every: Mapping[str, Message], line: set[str]) -> Iterator[str]:
-    """The message of a commit of the line, and of all that only it brought in."""
-    waiting, seen = [commit], {commit}
+def _line(head: str, every: Mapping[str, Message]) -> Iterator[str]:
+    """A commit, its first parent, and so on."""
+    while head in every:
+        yield head
+        head = next(iter(every[head].parents), "")
+
+
+def _with_brought(
+    step: Step, every: Mapping[str, Message], line: set[str], alone: Mapping[str, Step]
+) -> Step:
+    """The step with all that only it brought in."""
+    message = every[step.commit.commit]
+    waiting, found = [each for each in message.parents[1:] if each not in line], dict[str, Step]()
     while waiting:
-        found = every.get(waiting.pop(0))
-        if found is None:
+        name = waiting.pop(0)
+        if name in found or name not in every:
             continue
-        yield found.text
-        following = found.parents[1:] if found.commit == commit else found.parents
-        for parent in following:
-            if parent not in seen and parent not in line:
-                seen.add(parent)
-                waiting.append(parent)
+        if name in alone:
+            found[name] = alone[name]
+        waiting.extend(each for each in every[name].parents if each not in line)
+    brought = tuple(found.values())
+    return replace(
+        step, texts=(*step.texts, *(text for each in brought for text in each.texts)), brought=brought
+    )
 
 
 def tagged(root: Path, name: str) -> str | None:

@@ -9,7 +9,8 @@ from tocsin.release.entries import Why
 
 _TRAILER = re.compile(r"^(reason|ticket):[ \t]*(\S.*)$", re.IGNORECASE | re.MULTILINE)
 _LONGEST = 300
-_MOST = 5
+MOST = 5
+"""Reasons, and tickets, that one change keeps."""
 
 
 def why(texts: Iterable[str]) -> Why:
@@ -28,4 +29,4 @@ def why(texts: Iterable[str]) -> Why:
                 reasons[words] = None
             else:
                 tickets.update(dict.fromkeys(filter(None, (each.strip() for each in words.split(",")))))
-    return Why(reasons=tuple(reasons)[:_MOST], tickets=tuple(tickets)[:_MOST])
+    return Why(reasons=tuple(reasons)[:MOST], tickets=tuple(tickets)[:MOST])
