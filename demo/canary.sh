@@ -54,7 +54,7 @@ evaluated() {
 import json, sys, time, urllib.request
 opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 for _ in range(450):
-    with opener.open(sys.argv[1] + "/api/v1/rules", timeout=5) as answer:
+    with opener.open(sys.argv[1] + "/api/v1/rules", timeout=60) as answer:
         groups = json.load(answer)["data"]["groups"]
     if any(each["name"] == sys.argv[2] and not each["lastEvaluation"].startswith("0001") for each in groups):
         break
@@ -128,7 +128,7 @@ what_does_it_do() {
     sed 's/^/  /' "$work/out"
     shown tocsin canary compare $rule --env prod
     until tocsin canary compare $rule "${stage[@]}" >"$work/out" 2>&1; do
-        grep -q ' has \(not \)\?run for ' "$work/out" && [ "$((waited += 1))" -lt 60 ] || { cat "$work/out" >&2 && fail "the canary is not well"; }
+        grep -q ' has \(not \)\?run for ' "$work/out" && [ "$((waited += 1))" -lt 300 ] || { cat "$work/out" >&2 && fail "the canary is not well"; }
         sleep 1
     done
     sed 's/^/  /' "$work/out"

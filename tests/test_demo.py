@@ -26,7 +26,7 @@ def copy(tmp_path: Path) -> Path:
 
 def demo(folder: Path) -> subprocess.CompletedProcess[str]:
     command = ["bash", "demo/run.sh"]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=600, check=False)
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=3000, check=False)
 
 
 def spoil(path: Path, old: str, new: str) -> None:

@@ -122,7 +122,7 @@ def running(label: str) -> Iterator[tuple[Server, Sequence[RuleVersion]]]:
         if time.time() * 1000 >= first - 1000:
             raise TooBusyError("the server was too slow to take its samples in time")
         end = first + (EVALUATIONS + 6) * 1000
-        time.sleep(end / 1000 - time.time())
+        time.sleep(max(0.0, end / 1000 - time.time()))
         while any(_clock(server, name)[-1] < end for name in names):
             time.sleep(0.1)
         yield server, [each for name in names for each in RULES[name]]

@@ -54,7 +54,7 @@ def read(folder: Path) -> tuple[list[str], int]:
     """The codes found below `folder`, and the most memory the process held, in MB."""
     done = subprocess.run(
         [sys.executable, "-c", READ.format(memory=MEMORY, seconds=SECONDS), str(folder)],
-        capture_output=True, text=True, timeout=3 * SECONDS, env={"PYTHONPATH": str(ROOT / "compiler")},
+        capture_output=True, text=True, timeout=30 * SECONDS, env={"PYTHONPATH": str(ROOT / "compiler")},
     )  # fmt: skip
     assert done.returncode == 0, (done.returncode, done.stderr[-2000:])
     codes, memory = done.stdout.splitlines()

@@ -22,7 +22,7 @@ from tocsin.errors import MachineError
 
 FOLDERS = ("rules", "sops", "incidents", "site")
 """The sources whose history somebody asks for, below the project's own folder."""
-_TIMEOUT = 60.0
+_TIMEOUT = 300.0
 _ENVIRONMENT = {
     "GIT_CONFIG_NOSYSTEM": "1",
     "GIT_NO_LAZY_FETCH": "1",

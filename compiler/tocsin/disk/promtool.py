@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tocsin.disk.process import run
 
-_WITHIN = 60.0
+_WITHIN = 300.0
 
 
 def refusal(promtool: Path, text: str) -> str:
