@@ -259,6 +259,29 @@ def test_words_of_commits_stay_words(tmp_path: Path) -> None:
     assert "\x1b" not in report and "<img" not in report
 
 
+def test_what_nobody_sees_is_seen_in_a_changelog(tmp_path: Path) -> None:
+    history = repository(tmp_path / "repo")
+    hidden = LAG.replace("records behind", "records \\e[31m behind \\u202e\\u200b")
+    assert hidden != LAG
+    history.commit("hidden", {"rules/kafka/lag.yaml": hidden}, "Words")
+    run("release", str(history.root), "--write")
+    for name in ("CHANGELOG.md", "releases.json"):
+        made = (history.root / name).read_text(encoding="utf-8")
+        assert "records \N{REPLACEMENT CHARACTER}[31m behind" in made
+        assert not {each for each in made if not each.isprintable()} - {"\n"} and "u001b" not in made
+
+
+def test_of_what_does_not_compile_nobody_says_that_nothing_changes(tmp_path: Path) -> None:
+    history = repository(tmp_path / "repo")
+    broken = {"rules/kafka/lag.yaml": LAG.replace("severity: P2", "severity: P9")}
+    history.commit("broken", broken, "Broken")
+    root = str(history.root)
+    said = run("diff", "HEAD~1..HEAD", "-C", root).output
+    assert said.startswith("nothing known to change, 1 service not compared; ")
+    report = run("diff", "HEAD~1..HEAD", "--format", "markdown", "-C", root).output
+    assert "1 service not compared" in report.split("\n")[0]
+
+
 def test_a_commit_that_is_not_utf8_and_a_message_with_windows_line_ends(tmp_path: Path) -> None:
     history = repository(tmp_path / "repo")
     history.write(dict(SOONER))

@@ -183,6 +183,8 @@ def test_added_and_removed_levels_rename_what_stays() -> None:
     assert ("name", "ShopErrorsTicket", "ShopErrors", "routing") in said(found["prod shop-errors/ticket"])
     back = changes(seed(), edited)
     assert back[PAGE].class_ == "added" and back[PAGE].fields == ()
+    place = place_of(back[PAGE])
+    assert plain(seed())[place.file].split("\n")[place.line - 1].strip().startswith("page:")
 
 
 def test_a_filter_that_an_override_injects_is_a_filter() -> None:
@@ -190,6 +192,8 @@ def test_a_filter_that_an_override_injects_is_a_filter() -> None:
     shop(base)["overrides"] = {}
     found = changes(seed(), base)
     assert found["prod shop-errors/ticket/batch"].class_ == "added"
+    place = place_of(found["prod shop-errors/ticket/batch"])
+    assert plain(seed())[place.file].split("\n")[place.line - 1].strip().startswith("batch:")
     assert (found[PAGE].class_, found[PAGE].direction) == ("sensitivity", "down")
 
 

@@ -75,7 +75,7 @@ def comment_command(
     with _forge(os.environ, repository, login) as forge:
         found = number if number is not None else forge.pull_of(commit or "")
         if found is None:
-            echo(f"no open pull request has the head {commit}; nothing is posted")
+            echo(f"no open pull request has the head {commit}; nothing is posted\n")
             return 0
         _tell(forge.comment(found, mark, body), f"the comment on #{found}")
     return 0
@@ -184,7 +184,7 @@ def _text(file: Path) -> str:
 
 def _tell(posted: Posted, what: str) -> None:
     done = {"none": "was not there"}.get(posted.done, f"is {posted.done}")
-    echo(f"{what} {done}{f': {posted.url}' if posted.url else ''}")
+    echo(f"{what} {done}{f': {posted.url}' if posted.url else ''}\n")
 
 
 @contextmanager

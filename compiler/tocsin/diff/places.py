@@ -17,13 +17,23 @@ _WORDS = ("summary", "description")
 
 
 def place_of(change: RuleChange, project: Project | None = None) -> Span:
-    """The line of its strongest field, which `project` may have written; of the rule itself where that is written elsewhere. Of a removed rule there
-    is only the file it was in."""
+    """The line of its strongest field, which `project` may have written; of the rule itself where that is written elsewhere. An added one may be a level
+    or an override of a rule that stands. Of a removed rule there is only the file it was in."""
     side = change.side
     if change.new is None:
         return Span(side.group.file)
+    if change.old is None:
+        return _added_place(side)
     strongest = max(change.fields, key=lambda each: CLASSES.index(each.class_), default=None)
     return field_place(side, strongest, project) if strongest is not None else rule_place(side)
+
+
+def _added_place(side: Side) -> Span:
+    key, origin = side.rule.key, side.rule.origin
+    for path in (("overrides", key.override), ("levels", key.level)):
+        if path[1] and origin.wrote(*path):
+            return origin.key(*path)
+    return rule_place(side)
 
 
 def rule_place(side: Side) -> Span:

@@ -66,5 +66,8 @@ def said(field: FieldChange) -> str:
 
 
 def _short(text: str) -> str:
-    line = " ".join(text.split())
+    # What no page or terminal shows would make two different texts look alike.
+    line = "".join(
+        each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in " ".join(text.split())
+    )
     return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 1]}…"

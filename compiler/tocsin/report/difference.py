@@ -243,6 +243,12 @@ def headline(difference: Difference) -> str:
         parts = [f"{', '.join(parts)}; {recorded}" if parts else recorded]
     if difference.sops:
         parts.append(f"{count(len({each.id for each in difference.sops}), 'SOP')} changed")
+    unsaid = len(difference.frozen) + len(difference.unread)
+    if unsaid:
+        # Of what does not compile nothing is known: that it does not change is not, either.
+        found = [count(len(difference.frozen), "service"), count(len(difference.unread), "page")]
+        said = " and ".join(each for each in found if not each.startswith("0 "))
+        parts.append(f"{said} not compared" if parts else f"nothing known to change, {said} not compared")
     return ", ".join(parts) or "nothing changes"
 
 

@@ -108,6 +108,8 @@ def as_markdown(impact: Impact) -> str:
     parts = [f"### {inline(headline(found))}\n\n", f"{found.base[:_SHORT]} → {until}\n"]
     if found.frozen:
         parts.append(f"\n⚠️ not compared, for they do not compile: {_some(found.frozen, _FROZEN)}\n")
+    if found.unread:
+        parts.append(f"\n⚠️ not compared, for they cannot be read: {_some(found.unread, _FROZEN)}\n")
     if impact.overrides:
         parts.append(_overridden(impact.overrides))
     rows = list(zip(found.rows, impact.facts, strict=True))
