@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from tests.history_source import matrix
 
 from tocsin.canary.decode import decode, decode_raw
@@ -213,3 +215,27 @@ def test_parts_are_cut_moved_and_joined() -> None:
     assert rows(back) == rows(whole)
     assert back.series == whole.series
     assert json.dumps(back.series)
+
+
+@given(
+    st.lists(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 9)), unique=True), max_size=5),
+    st.booleans(),
+)
+def test_joined_parts_are_the_samples_of_all_in_order(
+    drawn: list[list[tuple[int, int]]], values: bool
+) -> None:
+    """Whatever part is told first, whatever series it knows, and where two touch."""
+    parts = [
+        moved(presence(sorted(each), values=values, series=5), 9 * number, 1)
+        for number, each in enumerate(drawn)
+    ]
+    whole = joined(parts[::-1], values=values)
+    named = [
+        (each.series[row], at, number)
+        for number, each in enumerate(parts)
+        for row, at in zip(each.row.tolist(), each.at.tolist(), strict=True)
+    ]
+    told = [whole.series[row] for row in whole.row.tolist()]
+    assert list(zip(told, whole.at.tolist(), strict=True)) == [each[:2] for each in sorted(named)]
+    assert list(whole.series) == sorted({labels for each in parts for labels in each.series})
+    assert (whole.value is not None and whole.value.size == len(named)) if values else whole.value is None

@@ -167,7 +167,9 @@ class _Run:
         for number, want in enumerate(question.wants):
             version = want.version
             alerts, failed = _alerts(answer.presence, want)
-            timeline = cut_to(simulate(alerts, answer.grid, version, failed), self.window, pending=self.pending)
+            timeline = cut_to(
+                simulate(alerts, answer.grid, version, failed), self.window, pending=self.pending
+            )
             phase, how = self.phases[id(version)]
             exactness = self._exactness(version, how)
             if id(version) in cold:

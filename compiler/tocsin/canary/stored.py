@@ -15,7 +15,6 @@ import numpy as np
 from tocsin.canary.values import Ints, Presence
 
 FORMAT: Final = "1"
-_NONE: Final = np.zeros(0, dtype=np.int32)
 
 
 def pack(presence: Presence, missed: Ints) -> bytes:
@@ -80,24 +79,31 @@ def moved(presence: Presence, first: int, stride: int) -> Presence:
 
 
 def joined(parts: list[Presence], *, values: bool) -> Presence:
-    """Answers over times that do not meet as one: each series once, in the order of its labels, its times ascending."""
+    """Answers over times that at most touch as one: each series once, in the order of its labels, its times ascending."""
     series = sorted({labels for part in parts for labels in part.series})
     if len(parts) == 1 and parts[0].series == tuple(series):
         return parts[0]
     place = {labels: index for index, labels in enumerate(series)}
-    rows, ats, floats = [_NONE], [_NONE], [np.zeros(0)]
-    for part in parts:
-        if not len(part.at):
-            continue
-        places = np.fromiter(
-            (place[labels] for labels in part.series), dtype=np.int32, count=len(part.series)
-        )
-        rows.append(places[part.row])
-        ats.append(part.at)
-        if values:
-            assert part.value is not None
-            floats.append(part.value)
-    row, at = np.concatenate(rows), np.concatenate(ats)
-    order = np.lexsort((at, row))
-    value = np.concatenate(floats)[order] if values else None
-    return Presence(series=tuple(series), row=row[order], at=at[order], value=value)
+    there = sorted(
+        (each for each in parts if len(each.at)), key=lambda each: (int(each.at.min()), int(each.at.max()))
+    )
+    # Copied series by series: to sort two million samples takes forty bytes for each, and a third of a second.
+    held = [np.bincount(each.row, minlength=len(each.series)) for each in there]
+    places = [np.array([place[labels] for labels in each.series], dtype=np.intp) for each in there]
+    total = np.zeros(len(series), dtype=np.intp)
+    for counts, where in zip(held, places, strict=True):
+        total[where] += counts
+    at = np.empty(int(total.sum()), dtype=np.int32)
+    value = np.empty(at.size) if values else None
+    free = (np.cumsum(total) - total).tolist()
+    for part, counts, where in zip(there, held, places, strict=True):
+        first = 0
+        for index, count in zip(where.tolist(), counts.tolist(), strict=True):
+            to, free[index] = free[index], free[index] + count
+            at[to : to + count] = part.at[first : first + count]
+            if value is not None:
+                assert part.value is not None
+                value[to : to + count] = part.value[first : first + count]
+            first += count
+    row = np.repeat(np.arange(len(series), dtype=np.int32), total)
+    return Presence(series=tuple(series), row=row, at=at, value=value)

@@ -42,8 +42,8 @@ def unsettled(alerts: Presence, grid: Grid, version: RuleVersion, warm: int) -> 
 
 
 def cut_to(timeline: Timeline, window: Window, *, pending: bool = True) -> Timeline:
-    """The spells that are in the window; without `pending`, those that fired. What fired before it began (or, if it never fired, was pending before) is CARRIED_IN; since when a
-    carried one fires depends on how early the replay began, so it is said to fire since the window's start."""
+    """The spells that are in the window; without `pending`, those that fired. What fired before it began (or, if it never fired, was pending
+    before) is CARRIED_IN; since when a carried one fires depends on how early the replay began, so it is said to fire since the window's start."""
     start = window.start_ms
     alive = (timeline.resolved_ms == NEVER) | (timeline.resolved_ms > start)
     if not pending:
