@@ -249,8 +249,9 @@ def stage(
         assert f"- {len(rules) + 1} inhibit rules" in checked.out
         notifier = alertmanager(config)
         text = PROMETHEUS.format(target=scrape, alertmanager=notifier.url.removeprefix("http://"))
-        # What fires before Prometheus has found its Alertmanager is sent again after a second, not a minute.
-        prometheus_(text, files={"kafka.rules.yaml": artifact.text}, flags=["--rules.alert.resend-delay=1s"])
+        # What fires before Prometheus has found its Alertmanager is sent again after five seconds, not a minute. Four times as long an alert lasts
+        # that is not sent again: a machine that stops for a while in between ends none.
+        prometheus_(text, files={"kafka.rules.yaml": artifact.text}, flags=["--rules.alert.resend-delay=5s"])
         yield Stage(world, notifier)
 
 
