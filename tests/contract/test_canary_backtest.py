@@ -4,6 +4,7 @@ the rules that sync writes."""
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import signal
 import subprocess
@@ -531,7 +532,8 @@ def test_incidents_and_what_people_said(repo: Repository, tmp_path: Path) -> Non
     (repo.top / "incidents/INC-2025-001.md").write_text(INCIDENT)
     said = tmp_path / "said.csv"
     said.write_text(
-        "rule,start,end,verdict,by\nweb-load,2025-11-20T16:03:00Z,2025-11-20T16:05:00Z,noise,ann\nnonsense\n"
+        "rule,start,end,verdict,by\nweb-load,2025-11-20T16:03:00Z,2025-11-20T16:05:00Z,noise,ann\nnonsense\n",
+        encoding="utf-8-sig",  # as spreadsheets write it
     )
     changed(repo, CALM)
     ended = backtest(repo, "--format", "json", "--labels", str(said))
@@ -545,6 +547,14 @@ def test_incidents_and_what_people_said(repo: Repository, tmp_path: Path) -> Non
     changed(repo, "load > 50")
     ended = backtest(repo)
     assert ended.code == 7 and "recall" in ended.out and "INC-2025-001" in ended.out, ended.said
+
+
+def test_requests_for_nothing_are_counted_too(repo: Repository) -> None:
+    changed(repo, "(load or vector(1)) + on () (load or vector(1)) > 5")
+    ended = backtest(repo)
+    assert "fails at all times" in ended.out, ended.said
+    asked = re.search(r": ([0-9]+) requests$", ended.err, re.MULTILINE)
+    assert asked is not None and int(asked[1]) > 100, ended.err
 
 
 def test_an_added_and_a_removed_rule(repo: Repository, rules_dir: Path) -> None:

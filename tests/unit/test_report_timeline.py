@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import replace
+from datetime import date
 from xml.etree import ElementTree
 
 import pytest
@@ -13,6 +14,7 @@ from tests.comparing import DAY, HOUR, comparison, detection, incident, judged, 
 from tocsin.canary.comparison import Judged
 from tocsin.ir.compiled import RuleKey
 from tocsin.report.timeline import file_name, picture
+from tocsin.verdict.record import GateResult, Waiver
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -61,6 +63,7 @@ def test_incidents_are_shaded_numbered_and_listed() -> None:
     assert "2  INC-2: missed by both" in said
     assert "and 3 more incidents" in said
     assert {"1", "9"} <= set(said)
+    assert "and 1 more incident" in texts(drawn(judged(replace(found, incidents=spans[:7]))))
 
 
 def test_a_picture_is_described_in_words() -> None:
@@ -73,6 +76,18 @@ def test_a_picture_is_described_in_words() -> None:
     ids = {root.find(SVG + tag).get("id") for tag in ("title", "desc")}  # type: ignore[union-attr]
     assert set((root.get("aria-labelledby") or "").split()) == ids
     assert root.get("role") == "img"
+
+
+def test_a_gate_that_somebody_waived_is_no_reason_of_a_pass() -> None:
+    accepted = Waiver(gate="recall", by="ann", reason="known", expires=date(2026, 12, 1))
+    passed = replace(judged(comparison(old=[spell(DAY)]), "pass", recall="fail"), waivers=(accepted,))
+    root = drawn(passed)
+    assert (root.findtext(SVG + "desc") or "").endswith("Verdict: pass, with recall waived.")
+    assert "pass: recall waived" in texts(root)
+    both = replace(passed, verdict="fail", gates=(*passed.gates, GateResult(id="peak", verdict="fail")))
+    root = drawn(both)
+    assert (root.findtext(SVG + "desc") or "").endswith("Verdict: fail, because of peak, with recall waived.")
+    assert "fail: peak, recall waived" in texts(root)
 
 
 def test_a_picture_is_the_same_twice_and_shares_a_page_with_others() -> None:

@@ -179,10 +179,8 @@ class Backtesting:
             finally:
                 cache.evict()
         info = source.info()
-        every = [each for one in done for each in (one, *one.elsewhere)]
-        asked = sum(side.requests for each in every for side in (each.old, each.new) if side is not None)
-        # Not in the report, which is the same with a cache and without.
-        click.echo(f"{visible(info.id)}: {asked} requests", err=True)
+        # Not in the report, which is the same with a cache and without. Those of rules that could not be replayed are among them.
+        click.echo(f"{visible(info.id)}: {source.asked} request{'' if source.asked == 1 else 's'}", err=True)
         for case, replayed in zip(cases, done, strict=True):
             yield _Answered(case=case, replayed=replayed, source=info)
 
@@ -360,6 +358,7 @@ def _text(path: Path) -> str:
             raise MachineError(
                 f"{path} is larger than {_LARGEST} bytes", help="give the rows of the window alone"
             )
-        return path.read_text(encoding="utf-8")
+        # A spreadsheet writes a mark before its UTF-8, which would become a part of the first column's name.
+        return path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise MachineError(f"{path} cannot be read: {error}") from None

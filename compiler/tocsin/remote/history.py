@@ -78,6 +78,8 @@ class History:
             **({"Accept-Encoding": "identity"} if host in ("127.0.0.1", "localhost", "::1") else {}),
         }
         self._tenant = tenant
+        self.asked = 0
+        """Queries sent so far, answered or not."""
         self._lock = threading.Lock()
         self._known: tuple[SourceInfo, SourceCaps] | None = None
 
@@ -143,6 +145,8 @@ class History:
 
     def _ask(self, what: str, form: list[tuple[str, str]]) -> bytes:
         parameters = [*form, *self.caps.params, ("timeout", _TIMEOUT)]
+        with self._lock:
+            self.asked += 1
         try:
             answer = self._door.ask(
                 *self._prefix, *_API, what, form=parameters, headers=self._query_headers, takes=self._is_said

@@ -101,13 +101,23 @@ def description(judged: Judged, comparison: Comparison) -> str:
             parts.append(f"{side} version: {metrics.pages} pages, {metrics.episodes} episodes{caught}.")
     if comparison.old is not None and comparison.new is not None:
         parts.append(f"Kept {comparison.kept}, lost {comparison.lost}, gained {comparison.gained}.")
-    tripped = [each.id for each in canary.gates(judged) if each.verdict == "fail"]
-    parts.append(f"Verdict: {judged.verdict}{f', because of {chr(44).join(tripped)}' if tripped else ''}.")
+    failed, waived = _tripped(judged)
+    why = [f", because of {', '.join(failed)}"] if failed else []
+    why += [f", with {', '.join(waived)} waived"] if waived else []
+    parts.append(f"Verdict: {judged.verdict}{''.join(why)}.")
     return " ".join(parts)
 
 
+def _tripped(judged: Judged) -> tuple[list[str], list[str]]:
+    """The gates that failed, and those of which somebody accepted that."""
+    accepted = {each.gate for each in judged.waivers}
+    found = [each.id for each in canary.gates(judged) if each.verdict == "fail"]
+    return [each for each in found if each not in accepted], [each for each in found if each in accepted]
+
+
 def _head(judged: Judged, comparison: Comparison) -> Iterator[str]:
-    tripped = ", ".join(each.id for each in canary.gates(judged) if each.verdict == "fail")
+    failed, waived = _tripped(judged)
+    tripped = ", ".join([*failed, *(f"{each} waived" for each in waived)])
     yield _label("name", "1%", 20, _cut(comparison.name))
     yield _label("", "1%", 38, _cut(f"{judged.verdict}{f': {tripped}' if tripped else ''}", 54))
     sides = [each.pages for each in (comparison.old, comparison.new) if each is not None]
@@ -235,7 +245,7 @@ def _incidents(comparison: Comparison, listed: Sequence[IncidentSpan], more: int
         yield _label("", "12", y, f"{number}  {_cut(each.id, 16)}: {said}")
         yield _label("dim wide", "99%", y, _cut(each.title, 72), "end")
     if more:
-        yield _label("dim", "12", y + _LINE, f"and {more} more incidents")
+        yield _label("dim", "12", y + _LINE, f"and {more} more incident{'' if more == 1 else 's'}")
 
 
 def _label(kind: str, x: str, y: float, text: str, anchor: str = "") -> str:
