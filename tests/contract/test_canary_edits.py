@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -65,7 +64,8 @@ class Before:
 
 
 def _replayed(source: History, *pairs: Pair) -> tuple[Replayed, ...]:
-    watch = Watch(now_ms=END * 1000, monotonic=time.monotonic)
+    # A clock that stands: how long a busy machine takes is no part of any answer.
+    watch = Watch(now_ms=END * 1000, monotonic=lambda: 0.0)
     return replay(pairs, WINDOW, source, None, Budget(), watch)
 
 
