@@ -239,3 +239,16 @@ def test_a_row_on_a_phone_says_its_columns(chromium: Browser, starter: str) -> N
             ).lower()
         )
         assert cell.evaluate("(each) => getComputedStyle(each, '::before').content") not in ("none", '""')
+
+
+@pytest.mark.parametrize("old", ["sop/SOP-WEB-OLD/", "old/web/", "zh/old/web/"])
+def test_an_old_address_hands_on_what_it_was_opened_with(chromium: Browser, hostile: str, old: str) -> None:
+    with visiting(chromium, f"{hostile}{old}?alert=WebSlow&pod=a%26b#diagnose") as visit:
+        base = hostile + ("zh/" if old.startswith("zh/") else "")
+        visit.page.wait_for_url(f"{base}sop/SOP-WEB-001/?alert=WebSlow&pod=a%26b#diagnose")
+        assert (visit.leaving(hostile), visit.complaints, visit.dialogs) == ([], [], [])
+
+
+def test_an_old_address_leads_on_without_scripts(chromium: Browser, hostile: str) -> None:
+    with visiting(chromium, f"{hostile}old/web/?pod=a", scripts=False) as visit:
+        visit.page.wait_for_url(f"{hostile}sop/SOP-WEB-001/")

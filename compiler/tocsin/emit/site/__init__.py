@@ -30,7 +30,16 @@ from tocsin.emit.site.prose import render_body
 from tocsin.emit.site.reports import report_pages
 from tocsin.emit.site.service_page import service_page
 from tocsin.emit.site.sop_page import sop_page
-from tocsin.emit.site.stub import SHEET, SHEET_TEXT, Shape, alert_stubs, alias_pages, gone_pages
+from tocsin.emit.site.stub import (
+    MOVED,
+    MOVED_TEXT,
+    SHEET,
+    SHEET_TEXT,
+    Shape,
+    alert_stubs,
+    alias_pages,
+    gone_pages,
+)
 from tocsin.emit.site.targets import KEPT_FOLDER, resolver
 from tocsin.emit.site.team_page import team_page
 from tocsin.ir.artifact import Artifact
@@ -156,6 +165,7 @@ def emit_static(given: SiteInput) -> Iterator[Artifact]:
         for address, text in (*living, *gone):
             yield Artifact(path=f"static/{base}{address}/index.html", text=text)
     yield Artifact(path=f"static/{SHEET}", text=SHEET_TEXT)
+    yield Artifact(path=f"static/{MOVED}", text=MOVED_TEXT)
     yield Artifact(path=f"static/{LOOKUP_FILE}", text=lookup_js(model))
 
 

@@ -1,8 +1,9 @@
 """Pages of one screen without the theme: the address of each alertname, old addresses that lead on, and addresses whose page is gone.
 
 10,000 alerts with the theme's page around each would be 150 MB. These are about 1 kB, need no script and no network, share one small style sheet
-that they can be read without, and follow the device's dark mode. In: the model. Out: `(address, HTML)`. Everything an author wrote goes through
-`html.escape`.
+that they can be read without, and follow the device's dark mode. Where scripts run, an old address hands on the labels and the anchor it was
+opened with: an alert that fired before the SOP was renamed still fills its commands.
+In: the model. Out: `(address, HTML)`. Everything an author wrote goes through `html.escape`.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from tocsin.ir.project import Team
 from tocsin.ir.sop import Sop, alias_page
 
 _POLICY = "default-src 'none'; style-src 'self' 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+_MOVED_POLICY = _POLICY.replace("'none';", "'none'; script-src 'self';", 1)
 _STYLE = ":root{color-scheme:light dark}"
 SHEET = "assets/tocsin/stub.css"
 """Below the site's root, once for every language."""
@@ -31,9 +33,21 @@ SHEET_TEXT = """\
 body { font: 1.1rem/1.5 system-ui, sans-serif; max-width: 46rem; margin: 0 auto; padding: 1rem; overflow-wrap: anywhere; }
 pre { white-space: pre-wrap; }
 h1 { font-size: 1.35rem; }
+h2 { font-size: 1.15rem; margin-top: 2rem; }
 a.go { display: block; padding: .8rem; border: 2px solid; margin: 1rem 0; }
 td, th { text-align: left; vertical-align: top; padding: 0 .6rem .3rem 0; }
 th, td:nth-child(2), td:last-child { overflow-wrap: normal; white-space: nowrap; }
+"""
+MOVED = "assets/tocsin/moved.js"
+MOVED_TEXT = """\
+// An old address leads on with what it was opened with; without scripts the page leads on by itself, to the top of the new one.
+(() => {
+  "use strict";
+  const target = new URL(document.currentScript.dataset.to, location.href);
+  target.search = location.search;
+  target.hash = location.hash;
+  location.replace(target);
+})();
 """
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 
@@ -54,6 +68,10 @@ class Shape:
     def sheet(self, of: str) -> str:
         """The style sheet as seen from the stub at `of`."""
         return "../" * len([part for part in f"{self.base}{of}".split("/") if part]) + SHEET
+
+    def moved(self, of: str) -> str:
+        """The script of an old address as seen from it."""
+        return self.sheet(of).removesuffix(SHEET) + MOVED
 
     def to(self, page: str, of: str, anchor: str = "") -> str:
         """The link from the stub at `of` to a page of the theme's site."""
@@ -234,18 +252,19 @@ def _moved(model: SiteModel, old: str, id: str, shape: Shape) -> str:
     title = model.sops[id].text(shape.language).title
     url = model.project.site.url
     page = f"{paths.base(shape.language, model.project.site.languages)}{paths.sop(id)}"
-    head = f'<meta http-equiv="refresh" content="0; url={escape(target)}">'
+    head = f'<script src="{shape.moved(old)}" data-to="{escape(target)}"></script>'
+    head += f'<meta http-equiv="refresh" content="0; url={escape(target)}">'
     if url:
         head += f'<link rel="canonical" href="{escape(f"{url}/{page}/")}">'
     body = f"<p>{_text(tr(shape.language, 'This page moved to'))}</p>"
     body += f'<a class="go" href="{escape(target)}"><b>{_text(id)}</b> {_text(title)}</a>'
-    return _page(shape, old, id, body, head)
+    return _page(shape, old, id, body, head, _MOVED_POLICY)
 
 
-def _page(shape: Shape, of: str, title: str, body: str, head: str = "") -> str:
+def _page(shape: Shape, of: str, title: str, body: str, head: str = "", policy: str = _POLICY) -> str:
     return (
         f'<!doctype html>\n<html lang="{shape.language}"><head><meta charset="utf-8">'
-        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
         '<meta name="viewport" content="width=device-width,initial-scale=1"><meta name="robots" content="noindex">'
         f'{head}<title>{_text(title)}</title><style>{_STYLE}</style><link rel="stylesheet" href="{shape.sheet(of)}"></head>\n'
         f"<body><main><h1>{_text(title)}</h1>\n{body}\n</main></body></html>\n"
