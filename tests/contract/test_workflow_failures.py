@@ -68,3 +68,12 @@ esac
     with pytest.raises(AssertionError, match="tocsin check --format github"):
         machine.run_steps([each for each in job["steps"] if "checkout" not in str(each.get("uses"))], env)
     assert (machine.artifacts / "impact" / "impact.md").read_text() == "Reason: quieter\n"
+
+
+def test_the_action_runs_all_of_what_it_is_told(tmp_path: Path) -> None:
+    machine = runner(tmp_path, "#!/bin/sh\nprintf '%s,' \"$@\" > said\n")
+    machine.values = {"inputs.run": "check\n  --format  github *\n"}
+    machine.conditions = {"inputs.run != ''": True}
+    action = yaml.safe_load((ROOT / "action.yml").read_text(encoding="utf-8"))
+    machine.run_steps([each for each in action["runs"]["steps"] if each.get("name") == "Run"], {})
+    assert (machine.work / "said").read_text() == "check,--format,github,*,"

@@ -15,6 +15,7 @@ import pytest
 from markdown_it import MarkdownIt
 from tests.builders import environment, evaluator, group, project, record, rule
 
+from tocsin.cli.post import body_of
 from tocsin.diff import compare
 from tocsin.diff.changes import RuleChange
 from tocsin.diff.sops import SopChange
@@ -366,6 +367,7 @@ def test_three_thousand_rules_fit_and_the_gravest_are_there() -> None:
     frozen = tuple(f"service-{number}" for number in range(3000))
     text = as_markdown(impact(changes(old, new), sops=sops, frozen=frozen))
     assert len(text) <= LIMIT and len(text) > LIMIT // 2
+    assert body_of(text) == text, "what is posted is what was made, to its last line"
     first = text.index("<details")
     assert "<code>rule-2999</code> removed" in text[first : first + 80]
     shown = text.count("<details")
@@ -380,6 +382,7 @@ def test_what_is_left_out_is_named_as_far_as_there_is_room() -> None:
     old = [rule(each, name=each, expr="up > " + "1 + " * 90 + "1") for each in names]
     new = [rule(each, name=each, expr="up > " + "2 + " * 90 + "1") for each in names]
     text = as_markdown(impact(changes(old, new)))
+    assert body_of(text) == text
     left = re.search(r"(\d+) rules are left out here", text)
     assert left is not None and int(left[1]) + text.count("<details") == 201
     assert "rule-199" in text[left.start() :]

@@ -262,6 +262,17 @@ def test_a_whole_repository_moves_checks_and_compiles(
     assert "> 10000" in made and "for: 5m" in made and "/sop/SOP-KAFKA-007/" in made
 
 
+def test_what_a_merge_key_repeats_is_told_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    top = project(tmp_path)
+    (top / "rules/kafka/lag.yaml").write_text(
+        "version: 0\nservice: kafka\nrules:\n- &one\n  name: A\n  id: a\n  expr: up == 0\n  ticket: X-1\n- <<: *one\n  name: B\n  id: b\n"
+    )
+    assert main(["migrate", str(top)]) == 0
+    said = capsys.readouterr().out
+    assert said.count("rules/kafka/lag.yaml:8:3: `ticket` is gone") == 1
+    assert (top / "rules/kafka/lag.yaml").read_text().count("<<: *one") == 1
+
+
 def test_one_unknown_key_and_nothing_is_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     top = project(tmp_path)
     path = top / "rules/kafka/lag.yaml"

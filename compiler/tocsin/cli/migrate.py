@@ -47,7 +47,8 @@ def migrate_command(root: Path, check_only: bool, format_: str) -> int:
         click.echo("nothing is written", err=True)
         return 1
     for each in moved:
-        for span, note in each.notes:
+        # What a merge key repeats is written once.
+        for span, note in dict.fromkeys(each.notes):
             echo(f"{span.place}: {note}\n")
         echo(f"{each.path} {'would change' if check_only else 'is moved'}\n")
     if not check_only:

@@ -43,6 +43,8 @@ _NAMED: Final = 10
 """Overrides that are named."""
 _TAIL: Final = 4_000
 """Room kept for the lines that name what was left out."""
+_AROUND: Final = 500
+"""Room for what `tocsin post` puts around it, or it would cut the last lines."""
 _SOPS: Final = 50
 _FROZEN: Final = 20
 """Procedures and services that are named."""
@@ -122,7 +124,7 @@ def as_markdown(impact: Impact) -> str:
     used, left = sum(map(len, parts)), list[str]()
     for number, (row, facts) in enumerate(rows):
         part = "".join(_details(impact, row, facts, opened=number < _OPEN))
-        if used + len(part) > LIMIT - _TAIL:
+        if used + len(part) > LIMIT - _AROUND - _TAIL:
             left.append(row.rule)
             continue
         parts.append(part)
