@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser
 from tests.browser import sites
-from tests.browser.chromium import visiting
+from tests.browser.chromium import PHONE, visiting
 
 _PAGES = [
     "",
@@ -109,3 +109,17 @@ def test_a_public_site_says_nothing_of_what_is_internal(
             data = path.read_bytes()
             for word in (b"SOP-WEB-900", b"quinquereme", b"Classified procedure"):
                 assert word not in data, path
+
+
+def test_what_is_said_of_an_undrawable_diagram_fits_a_phone(chromium: Browser, hostile: str) -> None:
+    measure = """async () => {
+        const holder = document.body.appendChild(document.createElement("div"));
+        holder.style.width = "300px";
+        holder.innerHTML = (await window.mermaid.render("undrawable", "no diagram")).svg;
+        const words = holder.querySelector("text");
+        return [words.textContent, words.getBoundingClientRect().right - holder.getBoundingClientRect().left];
+    }"""
+    with visiting(chromium, f"{hostile}sop/SOP-EVIL-001/", size=PHONE) as visit:
+        said, right = visit.page.evaluate(measure)
+    assert "could not be drawn" in said
+    assert 100 < right <= 300

@@ -42,7 +42,7 @@
     const chinese = (document.documentElement.lang || "").startsWith("zh");
     const words = chinese ? "无法绘制此图，请看下面的文字。" : "This diagram could not be drawn; its text is below.";
     return {
-      svg: `<svg xmlns="http://www.w3.org/2000/svg" role="img" viewBox="0 0 420 40" width="420" height="40">` +
+      svg: `<svg xmlns="http://www.w3.org/2000/svg" role="img" viewBox="0 0 400 40" width="100%" style="max-width:400px">` +
         `<text x="8" y="26" font-size="15" fill="currentColor">${words}</text></svg>`,
     };
   };
