@@ -95,6 +95,21 @@ def test_a_long_line_is_cut_around_the_words() -> None:
     assert source[carets.index("^") : len(carets)] == "BAD"
 
 
+def test_drawing_looks_at_the_window_and_no_further(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A line of a megabyte with a finding for each of its words would take hours otherwise."""
+    looked = 0
+    drawn = as_text._cell
+
+    def count(character: str) -> tuple[str, int]:
+        nonlocal looked
+        looked += 1
+        return drawn(character)
+
+    monkeypatch.setattr(as_text, "_cell", count)
+    as_text.render(report(*(at(1, 1 + 2 * each, 2 + 2 * each) for each in range(500)), text="1," * 500_000))
+    assert looked < 500 * 10 * as_text.WIDTH
+
+
 def test_a_span_over_several_lines_marks_the_rest_of_its_first() -> None:
     found = diagnostic("TOC401", Span(FILE, 1, 4, 3, 2), "x")
     rows = as_text.render(report(found, text='a: "b\n c\n d"\n')).split("\n")

@@ -9,6 +9,7 @@ carets are counted in cells.
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import islice
 
 from tocsin.diag.diagnostic import Diagnostic, Severity
 from tocsin.diag.span import Span
@@ -77,17 +78,30 @@ def _window(line: str, start: int, width: int) -> tuple[int, int]:
     """Which characters to show: all of a short line, else a window that holds the start of the words and
     what led to them.
     """
-    if _cells(line) <= width:
+    if not _exceeds(line, len(line), width):
         return 0, len(line)
-    first = 0 if _cells(line[:start]) < width // 2 else start - width // 4
+    first = start - width // 4 if _exceeds(line, start, width // 2 - 1) else 0
     last, used = first, 0
-    while last < len(line) and used + _cells(line[last]) <= width:
-        used += _cells(line[last])
+    while last < len(line) and (used := used + _cell(line[last])[1]) <= width:
         last += 1
     return first, last
 
 
+def _exceeds(line: str, end: int, width: int) -> bool:
+    """Whether `line` up to `end` takes more cells than `width`. It looks no further than it must: a line of a
+    megabyte may hold a finding for every word of it.
+    """
+    used = 0
+    for character in islice(line, end):
+        used += _cell(character)[1]
+        if used > width:
+            return True
+    return False
+
+
 def _cell(character: str) -> tuple[str, int]:
+    if " " <= character <= "~":
+        return character, 1
     if character == "\t":
         return " " * _TAB, _TAB
     shown = seen(character)
