@@ -67,6 +67,7 @@ FULL = "sop/SOP-NODE-001/"
         pytest.param("kafkacosnumerlag", LAG, id="half of it, with two swapped"),
         pytest.param("nff", FULL, id="initials"),
         pytest.param("filesystem", FULL, id="a piece"),
+        pytest.param("ConsumerGroupFalls", LAG, id="a name that no rule has, of the words of a title"),
         pytest.param("orders arrive late", LAG, id="a symptom"),
         pytest.param("my orders are late again", LAG, id="a symptom in other words"),
         pytest.param("databse read-only", FULL, id="a symptom mistyped"),

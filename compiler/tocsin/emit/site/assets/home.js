@@ -309,6 +309,8 @@
     // A line that a pattern knows is answered; its words (a date, a host) would only add noise.
     const known = [...found.values()].some((row) => row.score >= 600 && row.why === say("log line", "日志"));
     if (query.length <= 400 && !(known && query.length > 40)) byWords(query, hitSop, hitAlert);
+    // The name of an alert that nobody compiled here: its words may be a title's.
+    if (!found.size && query.length <= 120 && spaced(query) !== query) byWords(spaced(query), hitSop, hitAlert);
     const rows = [...found.values()];
     for (const row of rows) {
       row.alerts.sort((left, right) => right[0] - left[0] || (left[1].name < right[1].name ? -1 : 1));
