@@ -104,7 +104,16 @@ def test_a_remote_that_is_not_there(clones: tuple[Path, Path]) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["git:", "git:a..b", "git:origin:-x", "git:--upload-pack=x:b", "git:b.lock", "x"]
+    "name",
+    [
+        "git:",
+        "git:a..b",
+        "git:origin:-x",
+        "git:--upload-pack=x:b",
+        "git:b.lock",
+        "x",
+        "git:origin:refs/heads/b",
+    ],
 )
 def test_names_that_are_none(name: str, tmp_path: Path) -> None:
     with pytest.raises(UsageError):

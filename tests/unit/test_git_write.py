@@ -30,3 +30,9 @@ def test_the_token_goes_to_the_code_host_alone(
     assert "hunter2" not in raised.value.message and secret not in raised.value.message
     sent = [each.headers.get("authorization") for each in server.seen]
     assert sent and set(sent) == {f"Basic {secret}" if is_host else None}
+
+
+def test_git_s_reason_is_told_and_not_its_advice(tmp_path: Path) -> None:
+    subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
+    with pytest.raises(MachineError, match=r"`fatal: 'nowhere' does not appear to be a git repository`"):
+        write_git(tmp_path, "ls-remote", "nowhere", what="the records cannot be reached", help="")

@@ -109,6 +109,10 @@ class Backtesting:
 
     def whole(self) -> int:
         """From the changes to the records: the exit code."""
+        # A replay takes minutes: what the command line says wrongly is said before.
+        self._vouched()
+        self._place()
+        said = self._said()
         found = self._cases()
         incidents = self._incidents()
         groups = self._by_source(found, incidents)
@@ -123,7 +127,7 @@ class Backtesting:
             for each in answered
             if each.replayed.new is not None and each.replayed.new.timeline is not None
         }
-        evidence = Evidence(incidents=incidents, said=self._said(), others=others or None)
+        evidence = Evidence(incidents=incidents, said=said, others=others or None)
         changed = sorted((each for each in answered if each.case.changed), key=lambda each: each.case.key)
         judged = [self._judged(each, evidence) for each in changed]
         backtest = self._backtest([*judged, *(not_needed(key) for key in found.texts)], answered)
@@ -241,14 +245,14 @@ class Backtesting:
             documents.append(document)
         if not documents:
             return
-        kept = keep(place, documents, f"tocsin canary backtest: {len(documents)} records")
-        click.echo(
-            f"{len(kept)} record{'s' if len(kept) > 1 else ''} written to {visible(place.where)}", err=True
-        )
+        number = f"{len(documents)} record{'s' if len(documents) > 1 else ''}"
+        keep(place, documents, f"tocsin canary backtest: {number}")
+        click.echo(f"{number} written to {visible(place.where)}", err=True)
         if not verdict_key():
             click.echo("they are not signed: where verdicts are required they admit nothing", err=True)
 
-    def _job(self, source: SourceInfo) -> Job:
+    def _vouched(self) -> tuple[str, str]:
+        """Who made the change and who vouches for it, each `""` where nobody says. UsageError where the two may be one."""
         author, approver = actor_of_job(), self.asked.approver or ""
         if approver and not author:
             raise UsageError(
@@ -257,6 +261,10 @@ class Backtesting:
             )
         if approver and approver == author:
             raise UsageError(f"{approver} made the change, so somebody else must vouch for it")
+        return author, approver
+
+    def _job(self, source: SourceInfo) -> Job:
+        author, approver = self._vouched()
         return Job(
             tool=__version__,
             created=datetime.now(tz=UTC),

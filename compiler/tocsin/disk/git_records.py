@@ -18,7 +18,7 @@ from tocsin.errors import MachineError, UsageError
 
 PREFIX = "git:"
 _NAME = re.compile(
-    r"git:(?:(?P<remote>[A-Za-z0-9][A-Za-z0-9._-]*):)?(?P<branch>[A-Za-z0-9][A-Za-z0-9._/-]*)\Z"
+    r"git:(?:(?P<remote>[A-Za-z0-9][A-Za-z0-9._-]*):)?(?P<branch>(?!refs/)[A-Za-z0-9][A-Za-z0-9._/-]*)\Z"
 )
 _FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,200}\.json")
 _TRIES = 8

@@ -50,7 +50,7 @@ def write_git(
     accept: Sequence[int] = (0,),
     at: str = "",
 ) -> FinishedBytes:
-    """Runs git at `root`. MachineError that begins with `what` and ends with git's last line (no credentials in it) where it ends with another
+    """Runs git at `root`. MachineError that begins with `what` and ends with git's own reason (no credentials in it) where it ends with another
     code than those of `accept`. `at` is the time of what is made, ISO 8601; now where it is empty."""
     settings = [word for each in _SETTINGS for word in ("-c", each)]
     passed = {name: os.environ[name] for name in _PASSED if name in os.environ}
@@ -63,7 +63,9 @@ def write_git(
         env={**_ENVIRONMENT, **dates, **passed, **_credentials()},
     )
     if done.code not in accept:
-        said = done.err.decode("utf-8", "replace").strip().split("\n")[-1]
+        lines = done.err.decode("utf-8", "replace").strip().split("\n")
+        # Behind what is wrong git may go on with advice.
+        said = next((line for line in lines if line.startswith(("fatal: ", "error: "))), lines[-1])
         said = re.sub(r"(?<=://)[^/@\s]*@", "***@", said)
         raise MachineError(f"{what}: git {words[0]} says `{said[:200]}`", help=help)
     return done
