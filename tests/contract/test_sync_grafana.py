@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from tests.standin import PROFILES, StandIn
+from tests.standin import PROFILES, Fault, StandIn
+from tests.standin.errors import plain
+from tests.standin.faults import conflict
 from tests.syncing import plan_of, rule_file, synced, target_on, wanted
 
 VERSIONS = tuple(PROFILES)
@@ -125,3 +127,27 @@ def test_a_service_that_does_not_compile_is_frozen_and_not_deleted() -> None:
         with target_on(grafana) as target:
             live = {rule.key for group in target.read().groups for rule in group.rules}
         assert {"web-down", "db-down"} <= live
+
+
+def test_why_a_server_failed_is_told() -> None:
+    """A refusal may come as a 500 (9.x does so): no clear answer, but the reason is in it."""
+    with standin("12.0") as grafana:
+        synced(wanted(rule_file("db", TWO)), grafana)
+        refused = plain(500, "the quota is used up").reply
+        grafana.plan(Fault(kind="answer", method="PUT", path=".*/rule-groups/main", times=100, reply=refused))
+        _, outcome = synced(wanted(rule_file("db", TWO | {"db-down": {"for": "9m"}})), grafana)
+        (failed,) = [each for each in outcome.results if each.state == "failed"]
+        assert "the quota is used up" in failed.say and failed.say.endswith("read back: it is as it was")
+
+
+@pytest.mark.parametrize(("times", "state"), [(1, "written"), (100, "failed")])
+def test_another_writer_at_the_same_moment_is_read_back_and_met_once_more(times: int, state: str) -> None:
+    """409 of two writers: what is there then is what the plan saw, so the group is written again, once."""
+    with standin("12.0") as grafana:
+        synced(wanted(rule_file("db", TWO)), grafana)
+        grafana.plan(conflict(path=".*/rule-groups/main", times=times))
+        grafana.log.clear()
+        _, outcome = synced(wanted(rule_file("db", TWO | {"db-down": {"for": "9m"}})), grafana)
+        (done,) = outcome.results
+        assert (done.state, "409" in done.say) == (state, state == "failed"), done
+        assert len(grafana.log.select(method="PUT")) == 2

@@ -256,11 +256,18 @@ def test_an_error_may_have_any_body(world: World, body: bytes) -> None:
         world.door(server.url).get("x")
 
 
-@pytest.mark.parametrize(("status", "words"), [(401, "are not accepted"), (403, "do not allow this")])
+@pytest.mark.parametrize(
+    ("status", "token", "words"),
+    [
+        (401, "t0ken", "are not accepted"),
+        (401, "", "and none were given"),
+        (403, "t0ken", "do not allow this"),
+    ],
+)
 @pytest.mark.parametrize("method", ["GET", "DELETE"])
-def test_denied(world: World, status: int, words: str, method: str) -> None:
+def test_denied(world: World, status: int, token: str, words: str, method: str) -> None:
     server = world.server(always(reply(status, {"message": "Permissions needed: x"})))
-    door = world.door(server.url)
+    door = world.door(server.url, auth=Bearer(Secret(token)) if token else None)
     with pytest.raises(Denied, match=f"{words} .Permissions needed: x") as denied:
         door.get("x") if method == "GET" else door.send(method, "x")
     assert (denied.value.exit_code, len(server.seen)) == (3, 1)

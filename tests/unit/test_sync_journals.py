@@ -127,6 +127,15 @@ def test_a_file(tmp_path: Path) -> None:
     assert path.with_name("prod.jsonl.last").exists()
 
 
+@pytest.mark.parametrize("device", ["/dev/full", "/dev/zero"])
+def test_a_device_is_no_journal(device: str) -> None:
+    """It may be read for ever, and what is put aside would be the device."""
+    made = FileJournal(Path(device))
+    for wrong in (made.entries, made.restart, lambda: made.append({})):
+        with pytest.raises(MachineError, match="is no file"):
+            wrong()
+
+
 def test_an_address(store: Store) -> None:
     whole_life(at(store), at(store))
     assert store.kept is not None and json.loads(store.kept)["format"] == "tocsin/journal/1"

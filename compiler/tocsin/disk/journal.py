@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -37,14 +38,25 @@ class FileJournal:
 
     def restart(self) -> None:
         """What is there goes to `NAME.last`, and what was there before is gone."""
+        self._check()
         try:
             self._path.replace(self._path.with_name(f"{self._path.name}.last"))
         except OSError as error:
             raise MachineError(f"the journal {self._path} cannot be put aside: {error.strerror}") from None
 
-    def _write(self, data: bytes) -> None:
-        new = not self._path.exists()
+    def _check(self) -> None:
+        """A device may be read for ever, and would be put aside under another name."""
         try:
+            mode = self._path.stat().st_mode
+        except OSError:
+            return  # What is wrong with it is told by whoever opens it.
+        if not stat.S_ISREG(mode):
+            raise MachineError(f"the journal {self._path} is no file", help="name another with --journal")
+
+    def _write(self, data: bytes) -> None:
+        self._check()
+        try:
+            new = not self._path.exists()
             self._path.parent.mkdir(parents=True, exist_ok=True)
             handle = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
             try:
@@ -67,6 +79,7 @@ class FileJournal:
 
     def entries(self) -> Sequence[Json]:
         """Every whole line."""
+        self._check()
         try:
             data = self._path.read_bytes()
         except FileNotFoundError:

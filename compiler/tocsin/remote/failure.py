@@ -50,9 +50,15 @@ def is_too_often(answer: Answer) -> bool:
 
 
 def error_of(
-    result: Answer | Failure, *, endpoint: str, write: bool, attempts: int, redact: Callable[[str], str]
+    result: Answer | Failure,
+    *,
+    endpoint: str,
+    write: bool,
+    attempts: int,
+    redact: Callable[[str], str],
+    anonymous: bool = False,
 ) -> RemoteError:
-    """The error for an exchange whose answer is not one the caller accepts."""
+    """The error for an exchange whose answer is not one the caller accepts. `anonymous` is whether no credentials were sent."""
     tried = f" ({attempts} attempts)" if attempts > 1 else ""
     if isinstance(result, Failure):
         message = f"{endpoint}: {result.reason}{tried}"
@@ -75,6 +81,8 @@ def error_of(
         )
     if status in (401, 403) and not is_too_often(result):
         why = "the credentials are not accepted" if status == 401 else "the credentials do not allow this"
+        if anonymous and status == 401:
+            why = "it wants credentials, and none were given"
         return Denied(
             f"{endpoint}: {status}, {why}{f' ({said})' if said else ''}",
             endpoint=endpoint,

@@ -216,7 +216,12 @@ class Door:
             attempt += 1
         # Raised out here, where no exception of the library is being handled: nothing of it hangs on ours.
         raise error_of(
-            result, endpoint=request.endpoint, write=request.write, attempts=attempt, redact=self._redact
+            result,
+            endpoint=request.endpoint,
+            write=request.write,
+            attempts=attempt,
+            redact=self._redact,
+            anonymous=self._auth is None,
         )
 
     def _pause(self, result: Answer | Failure, attempt: int, *, write: bool) -> float | None:

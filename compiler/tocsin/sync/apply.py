@@ -30,7 +30,7 @@ OnError = Literal["undo", "stop", "continue"]
 Beside = Callable[[Sequence[Lane], Callable[[Lane], None]], None]
 """Does the work on every lane, perhaps several at once, and raises what one of them raised when all of them have ended."""
 _ATTEMPTS = 2
-"""A write that was read back and found not applied is tried once more."""
+"""A write that was read back and found not applied is tried once more; so is one that met another writer (409)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -356,22 +356,29 @@ def _uids(group: Group | None) -> frozenset[str]:
 
 
 def _write(step: Step, now: Group | None, target: Target, journal: Journal, known: frozenset[str]) -> Result:
+    doubt = ""
     for attempt in range(_ATTEMPTS):
         book.note(journal, "write", place=step.place, say=f"attempt {attempt + 1}")
         doubt = ""
         try:
             _send(step, now, target, known)
-        except Ambiguous as error:
+        except (Ambiguous, Refused) as error:
+            # 409 is how a database says that somebody wrote at the same moment: what is there now decides.
+            if not isinstance(error, Ambiguous) and error.status != 409:
+                raise
             doubt = error.message
         now = target.read_group(step.place)
         if same(now, step.after):
             book.note(journal, "wrote", place=step.place)
             return Result(
-                place=step.place, state="written", say=f"{doubt}; read back: it was applied" if doubt else ""
+                place=step.place, state="written", say=f"{doubt}; read back: it is there" if doubt else ""
             )
         if not between(now, step.before, step.after):
             break
-    say = strange(now, step.before, step.after)
+    say = "it is as it was" if same(now, step.before) else strange(now, step.before, step.after)
+    if doubt:
+        # What the server said is why, even where a fault of its own was no clear answer: a 9.x refuses with 500.
+        say = f"{doubt}; read back: {say}"
     book.note(journal, "failed", place=step.place, say=say)
     return Result(place=step.place, state="failed", say=say)
 
