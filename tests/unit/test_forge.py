@@ -147,7 +147,8 @@ def test_a_comment_is_made_once_and_then_edited(
     hosts: tuple[Hosts, Loopback], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     made, server = hosts
-    strangers = [{"id": n, "body": f"{MARK} mine too", "user": {"login": f"reader{n}"}} for n in range(1, 6)]
+    strangers = [{"id": n, "body": f"{MARK} mine too", "user": {"login": f"reader{n}"}} for n in range(1, 5)]
+    strangers.append({"id": 5, "body": f"{MARK} whose account is gone", "user": None})
     made.things["comments"] = [dict(each) for each in strangers]
     assert main(["post", "comment", text(tmp_path, "2 rules, cc @everyone"), "--on", "12"]) == 0
     assert main(["post", "comment", text(tmp_path, "3 rules"), "--on", "12"]) == 0

@@ -75,6 +75,7 @@ def posted(tmp_path: Path, content: bytes = b"2 rules", *words: str) -> int:
             "it asks to wait 3600",
             "pull-requests",
         ),
+        (reply(401, {"message": "Bad credentials"}), "is it mistyped, expired", "give it"),
         (reply(403, {"message": "Resource not accessible"}), "give it `pull-requests: write`", "wait"),
         (
             reply(403, {"message": "Unable to create comment because issue is locked."}),

@@ -67,6 +67,11 @@ def permission(need: str, where: str) -> Iterator[None]:
         if not isinstance(error, Denied) and error.status != 404:
             raise
         said = error.said or "no reason given"
+        if error.status == 401:
+            raise MachineError(
+                f"the token is not taken on {where} (401: {said})",
+                help="is it mistyped, expired, or another host's?",
+            ) from None
         message = f"the token may not do this on {where} ({error.status}: {said})"
         missing = error.status == 404
     else:

@@ -115,7 +115,8 @@ class GitHub:
 
     def _ours(self, found: Reader, mark: str) -> bool:
         """Whether it has the mark at its very beginning, and was written by who is writing now."""
-        if not found.text("body", "").startswith(hidden(mark)):
+        # Who deleted their account is nobody, and is not us.
+        if not found.text("body", "").startswith(hidden(mark)) or not found.has("user"):
             return False
         if not self._login:
             self._login = self._asked_login()

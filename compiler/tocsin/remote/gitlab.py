@@ -98,7 +98,7 @@ class GitLab:
         if self._me is None:
             with permission("`api`", self._project):
                 self._me = self._door.get("user").json().whole("id")
-        return found["author"].whole("id", -1) == self._me
+        return found.has("author") and found["author"].whole("id", -1) == self._me
 
     def _each(self, path: tuple[str, ...], asked: Iterable[tuple[str, str]]) -> Iterator[Reader]:
         asked, page = tuple(asked), "1"
