@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import shutil
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -56,6 +58,14 @@ def _guard(event: str, arguments: tuple[object, ...]) -> None:
 
 
 sys.addaudithook(_guard)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """A cache of this run's own: what another run kept is no part of a test, and a history is kept by the address of its server, which the next one
+    may be given again."""
+    if "TOCSIN_CACHE" not in os.environ:
+        folder = os.environ["TOCSIN_CACHE"] = tempfile.mkdtemp(prefix="tocsin-cache-")
+        config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
