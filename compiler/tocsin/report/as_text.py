@@ -12,7 +12,7 @@ from collections.abc import Callable
 from itertools import islice
 
 from tocsin.diag.diagnostic import Diagnostic, Severity
-from tocsin.diag.span import Span
+from tocsin.diag.span import Span, lines_of
 from tocsin.report.findings import Report, slug
 from tocsin.report.visible import columns, seen, visible
 
@@ -30,13 +30,12 @@ def render(report: Report, *, colour: bool = False, width: int = WIDTH) -> str:
     none ever comes from a source.
     """
     paint: Paint = (lambda code, text: f"{code}{text}{_OFF}") if colour else (lambda _, text: text)
-    lines_of: dict[str, list[str]] = {}
 
     def line_at(span: Span) -> str | None:
         text = report.texts.get(span.file)
         if text is None:
             return None
-        lines = lines_of.setdefault(span.file, text.split("\n"))
+        lines = lines_of(text)
         return lines[span.line - 1].rstrip("\r") if span.line <= len(lines) else None
 
     shown = [_finding(each, line_at(each.span), paint, width) for each in report.shown]

@@ -12,19 +12,23 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from tocsin.diag.diagnostic import Diagnostic
+from tocsin.diag.span import lines_of
 
 
 def fingerprints(found: Iterable[Diagnostic], texts: Mapping[str, str]) -> tuple[str, ...]:
     """One per finding, in the same order, all different."""
     seen: Counter[str] = Counter()
-    lines_of: dict[str, list[str]] = {}
+    words: dict[tuple[str, int], str] = {}
     marks: list[str] = []
     for each in found:
         span = each.span
         known_by = each.subject
         if not known_by:
-            lines = lines_of.setdefault(span.file, texts.get(span.file, "").split("\n"))
-            known_by = "line " + " ".join(lines[span.line - 1].split() if span.line <= len(lines) else [])
+            if (span.file, span.line) not in words:
+                lines = lines_of(texts.get(span.file, ""))
+                here = lines[span.line - 1].split() if span.line <= len(lines) else []
+                words[span.file, span.line] = "line " + " ".join(here)
+            known_by = words[span.file, span.line]
         name = "\n".join((each.code, _home(span.file), known_by))
         seen[name] += 1
         whole = f"{name}\n{seen[name]}".encode("utf-8", "surrogateescape")
