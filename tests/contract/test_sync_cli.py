@@ -53,7 +53,7 @@ def test_plan_then_sync_then_nothing(repo: Repository, grafana: StandIn) -> None
     assert repo.run("drift", "--detailed-exitcode").code == 0
 
 
-def test_a_journal_of_an_ended_run_makes_way(repo: Repository) -> None:
+def test_a_journal_of_an_ended_run_makes_way(repo: Repository, grafana: StandIn) -> None:
     assert repo.sync().code == 0
     repo.write(rule_file("web", {"web-down": {"for": "9m"}}))
     assert repo.sync().code == 0
@@ -61,6 +61,9 @@ def test_a_journal_of_an_ended_run_makes_way(repo: Repository) -> None:
         row for row in map(json.loads, repo.journal.read_text().splitlines()) if row["kind"] == "begin"
     ]
     assert begin["by"] and len(begin["plan"]["groups"]) == 1
+    writes = grafana.log.writes()
+    both = repo.sync("--undo", "--resume")
+    assert (both.code, "choose one" in both.err, grafana.log.writes()) == (2, True, writes)
     assert repo.sync("--undo").code == 0
     assert repo.run("plan", "--detailed-exitcode").code == 8
 

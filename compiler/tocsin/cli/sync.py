@@ -29,7 +29,7 @@ from tocsin.cli.targets import Compiled, compiled_for, ready, target_of, texts_o
 from tocsin.cli.terminal import echo
 from tocsin.cli.verdicts import gate_of
 from tocsin.disk.write import write_file
-from tocsin.errors import MachineError
+from tocsin.errors import MachineError, UsageError
 from tocsin.ir.duration import Duration
 from tocsin.report import commands
 from tocsin.report import drift as drift_report
@@ -159,6 +159,8 @@ def sync_command(
     wait_records: Duration,
 ) -> int:
     """Make the server hold what the sources say: journal, write, read back. A second run in a row writes nothing."""
+    if sum((resume_, undo_, plan_file is not None)) > 1:
+        raise UsageError("--resume, --undo and --plan say three different runs", help="choose one")
     top = repository(where.root)
     with (
         _sides(where, read_only=False) as side,
