@@ -142,6 +142,43 @@ def test_links_an_author_wrote(annotation: str, code: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        ("sop_ref: SOP-KAFKA-001", None),
+        ("annotations: {runbook_url: https://w.acme.test/x}", None),
+        ("sop_ref: SOP-KAFKA-001, annotations: {runbook_url: https://w.acme.test/x}", "leads elsewhere"),
+        (
+            "sop_ref: SOP-KAFKA-001, annotations: {runbook_url: https://runbooks.acme.test/sop/SOP-KAFKA-001/}",
+            None,
+        ),
+        (
+            "sop_ref: SOP-KAFKA-001#mitigate, annotations: {runbook_url: 'https://runbooks.acme.test/sop/SOP-KAFKA-001/?n={{ $labels.n }}'}",
+            None,
+        ),
+        (
+            "sop_ref: SOP-KAFKA-001, annotations: {runbook_url: https://runbooks.acme.test/sop/SOP-KAFKA-002/}",
+            "leads elsewhere",
+        ),
+        (
+            "annotations: {runbook_url: https://runbooks.acme.test/sop/SOP-KAFKA-009/}",
+            "no SOP `SOP-KAFKA-009`",
+        ),
+        ("annotations: {runbook_url: https://runbooks.acme.test/sop/SOP-KAFKA-001/#mitigate}", None),
+        (
+            "annotations: {runbook_url: https://runbooks.acme.test/sop/SOP-KAFKA-001/#Mitigate}",
+            "no section `#Mitigate`",
+        ),
+        ("annotations: {runbook_url: https://runbooks.acme.test/team/team-streaming/}", None),
+    ],
+)
+def test_an_address_typed_past_the_sop(lines: str, said: str | None) -> None:
+    rules = many(1, lines.replace("{", "{{").replace("}", "}}"))
+    messages = [each.message for each in found("TOC638", {PAGE: sop("SOP-KAFKA-001"), RULES: rules})]
+    assert len(messages) == (said is not None)
+    assert all(said is not None and said in each for each in messages)
+
+
+@pytest.mark.parametrize(
     ("text", "silent"),
     [
         ("The alert fires when the lag is above 5000.", True),

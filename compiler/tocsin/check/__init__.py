@@ -15,7 +15,7 @@ What a SOP is held to, and the code that says so:
     never tried; an unknown owner             TOC632, TOC508    words the severity contradicts (guess)   TOC631
     a rule changed since the review           TOC633    an address of a release that is gone         TOC634
     a SOP on its way out that is still named  TOC605    a translation of an older text               TOC635
-                                                        an alias that takes a living address         TOC636
+    an address typed past the SOP             TOC638    an alias that takes a living address         TOC636
 """
 
 from __future__ import annotations
@@ -64,6 +64,7 @@ SERVICE_CHECKS: tuple[Callable[[ServiceView], Iterator[Diagnostic]], ...] = (
     links.sop_sections,
     links.no_site_url,
     targets.links_in_annotations,
+    targets.typed_addresses,
     policy.missing_severity,
     policy.owners,
     policy.required_words,

@@ -81,6 +81,43 @@ def links_in_annotations(view: ServiceView) -> Iterator[Diagnostic]:
                 yield diagnostic("TOC623", span, message, help=help, subject=subject)
 
 
+def typed_addresses(view: ServiceView) -> Iterator[Diagnostic]:
+    """TOC638: a `runbook_url` that an author typed and that leads past the SOP the alert names, or to no page of the site."""
+    seen: set[str] = set()
+    for alert in view.compiled:
+        id = alert.key.id
+        if "runbook_url" not in alert.own_annotations or id in seen:
+            continue
+        seen.add(id)
+        text = alert.annotations["runbook_url"].strip()
+        page = _TEMPLATE.sub("", text).partition("#")[0].partition("?")[0].rstrip("/")
+        wanted = (alert.runbook_url or "").partition("#")[0].rstrip("/")
+        message = None
+        if wanted and page != wanted:
+            message = f"the alert names a SOP, and its own `runbook_url` leads elsewhere: `{text[:120]}`"
+        elif not wanted and (problem := _no_page(view, page, text.partition("#")[2])) is not None:
+            message = f"`runbook_url` leads to this site, and {problem}"
+        if message is not None:
+            span = text_place(alert, "annotations", "runbook_url", None)
+            help = "remove `runbook_url`: it is made from `sop_ref`, which is checked"
+            yield diagnostic("TOC638", span, message, help=help, subject=f"{id}/annotations.runbook_url")
+
+
+def _no_page(view: ServiceView, page: str, anchor: str) -> str | None:
+    """Why an address that somebody typed opens no SOP of this site; None where it opens one, or leads elsewhere."""
+    start = f"{view.project.site.url}/sop/"
+    if not view.project.site.url or not page.startswith(start):
+        return None
+    id = page[len(start) :].removesuffix("/index.html")
+    known = view.sops.originals.get(id)
+    if known is None:
+        aliases = {each.name for sop in view.sops.originals.values() for each in sop.aliases}
+        return None if id in aliases else f"there is no SOP `{id}`"
+    if not anchor or anchor in known.anchors or anchor.startswith(("alert-", "tocsin-")):
+        return None  # the last two begin the anchors that a page is given by its generator
+    return f"`{id}` has no section `#{anchor}`"
+
+
 def _unknown(text: str, known: frozenset[str]) -> str | None:
     """A label that decides where an address leads, and whose values are not written in the alert; None where there is none."""
     if not text.startswith(("http://", "https://", "/", "{{")):

@@ -143,6 +143,7 @@ CODES: dict[str, Code] = {
     "TOC635": _may("translation-stale", "warning"),
     "TOC636": Code("alias"),
     "TOC637": _may("block-syntax", "warning"),
+    "TOC638": _may("link-elsewhere", "warning"),
     # 7: what a target cannot express
     "TOC701": Code("version-lacks"),
     "TOC702": Code("grafana-interval"),
