@@ -98,6 +98,22 @@ def test_a_project_in_a_folder_of_its_repository(tmp_path: Path) -> None:
     assert release(history, "teams/alerts/") == "v1.1.0"
 
 
+def test_a_code_host_is_told_of_paths_from_the_top_of_the_repository(tmp_path: Path) -> None:
+    folder = "ops/alert rules/"
+    history = repository(tmp_path / "repo", folder)
+    root = history.root / folder
+    history.commit("sooner", under(folder, SOONER), "Sooner")
+    path = "ops/alert rules/rules/kafka/brokers.yaml"
+    words = ("diff", "HEAD~1..HEAD", "-C", str(root), "--format")
+    assert f"::notice file={path},line=" in run(*words, "github").output
+    assert json.loads(run(*words, "json").output)["rules"][0]["place"]["file"] == "rules/kafka/brokers.yaml"
+    base = ("check", str(root), "--base", "HEAD~1", "--format")
+    assert f"::error file={path},line=" in run(*base, "github").output
+    (found, *_) = json.loads(run(*base, "sarif").output)["runs"][0]["results"]
+    place = found["locations"][0]["physicalLocation"]["artifactLocation"]
+    assert place["uri"] == path.replace(" ", "%20")
+
+
 @pytest.mark.parametrize("option", ["--branch", "--manifests"])
 def test_a_branch_that_holds_sources_is_never_replaced(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], option: str

@@ -11,7 +11,7 @@ import click
 
 from tocsin.cli.before import still_inhibiting
 from tocsin.cli.findings import exit_code, report_of, show
-from tocsin.cli.options import day, finding_options, repository, root_argument, today_option
+from tocsin.cli.options import day, finding_options, repository, root_argument, today_option, within
 from tocsin.cli.progress import watch
 from tocsin.cli.workspace import history_of, no_collector, past_of, read_sources
 from tocsin.diag import Diagnostic, Severity
@@ -110,6 +110,7 @@ def build_command(
             fail_on=fail_on,
             min_severity=min_severity,
             project_fail_on=project_fail_on,
+            within=within(top),
         )
         if compilation.settings is None or _stops(compilation.diagnostics, keep_going):
             show(report, format_)

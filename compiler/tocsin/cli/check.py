@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from tocsin.cli.known import question, tool_cache
-from tocsin.cli.options import day, finding_options, repository, root_argument, today_option
+from tocsin.cli.options import day, finding_options, repository, root_argument, today_option, within
 from tocsin.cli.terminal import coloured, echo
 from tocsin.errors import UsageError
 
@@ -42,7 +42,9 @@ def check_command(
     if message is not None and base is None:
         raise UsageError("--message says why something changed", help="add --base REV: since when")
     top, date = repository(root), day(today)
-    asked = question(top, ("check", date.isoformat(), format_, fail_on or "", min_severity, str(coloured())))
+    asked = question(
+        top, ("check", date.isoformat(), format_, fail_on or "", min_severity, str(coloured()), within(top))
+    )
     # What commits say is in no source, so an answer about them is not kept.
     known = asked.answer() if base is None else None
     if known is None:
@@ -66,6 +68,7 @@ def check_command(
                 fail_on=fail_on,
                 min_severity=min_severity,
                 project_fail_on=checked.fail_on,
+                within=within(top),
             )
             known = text_of(report, format_), exit_code(report)
         if base is None:

@@ -15,7 +15,7 @@ import click
 
 from tocsin import __version__
 from tocsin.cli.impact import Beside, impact_of
-from tocsin.cli.options import day, repository, today_option
+from tocsin.cli.options import day, repository, today_option, within
 from tocsin.cli.reasons import reasons_of
 from tocsin.cli.records import HELP as RECORDS_HELP
 from tocsin.cli.revisions import base_of, both_at
@@ -181,6 +181,7 @@ def compared_at(
         unread=tuple(sorted(before.unread | after.unread)),
         project=after.project,
         version=__version__,
+        within=within(top),
     )
     return difference, before, after
 

@@ -18,8 +18,9 @@ def report_of(
     fail_on: str | None,
     min_severity: str = "note",
     project_fail_on: Severity | None = None,
+    within: str = "",
 ) -> Report:
-    """The findings with what a reporter needs beside them."""
+    """The findings with what a reporter needs beside them; `within` is the project's folder in its Git repository."""
     worst = Severity[fail_on] if fail_on is not None else project_fail_on or Severity.error
     return Report.of(
         found,
@@ -28,6 +29,7 @@ def report_of(
         version=__version__,
         fail_on=worst,
         min_severity=Severity[min_severity],
+        within=within,
     )
 
 

@@ -53,6 +53,12 @@ def repository(root: Path) -> Path:
     return next((each for each in (here, *here.parents) if (each / "tocsin.yaml").is_file()), here)
 
 
+def within(top: Path) -> str:
+    """The folder of a project in its Git repository, `""` or ending in a slash: code hosts count paths from the repository's top. Git is not asked."""
+    found = next((each for each in (top, *top.parents) if (each / ".git").exists()), top)
+    return "" if found == top else f"{top.relative_to(found).as_posix()}/"
+
+
 def day(today: str | None) -> date:
     """The day of the check."""
     if today is None:

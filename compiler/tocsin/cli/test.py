@@ -11,7 +11,7 @@ import click
 
 from tocsin import __version__
 from tocsin.cli.findings import report_of, show
-from tocsin.cli.options import day, finding_options, repository, root_argument, today_option
+from tocsin.cli.options import day, finding_options, repository, root_argument, today_option, within
 from tocsin.cli.progress import watch, watched
 from tocsin.cli.workspace import no_collector, read_sources
 from tocsin.diag import CODES, Severity
@@ -75,13 +75,16 @@ def test_command(
         each for each in compilation.diagnostics if each.severity is Severity.error and CODES[each.code].fixed
     ]
     if compilation.settings is None or errors:
-        show(report_of(errors, sources, fail_on=fail_on, min_severity=min_severity), format_)
+        show(
+            report_of(errors, sources, fail_on=fail_on, min_severity=min_severity, within=within(top)),
+            format_,
+        )
         click.echo("nothing was tested: the sources do not compile", err=True)
         return 1
     plans = _chosen(compilation, env_name, service)
     results = _run(plans, promtool or find_tool("promtool", "TOCSIN_PROMTOOL"))
     failures = [found for result in results for found in result.failures]
-    report = report_of(failures, sources, fail_on=fail_on, min_severity=min_severity)
+    report = report_of(failures, sources, fail_on=fail_on, min_severity=min_severity, within=within(top))
     if junit_file is not None:
         write_file(junit_file, junit(results, version=__version__))
     if failures or format_ != "text":

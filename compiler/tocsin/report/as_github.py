@@ -7,6 +7,8 @@ drops the columns of a finding over several lines, so only the start is given.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tocsin.diag.diagnostic import Diagnostic, Severity
 from tocsin.diag.span import Span
 from tocsin.report.findings import Report, slug
@@ -17,12 +19,19 @@ _COMMAND = {Severity.error: "error", Severity.warning: "warning", Severity.note:
 
 def render(report: Report) -> str:
     """The commands and the summary, newline-terminated."""
-    return "".join(_command(each) for each in report.shown) + report.summary + "\n"
+    return "".join(_command(each, report.within) for each in report.shown) + report.summary + "\n"
 
 
-def _command(found: Diagnostic) -> str:
+def _command(found: Diagnostic, within: str) -> str:
     message = visible(found.message) + (f"\n{visible(found.help)}" if found.help else "")
-    return command(_COMMAND[found.severity], found.span, f"{found.code} {slug(found.code)}", message)
+    return command(
+        _COMMAND[found.severity], placed(found.span, within), f"{found.code} {slug(found.code)}", message
+    )
+
+
+def placed(span: Span, within: str) -> Span:
+    """A place of the project as its repository counts paths."""
+    return replace(span, file=within + span.file) if within else span
 
 
 def command(kind: str, span: Span, title: str, message: str) -> str:

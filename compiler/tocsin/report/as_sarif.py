@@ -111,5 +111,5 @@ def _place(span: Span, report: Report) -> dict[str, object]:
         quoted = span.slice(text)
         if quoted and len(quoted) <= _SNIPPET:
             region["snippet"] = {"text": quoted}
-    uri = quote(span.file.encode("utf-8", "surrogateescape"))
+    uri = quote((report.within + span.file).encode("utf-8", "surrogateescape"))
     return {"artifactLocation": {"uri": uri, "uriBaseId": "SRCROOT"}, "region": region}

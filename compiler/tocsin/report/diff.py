@@ -16,7 +16,7 @@ from tocsin.diff.places import place_of, rule_place
 from tocsin.ir.compiled import CompiledAlert, CompiledRecord
 from tocsin.ir.duration import format_duration
 from tocsin.ir.project import Project
-from tocsin.report.as_github import command
+from tocsin.report.as_github import command, placed
 from tocsin.report.difference import (
     Difference,
     Row,
@@ -96,7 +96,8 @@ def as_github(difference: Difference) -> str:
         why = why_words(row.why)
         title = visible(f"{row.rule}: {class_words(change)} in {', '.join(row.envs)}")
         said += [visible(why)] if why else []
-        lines.append(command(kind, place_of(change, difference.project), title, "\n".join(said) or title))
+        place = placed(place_of(change, difference.project), difference.within)
+        lines.append(command(kind, place, title, "\n".join(said) or title))
     lines += [f"{visible(each)}\n" for each in unsaid(difference)]
     return "".join(lines) + visible(headline(difference)) + "\n"
 

@@ -68,6 +68,8 @@ class Difference:
     project: Project | None = None
     """tocsin.yaml as it is now, for places of what it sets."""
     version: str = ""
+    within: str = ""
+    """The project's folder in its Git repository, `""` or ending in a slash."""
 
     @property
     def is_empty(self) -> bool:

@@ -17,7 +17,8 @@ from tocsin.diag.diagnostic import Diagnostic, Severity, ordered
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """One run's findings. `texts` is path -> text of the sources, for snippets; `files` is how many were
-    looked at.
+    looked at; `within` is the project's folder in its Git repository, `""` or ending in a slash, for readers who know
+    that alone.
     """
 
     diagnostics: tuple[Diagnostic, ...]
@@ -26,6 +27,7 @@ class Report:
     version: str
     fail_on: Severity = Severity.error
     min_severity: Severity = Severity.note
+    within: str = ""
 
     @staticmethod
     def of(
@@ -36,6 +38,7 @@ class Report:
         version: str,
         fail_on: Severity = Severity.error,
         min_severity: Severity = Severity.note,
+        within: str = "",
     ) -> Report:
         """The report of these findings: sorted, each once."""
         return Report(
@@ -45,6 +48,7 @@ class Report:
             version=version,
             fail_on=fail_on,
             min_severity=min_severity,
+            within=within,
         )
 
     @property
