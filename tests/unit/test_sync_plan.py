@@ -162,6 +162,10 @@ def test_stops() -> None:
     many = live(group(*(rule(f"r{index}") for index in range(20))))
     assert [each.code for each in plan(wanted(), many).stops] == ["empty-desired", "mass-delete"]
     assert [each.code for each in plan(wanted(group(rule("r0"))), many).stops] == ["mass-delete"]
+    (stop,) = plan(wanted(group(rule("r0"))), many).stops
+    assert stop.help.endswith("say --max-deletes 19 (now 10) and --max-delete-percent 95 (now 20)")
+    said = replace(NEW, max_deletes=19, max_delete_percent=95)
+    assert plan(wanted(group(rule("r0"))), many, said).stops == ()
     few = replace(NEW, max_deletes=30, max_delete_percent=0)
     assert plan(wanted(group(rule("r0"))), many, few).stops == ()
     assert plan(wanted(), live()).stops == ()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from math import ceil
 from typing import Literal
 
 from tocsin.sync.values import Change, Desired, Group, GroupPlan, Live, Refusal, Rule
@@ -67,14 +68,17 @@ def stops(desired: Desired, live: Live, plans: Sequence[GroupPlan], guard: Guard
         each.action == "delete" and each.rule.key not in moved for plan in plans for each in plan.changes
     )
     share = 100.0 * deletes / ours if ours else 0.0
-    if deletes > guard.max_deletes or (
-        guard.max_delete_percent and share > guard.max_delete_percent and deletes > 1
-    ):
+    over: list[str] = []
+    if deletes > guard.max_deletes:
+        over.append(f"--max-deletes {deletes} (now {guard.max_deletes})")
+    if guard.max_delete_percent and share > guard.max_delete_percent and deletes > 1:
+        over.append(f"--max-delete-percent {ceil(share)} (now {guard.max_delete_percent:g})")
+    if over:
         found.append(
             Refusal(
                 code="mass-delete",
                 message=f"{deletes} of {ours} rules would be deleted",
-                help=f"look at the plan; then say --max-deletes {deletes} (now {guard.max_deletes}, or {guard.max_delete_percent:g} %)",
+                help=f"look at the plan; then say {' and '.join(over)}",
             )
         )
     return tuple(found)
