@@ -36,3 +36,21 @@ def test_git_s_reason_is_told_and_not_its_advice(tmp_path: Path) -> None:
     subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
     with pytest.raises(MachineError, match=r"`fatal: 'nowhere' does not appear to be a git repository`"):
         write_git(tmp_path, "ls-remote", "nowhere", what="the records cannot be reached", help="")
+
+
+def test_of_a_push_the_ref_that_was_not_taken_is_told(tmp_path: Path) -> None:
+    def git(*words: str) -> None:
+        subprocess.run(
+            ["git", "-c", "user.name=A", "-c", "user.email=a@example.org", *words], cwd=tmp_path, check=True
+        )
+
+    git("init", "-q")
+    git("init", "-q", "--bare", "there.git")
+    for number in (1, 2):
+        git("commit", "-q", "--allow-empty", "-m", str(number))
+    git("push", "-q", "there.git", "HEAD~1:refs/tags/v1.0.0")
+    git("tag", "v1.0.0")
+    git("tag", "a-first")
+    refs = ["refs/tags/a-first", "refs/tags/v1.0.0"]
+    with pytest.raises(MachineError, match=r"`! \[rejected\] v1\.0\.0 -> v1\.0\.0 \(already exists\)`"):
+        write_git(tmp_path, "push", "--quiet", "--atomic", "there.git", *refs, what="no release", help="")

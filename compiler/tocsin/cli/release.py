@@ -140,7 +140,7 @@ def release_command(
     if write and found.ledger is not None:
         for path, text in _texts(top, project, found.ledger):
             write_file(top / path, text)
-    _tell(found, format_, written=write)
+    _tell(found, format_, written=write, proposed=branch is not None)
     return 0
 
 
@@ -265,7 +265,7 @@ def _proposed(top: Path, project: Project, ledger: Ledger, remote: str, branch: 
     return propose(top, remote, branch, files, f"Release {ledger.release}\n", _seconds(_moment(top)))
 
 
-def _tell(found: _Next, format_: str, *, written: bool) -> None:
+def _tell(found: _Next, format_: str, *, written: bool, proposed: bool) -> None:
     if format_ == "json":
         row = {
             "schema": "tocsin/release/1",
@@ -281,7 +281,8 @@ def _tell(found: _Next, format_: str, *, written: bool) -> None:
         click.echo(f"nothing to release since {found.last}", err=True)
         return
     _say(section(found.release))
-    done = f"{LEDGER_FILE} and the changelog are written" if written else "nothing is written; --write does"
+    here = "nothing is written here" if proposed else "nothing is written; --write does"
+    done = f"{LEDGER_FILE} and the changelog are written" if written else here
     click.echo(f"{found.last or 'no release'} -> {found.version}; {done}", err=True)
 
 

@@ -64,8 +64,10 @@ def write_git(
     )
     if done.code not in accept:
         lines = done.err.decode("utf-8", "replace").strip().split("\n")
-        # Behind what is wrong git may go on with advice.
-        said = next((line for line in lines if line.startswith(("fatal: ", "error: "))), lines[-1])
+        # Behind what is wrong git may go on with advice; of a push, why a ref was not taken says more than that one was not.
+        refused = (line for line in lines if line.startswith(" ! [") and "(atomic push failed)" not in line)
+        wrong = (line for line in lines if line.startswith(("fatal: ", "error: ")))
+        said = " ".join([*refused, *wrong, lines[-1]][0].split())
         said = re.sub(r"(?<=://)[^/@\s]*@", "***@", said)
         raise MachineError(f"{what}: git {words[0]} says `{said[:200]}`", help=help)
     return done
