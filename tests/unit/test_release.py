@@ -67,6 +67,11 @@ def test_reasons_are_lines_of_any_message() -> None:
     assert why(["Reason:\nTicket: ,"]) == Why()
 
 
+def test_what_a_template_asks_for_is_no_answer() -> None:
+    asked = "Quieter\n\n<!-- Say why:\nReason: why it had to change\nTicket: INFRA-1\n-->\nReason: it paged at every deploy\n<!-- Ticket: X-2\nTicket: X-3"
+    assert why([asked]) == Why(reasons=("it paged at every deploy",))
+
+
 LAG = ReleasedChange(
     rule="kafka-consumer-lag/page",
     envs=("prod", "staging"),

@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from tocsin.release.entries import Why
 
 _TRAILER = re.compile(r"^(reason|ticket):[ \t]*(\S.*)$", re.IGNORECASE | re.MULTILINE)
+_UNSEEN = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
+"""A comment in Markdown, which nobody sees: a template for pull requests asks in one what its author should write."""
 _LONGEST = 300
 MOST = 5
 """Reasons, and tickets, that one change keeps."""
@@ -19,7 +21,7 @@ def why(texts: Iterable[str]) -> Why:
     reasons: dict[str, None] = {}
     tickets: dict[str, None] = {}
     for text in texts:
-        for found in _TRAILER.finditer(text.replace("\r", "")):
+        for found in _TRAILER.finditer(_UNSEEN.sub("", text.replace("\r", ""))):
             # What no terminal, page or editor shows has no place in a ledger.
             shown = "".join(each if each.isprintable() else " " for each in found[2])
             words = " ".join(shown.split())[:_LONGEST]
