@@ -8,6 +8,8 @@ from tests.standin.errors import plain
 from tests.standin.faults import conflict
 from tests.syncing import plan_of, rule_file, synced, target_on, wanted
 
+from tocsin.cli.run_plan import tell
+
 VERSIONS = tuple(PROFILES)
 TWO = {"db-down": {}, "db-slow": {"expr": "latency > 5"}}
 
@@ -151,3 +153,15 @@ def test_another_writer_at_the_same_moment_is_read_back_and_met_once_more(times:
         (done,) = outcome.results
         assert (done.state, "409" in done.say) == (state, state == "failed"), done
         assert len(grafana.log.select(method="PUT")) == 2
+
+
+def test_why_a_run_was_taken_back_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    with standin("12.0") as grafana:
+        synced(wanted(rule_file("db", TWO)), grafana)
+        refused = plain(403, "not in this folder").reply
+        grafana.plan(Fault(kind="answer", method="PUT", path=".*/rule-groups/main", reply=refused))
+        changed = wanted(rule_file("db", TWO | {"db-down": {"for": "9m"}}))
+        _, outcome = synced(changed, grafana, on_error="undo")
+        assert (tell(outcome), [each.state for each in outcome.results]) == (4, ["undone"])
+        said = capsys.readouterr().err
+        assert said.startswith("failed: ") and "not in this folder" in said.splitlines()[0]

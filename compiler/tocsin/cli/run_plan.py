@@ -123,7 +123,7 @@ def finished(target: Target, book: Journal, on_error: OnError, *, back: bool) ->
 
 def tell(outcome: Outcome) -> int:
     """Says what became of each group; 4 where not all of it is there."""
-    for each in outcome.results:
+    for each in (*outcome.failed, *outcome.results):
         place = f"{visible(each.place.folder)} / {visible(each.place.group)}"
         click.echo(f"{each.state}: {place}{f': {visible(each.say)}' if each.say else ''}", err=True)
     if outcome.undone:

@@ -65,6 +65,8 @@ class Outcome:
 
     results: tuple[Result, ...]
     undone: bool = False
+    failed: tuple[Result, ...] = ()
+    """Why the run was taken back, where it was."""
 
     @property
     def clean(self) -> bool:
@@ -219,9 +221,10 @@ def _run(
     )
     walk = _Walk(target=target, journal=journal, on_error=on_error, beside=beside, done=done, moving=moving)
     results = (*unmade, *walk.all(steps))
-    if on_error == "undo" and any(each.state == "failed" for each in results):
-        return replace(undo(target, journal, beside=beside, done=done), undone=True)
-    if not (on_error == "stop" and any(each.state == "failed" for each in results)):
+    failed = tuple(each for each in results if each.state == "failed")
+    if on_error == "undo" and failed:
+        return replace(undo(target, journal, beside=beside, done=done), failed=failed)
+    if not (on_error == "stop" and failed):
         book.note(journal, "end")
     return Outcome(results=results)
 
