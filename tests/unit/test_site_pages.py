@@ -498,6 +498,18 @@ def test_an_old_anchor_still_opens_its_page() -> None:
     assert "tocsin-anchors" not in made["en/docs/sop/SOP-ORDERS-001.md"]
 
 
+def test_a_translation_has_the_anchors_of_the_original() -> None:
+    path = "sops/kafka/SOP-KAFKA-007.md"
+    original = f"{TEXTS[path]}\n## A broker is gone\n\nText.\n"
+    translation = "---\nid: SOP-KAFKA-007\ntitle: t\nstatus: active\nservices: [kafka]\nowner: team-streaming\nlang: zh\n"
+    translation += "translation_of: SOP-KAFKA-007\n---\n\n## 缓解\n\nx\n"
+    made = site({**TEXTS, path: original, path.replace(".md", ".zh.md"): translation})
+    page = made["zh/docs/sop/SOP-KAFKA-007.md"]
+    assert '<a id="a-broker-is-gone"></a>' in page
+    assert '<a id="mitigate"></a>' not in page and "{: #mitigate }" in page
+    assert '<a id="a-broker-is-gone"></a>' not in made["en/docs/sop/SOP-KAFKA-007.md"]
+
+
 def test_a_generated_alert_leads_to_the_sop_its_environment_names() -> None:
     project = PROJECT.replace(
         'evaluators: [{name: main, kind: prometheus, version: "3.5"}]',

@@ -16,6 +16,7 @@ What a SOP is held to, and the code that says so:
     a rule changed since the review           TOC633    an address of a release that is gone         TOC634
     a SOP on its way out that is still named  TOC605    a translation of an older text               TOC635
     an address typed past the SOP             TOC638    an alias that takes a living address         TOC636
+    a translation without its anchors         TOC639
 """
 
 from __future__ import annotations

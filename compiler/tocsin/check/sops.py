@@ -26,7 +26,7 @@ def duplicates(view: CatalogView) -> Iterator[Diagnostic]:
 
 
 def translations(view: CatalogView) -> Iterator[Diagnostic]:
-    """TOC608: a translation of nothing."""
+    """TOC608, TOC639: a translation of nothing, and one without anchors that links to the original may name."""
     for sop in view.sops:
         if sop.translation_of is not None and sop.translation_of not in view.index.originals:
             message = f"`{sop.translation_of}` does not exist, so this translates nothing"
@@ -34,6 +34,16 @@ def translations(view: CatalogView) -> Iterator[Diagnostic]:
             yield diagnostic(
                 "TOC608", sop.translation_at, message, help=help, subject=f"{sop.id}.{sop.language}"
             )
+        original = view.index.originals.get(sop.translation_of or "")
+        if original is None or sop.stub or sop.status in ("draft", "retired"):
+            continue
+        missing = sorted(original.anchors - sop.anchors)
+        if missing:
+            shown = ", ".join(f"`#{each}`" for each in missing[:5]) + (" and more" if missing[5:] else "")
+            message = f"links to {shown} open the beginning of this translation: no heading of it has that id"
+            help = f"give the heading that translates it the original's id: `## ... {{#{missing[0]}}}`"
+            subject = f"{sop.id}.{sop.language}/anchors"
+            yield diagnostic("TOC639", sop.at, message, help=help, subject=subject)
 
 
 def references(view: CatalogView) -> Iterator[Diagnostic]:

@@ -144,6 +144,7 @@ CODES: dict[str, Code] = {
     "TOC636": Code("alias"),
     "TOC637": _may("block-syntax", "warning"),
     "TOC638": _may("link-elsewhere", "warning"),
+    "TOC639": _may("translation-anchors", "warning"),
     # 7: what a target cannot express
     "TOC701": Code("version-lacks"),
     "TOC702": Code("grafana-interval"),

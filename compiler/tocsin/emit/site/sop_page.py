@@ -49,7 +49,7 @@ def sop_page(model: SiteModel, view: SopView, language: str, body: str) -> str:
     parts = [
         _front_matter(view.sop),
         _title(here, shown),
-        _old_anchors(view.sop),
+        _other_anchors(view.sop, shown),
         _jumps(here, shown.anchors, own),
         *_banners(here, view),
         facts(here, view),
@@ -76,9 +76,13 @@ def _title(here: Here, shown: Sop) -> str:
     return f"# {markup.plain(shown.title)} {{: #tocsin-top{lang} }}"
 
 
-def _old_anchors(sop: Sop) -> str:
-    """Anchors the page had before, so that a link to one still opens it."""
-    marks = "".join(f'<a id="{escape(each)}"></a>' for each in anchor_aliases(sop))
+def _other_anchors(sop: Sop, shown: Sop) -> str:
+    """Anchors that links may name and no heading of the text shown has: those the page had before, and in a translation those of the original.
+    A link to one opens the page's beginning."""
+    wanted = (*anchor_aliases(sop), *(each.anchor for each in sop.body.sections))
+    marks = "".join(
+        f'<a id="{escape(each)}"></a>' for each in dict.fromkeys(wanted) if each not in shown.anchors
+    )
     return f'<div class="tocsin-anchors">{marks}</div>' if marks else ""
 
 
