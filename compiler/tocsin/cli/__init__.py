@@ -6,14 +6,14 @@ printed by its command, what an operator must fix ends with its exit code and on
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 import click
 
 from tocsin import __version__
 from tocsin.cli.lazy import lazy
-from tocsin.errors import TocsinError
+from tocsin.cli.streams import lost_output, protect
+from tocsin.errors import MachineError, TocsinError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -74,6 +74,16 @@ def app() -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command and answers its exit code; never raises."""
+    protect()
+    code = _run(argv)
+    if (error := lost_output()) is None:
+        return code
+    click.echo(f"tocsin: cannot write to stdout: {(error.strerror or str(error)).lower()}", err=True)
+    click.echo("  check the space where the output goes, and run it again", err=True)
+    return code or MachineError.exit_code
+
+
+def _run(argv: Sequence[str] | None) -> int:
     try:
         result = app.main(
             args=list(argv) if argv is not None else None, prog_name="tocsin", standalone_mode=False
@@ -95,10 +105,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         if wrong.help:
             click.echo(f"  {wrong.help}", err=True)
         return wrong.exit_code
-    except BrokenPipeError:
-        # The reader of our output went away (`tocsin check | head`): not our business, and not a bug.
-        sys.stderr.close()
-        return 0
     except Exception:
         return _bug()
 
