@@ -83,6 +83,18 @@ def test_cost(new: float, old: float | None, wanted: str) -> None:
     assert soak.cost(State(health="ok", took=new), before).state == wanted
 
 
+@pytest.mark.parametrize(
+    ("times", "state", "looked"), [((0.01,), "ok", 0), ((0.9, 0.9, 0.01), "ok", 2), ((0.9,) * 9, "fail", 4)]
+)
+def test_one_evaluation_that_waited_for_the_machine_is_no_slow_rule(
+    times: tuple[float, ...], state: str, looked: int
+) -> None:
+    old, waited = State(health="ok", took=0.01), list[int]()
+    looks = iter([soak.cost(State(health="ok", took=each), old) for each in times])
+    found = soak.cost_of_several(next(looks), lambda: next(looks), lambda: waited.append(1))
+    assert (found.state, len(waited)) == (state, looked)
+
+
 def test_errors_that_nobody_counts_are_not_claimed() -> None:
     assert soak.errors([], known=True).state == "ok"
     assert soak.errors([], known=False).state == "unknown"

@@ -8,7 +8,7 @@ where a gate has too little to judge by, it is said, and fidelity with stage 0 d
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -28,6 +28,8 @@ _SLOWER: Final = 2.0
 _UNLIKELY: Final = 0.05
 _MEASURABLE: Final = 0.05
 """Seconds below which an evaluation's time says more about the machine than about the rule."""
+_LOOKS: Final = 5
+"""Evaluations of which not one may be fast, before a rule is slow."""
 NOT_EVALUATED: Final = "it is not evaluated"
 
 
@@ -80,6 +82,18 @@ def cost(new: State | None, old: State | None) -> Check:
     say = f"{new.took:.3f} s, the old rule's {old.took:.3f} s"
     slow = new.took > _SLOWER * old.took and new.took > _MEASURABLE
     return Check(id="evaluation-time", state="fail" if slow else "ok", say=say)
+
+
+def cost_of_several(first: Check, look: Callable[[], Check], wait: Callable[[], None]) -> Check:
+    """The cost of one evaluation after another, as long as it is too much: any of them may have waited for a busy machine, and a slow rule is slow at
+    each."""
+    found = first
+    for _ in range(_LOOKS - 1):
+        if found.state != "fail":
+            break
+        wait()
+        found = look()
+    return found
 
 
 def faithful(found: Fidelity, limits: GateLimits, *, exact: bool) -> tuple[Check, GateResult]:

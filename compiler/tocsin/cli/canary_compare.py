@@ -204,12 +204,11 @@ def _well(
         ),
         "",
     )
-    took = soak.cost(state, live.states.get(old) or stand.target.states().get(old))
-    if took.state == "fail":
-        # It is the time of one evaluation, and any may have waited for the machine: another one is looked at.
-        Now().sleep(min(2 * deployed.new.interval_ms / 1000, _ANOTHER_S))
-        took = soak.cost(stand.canaries.states().get(canary.rule.uid), stand.target.states().get(old))
-    yield took
+    yield soak.cost_of_several(
+        soak.cost(state, live.states.get(old) or stand.target.states().get(old)),
+        lambda: soak.cost(stand.canaries.states().get(canary.rule.uid), stand.target.states().get(old)),
+        lambda: Now().sleep(min(2 * deployed.new.interval_ms / 1000, _ANOTHER_S)),
+    )
 
 
 def _fidelity(
