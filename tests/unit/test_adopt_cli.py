@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,21 @@ def test_a_second_run_changes_nothing(here: Path) -> None:
     main(["adopt", "prometheus", "../theirs", "."])
 
     assert files(here) == before
+
+
+def test_a_folder_without_rules_is_said_to_be_one(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (here / "empty").mkdir()
+    os.mkfifo(here / "empty" / "pipe.yaml")
+
+    assert main(["adopt", "prometheus", "empty"]) == 0
+    assert (
+        "no rules were found; a folder's files are read where they end in .yaml, .yml"
+        in capsys.readouterr().err
+    )
+
+    (here / "empty" / "board.yaml").write_text("title: Board\n")
+    assert main(["adopt", "prometheus", "empty"]) == 0
+    assert "1 document without rules of a Prometheus\n" in capsys.readouterr().err
 
 
 def test_a_dry_run_writes_nothing(here: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -31,6 +31,16 @@ REFUSED = {
     "SQL": ("  - alert: Bad\n    expr: select count(*) from errors\n", "TOC811", "expr"),
     "a Helm value": ("  - alert: Bad\n    expr: up == {{ .Values.limit }}\n", "TOC812", "expr"),
     "a variable": ("  - alert: Bad\n    expr: up == ${LIMIT}\n", "TOC812", "expr"),
+    "a variable beside a label that is there": (
+        '  - alert: Bad\n    expr: sum(rate(cpu{image!=""}[4m])) / ${CPU-COUNT} > 60\n',
+        "TOC812",
+        "expr",
+    ),
+    "LogQL without a word": (
+        '  - alert: Bad\n    expr: rate({app="x"} != "ok" [5m]) > 0\n',
+        "TOC811",
+        "expr",
+    ),
     "a jsonnet field": ("  - alert: Bad\n    expr: up{%(selector)s} == 0\n", "TOC812", "expr"),
     "a placeholder": ("  - alert: Bad\n    expr: up == <threshold>\n", "TOC812", "expr"),
     "a bad duration": ("  - alert: Bad\n    expr: up\n    for: 5 minutes\n", "TOC813", "for"),

@@ -36,7 +36,7 @@ _PLACEHOLDERS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"@@\w+@@|__[A-Z][A-Z_]+__"), "a placeholder"),
 )
 _LOGQL = re.compile(
-    r"\|[=~]|!=\s*[\"`]|\|\s*(?:json|logfmt|pattern|regexp|unpack|unwrap|line_format|label_format|decolorize|drop|keep)\b|\bbytes_(?:rate|over_time)\s*\("
+    r"\|[=~]|\}\s*!=\s*[\"`]|\|\s*(?:json|logfmt|pattern|regexp|unpack|unwrap|line_format|label_format|decolorize|drop|keep)\b|\bbytes_(?:rate|over_time)\s*\("
 )
 _SQL = re.compile(r"\s*(?:select\b.*\bfrom\b|with\b\s+\w+\s+as\b)", re.IGNORECASE | re.DOTALL)
 _LOGSQL = re.compile(r"\|\s*stats\b|\b_time:|\b_msg:|\b_stream:")

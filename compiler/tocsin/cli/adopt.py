@@ -254,7 +254,7 @@ def _foreign(paths: tuple[Path, ...], root: Path) -> tuple[list[SourceFile], lis
 
 
 def _walk(folder: Path) -> Iterator[Path]:
-    """Every file below `folder` that may hold rules, in order; no hidden folder, no link."""
+    """Every file below `folder` that may hold rules, in order; no hidden folder, no link, no pipe to wait at."""
     for top, folders, names in os.walk(folder, followlinks=False):
         if (Path(top) / LISTING).is_file():
             folders[:] = []
@@ -262,7 +262,7 @@ def _walk(folder: Path) -> Iterator[Path]:
         folders[:] = sorted(each for each in folders if not each.startswith(".") and each not in SKIPPED)
         for name in sorted(names):
             path = Path(top) / name
-            if name.lower().endswith(ENDINGS) and not path.is_symlink():
+            if name.lower().endswith(ENDINGS) and not path.is_symlink() and path.is_file():
                 yield path
 
 
@@ -283,9 +283,11 @@ def _is_source(file: SourceFile) -> bool:
 def _tell(result: Adoption, options: Options, files: list[SourceFile], dry_run: bool) -> None:
     """The story of the run, on stderr."""
     verb = "would write" if dry_run else "wrote"
-    click.echo(f"carried {result.carried} of {result.rules} rules", err=True)
+    click.echo(f"carried {result.carried} of {_counted(result.rules, 'rule')}", err=True)
     if result.files:
-        click.echo(f"{verb} {len(result.files)} files; services: {_some(result.services)}", err=True)
+        click.echo(
+            f"{verb} {_counted(len(result.files), 'file')}; services: {_some(result.services)}", err=True
+        )
     if dry_run:
         for each in result.files:
             click.echo(f"  {each.path}", err=True)
@@ -293,10 +295,15 @@ def _tell(result: Adoption, options: Options, files: list[SourceFile], dry_run: 
         click.echo(f"{len(result.already)} adopted before and left alone", err=True)
     if result.tests:
         click.echo(
-            f"unit tests: {result.tests} files, {result.kept_tests} kept for promtool as they are", err=True
+            f"unit tests: {_counted(result.tests, 'file')}, {result.kept_tests} kept for promtool as they are",
+            err=True,
         )
     if result.other:
-        click.echo(f"{result.other} documents hold no rules", err=True)
+        click.echo(f"{_counted(result.other, 'document')} without rules of a Prometheus", err=True)
+    if not (result.rules or result.tests or result.other or result.already):
+        click.echo(
+            f"no rules were found; a folder's files are read where they end in {', '.join(ENDINGS)}", err=True
+        )
     if options.labels and result.files:
         click.echo(_COST.format(labels="`, `".join(options.labels)), err=True)
     if any(each.path.startswith("rules/") for each in files) and result.files:
@@ -309,6 +316,10 @@ def _tell(result: Adoption, options: Options, files: list[SourceFile], dry_run: 
         click.echo("  mend them, or turn these codes down under `checks:` in tocsin.yaml", err=True)
     if result.files and not dry_run:
         click.echo("next: tocsin check", err=True)
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _some(names: tuple[str, ...]) -> str:
