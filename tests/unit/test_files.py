@@ -83,6 +83,7 @@ def test_an_empty_folder_has_nothing_to_say(tmp_path: Path) -> None:
         ("a: äß\n中".encode() + b"\xff", "TOC110", (2, 2), "0xFF"),
         (b"a: 1\r\nb: \x80", "TOC110", (2, 4), "0x80"),
         ("a: 1\n".encode("utf-16"), "TOC110", (1, 1), "UTF-16"),
+        ("a: 1\n".encode("utf-32"), "TOC110", (1, 1), "UTF-32"),
         (b"\xef\xbb\xbfa: 1\n", "TOC111", (1, 1), "byte-order mark"),
         (b"a: 1\nb: 2\r\n", "TOC112", (2, 5), "carriage returns"),
         (b"a: \xed\xa0\x80", "TOC110", (1, 4), "0xED"),

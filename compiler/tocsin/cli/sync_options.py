@@ -117,18 +117,18 @@ def may_options(command: _F) -> _F:
     """The options that say what a plan may do."""
     for option in (
         click.option(
-            "--max-deletes",
-            type=int,
-            default=10,
-            show_default=True,
-            help="Stop where more rules would be deleted.",
-        ),
-        click.option(
             "--max-delete-percent",
             type=float,
             default=20.0,
             show_default=True,
             help="... or more of ours than this; 0 for no limit.",
+        ),
+        click.option(
+            "--max-deletes",
+            type=int,
+            default=10,
+            show_default=True,
+            help="Stop where more rules would be deleted.",
         ),
         click.option(
             "--skip-foreign",

@@ -54,8 +54,9 @@ def decode(path: str, data: bytes) -> tuple[SourceFile | None, tuple[Diagnostic,
     found: list[Diagnostic] = []
     digest = hashlib.sha256(data).hexdigest()
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        encoding = "UTF-32" if data[2:4] == b"\0\0" and len(data) % 4 == 0 else "UTF-16"
         return None, (
-            diagnostic("TOC110", Span.point(path, 1, 1), "the file is UTF-16", help="save it as UTF-8"),
+            diagnostic("TOC110", Span.point(path, 1, 1), f"the file is {encoding}", help="save it as UTF-8"),
         )
     if data[:3] == b"\xef\xbb\xbf":
         found.append(

@@ -324,8 +324,9 @@ def _own_words(file: RuleFile, folder: str) -> list[Diagnostic]:
             diagnostic(
                 "TOC304",
                 file.origin.value("service"),
-                f"the service is `{file.service}` but the file lies in `rules/{folder}/`",
-                help=f"write `service: {folder}`, or move the file to `rules/{file.service}/`",
+                f"the service is `{file.service}` but the file lies in `rules/{folder}{'/' if folder else ''}`",
+                help=(f"write `service: {folder}`, or " if folder else "")
+                + f"move the file to `rules/{file.service}/`",
                 subject=file.service,
             )
         )

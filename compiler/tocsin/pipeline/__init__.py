@@ -87,7 +87,7 @@ from tocsin.pipeline.whole import (
 from tocsin.pipeline.whole import (
     published as published,
 )
-from tocsin.project import read_ledger, read_project
+from tocsin.project import PROJECT_FILE, read_ledger, read_project
 from tocsin.resolve import RecordFacts, record_facts, records_of, resolve_service
 
 _T = TypeVar("_T")
@@ -145,6 +145,8 @@ def compile_sources(
 def read_settings(sources: Sources, today: date) -> tuple[Settings | None, tuple[Diagnostic, ...]]:
     """tocsin.yaml and the ledger; with them, what reading the tree showed."""
     project, found = read_project(sources.project)
+    if sources.project is None and any(each.span.file == PROJECT_FILE for each in sources.diagnostics):
+        found = ()  # it is there: a link, a folder, another encoding, as has been said
     ledger, more = read_ledger(sources.ledger)
     found = (*sources.diagnostics, *found, *more, *kept_findings(sources, project))
     if project is None or sources.project is None:

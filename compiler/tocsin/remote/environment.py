@@ -71,7 +71,10 @@ def access(
         address, url_from = general
     else:
         name = kind.upper()
-        raise MachineError(f"no address of a {kind.title()} is given", help=f"export {name}_URL=https://...")
+        raise MachineError(
+            f"no address of {'an' if kind[0] == 'a' else 'a'} {kind.title()} is given",
+            help=f"export {name}_URL=https://...",
+        )
     parts = _parts(address, url_from)
     inside = _userinfo(parts, url_from)
     found = _credentials(kind, environment, parts, url_env if flag is None else None, general)
