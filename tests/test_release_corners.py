@@ -363,6 +363,22 @@ def test_what_one_commit_of_a_merge_leaves_open_another_may_say(tmp_path: Path) 
     }
 
 
+def test_what_an_earlier_merge_brought_is_not_the_later_ones(tmp_path: Path) -> None:
+    history = repository(tmp_path / "repo")
+    main = history.git("symbolic-ref", "--short", "HEAD").strip()
+    lag = {"rules/kafka/lag.yaml": LAG.replace("limit: 5000", "limit: 4500")}
+    history.git("checkout", "-q", "-b", "one")
+    history.commit("sooner", SOONER, "Sooner\n\nReason: two minutes is late\nTicket: OPS-1")
+    history.git("checkout", "-q", "-b", "two")
+    history.commit("lag", lag, "Lag\n\nReason: consumers got slower")
+    history.git("checkout", "-q", main)
+    for name in ("one", "two"):
+        history.git("merge", "-q", "--no-ff", name, "-m", f"Merge {name}")
+    found = whys_of(history, "v1.0.0..HEAD")
+    assert found["kafka-partitions-offline"] == (["two minutes is late"], ["OPS-1"])
+    assert found["kafka-consumer-lag"] == (["consumers got slower"], [])
+
+
 def test_where_a_shallow_clone_ends_nobody_is_named(tmp_path: Path) -> None:
     history = repository(tmp_path / "repo")
     history.commit("sooner", SOONER, "Sooner\n\nReason: two minutes is late\nTicket: OPS-1")

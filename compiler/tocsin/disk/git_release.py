@@ -85,8 +85,13 @@ def steps(root: Path, base: str, head: str, prefix: str) -> tuple[Step, ...]:
         texts = (told.text,) if told is not None else ()
         alone[commit.commit] = Step(commit=commit, texts=texts, touched=() if cut else touched)
     line = [alone[each] for each in _line(head, every) if each in alone]
-    own = {each.commit.commit for each in line}
-    return tuple(_with_brought(each, every, own, alone) for each in line)
+    known = {each.commit.commit for each in line}
+    found: list[Step] = []
+    for each in reversed(line):
+        # The oldest first: what a merge brought, a later one did not.
+        found.append(_with_brought(each, every, known, alone))
+        known.update(one.commit.commit for one in found[-1].brought)
+    return tuple(reversed(found))
 
 
 def _line(head: str, every: Mapping[str, Message]) -> Iterator[str]:
@@ -97,18 +102,18 @@ def _line(head: str, every: Mapping[str, Message]) -> Iterator[str]:
 
 
 def _with_brought(
-    step: Step, every: Mapping[str, Message], line: set[str], alone: Mapping[str, Step]
+    step: Step, every: Mapping[str, Message], known: set[str], alone: Mapping[str, Step]
 ) -> Step:
     """The step with all that only it brought in."""
     message = every[step.commit.commit]
-    waiting, found = [each for each in message.parents[1:] if each not in line], dict[str, Step]()
+    waiting, found = [each for each in message.parents[1:] if each not in known], dict[str, Step]()
     while waiting:
         name = waiting.pop(0)
         if name in found or name not in every:
             continue
         if name in alone:
             found[name] = alone[name]
-        waiting.extend(each for each in every[name].parents if each not in line)
+        waiting.extend(each for each in every[name].parents if each not in known)
     brought = tuple(found.values())
     return replace(
         step, texts=(*step.texts, *(text for each in brought for text in each.texts)), brought=brought
