@@ -329,6 +329,8 @@ def test_nobody_is_there(repo: Repository) -> None:
     assert backtest(repo, "--base", "nowhere").code == 2
     assert backtest(repo, "--window", "soon").code == 2
     assert backtest(repo, "--until", "soon").code == 2
+    for until in ("0001-01-01", "1970-01-01", "9999-12-31T23:59:59-12:00"):
+        assert backtest(repo, "--until", until).code == 2, until
 
 
 RECORDED = """\

@@ -367,6 +367,8 @@ def test_a_quiet_change_needs_a_unit_test_where_the_severity_says_so() -> None:
     strict = policy({"unit-test": GateLimits(critical=True)})
     lax = judged(quiet)
     assert (lax.verdict, lax.needs_test) == ("quiet", True) and gate("unit-test", quiet).verdict == "warn"
+    # One that wants nothing to fire is none.
+    assert "no unit test makes the rule fire" in gate("unit-test", quiet).message
     assert judged(quiet, strict).verdict == "fail"
     with_test = judged(quiet, strict, tested=True)
     assert (with_test.verdict, with_test.needs_test) == ("quiet", False)

@@ -85,7 +85,7 @@ def _unit_test(found: Comparison, limits: GateLimits, *, quiet: bool, tested: bo
         return GateResult(id="unit-test", verdict="ok")
     if not quiet:
         return vacuous("unit-test", "history says enough")
-    message = "history says too little about this change, and the rule has no unit test"
+    message = "history says too little about this change, and no unit test makes the rule fire"
     return GateResult(id="unit-test", verdict="fail" if limits.critical else "warn", message=message)
 
 

@@ -56,6 +56,8 @@ from tocsin.report.visible import visible
 from tocsin.verdict import Record
 
 _MINUTE_MS = 60_000
+_LAST_MS = int(datetime(9999, 12, 31, tzinfo=UTC).timestamp() * 1000)
+"""What can be written as a time, with a day to spare."""
 _LARGEST = 64 * 1024 * 1024
 RENDER = {"text": canary_text.as_text, "json": canary_json.as_json, "markdown": canary_markdown.as_markdown}
 
@@ -349,7 +351,12 @@ def _window(length: str | None, until: str | None, default: Duration) -> Window:
         raise UsageError(f"--window: `{length}` is no duration", help="write it as 7d, 14d")
     end = datetime.now(tz=UTC) if until is None else _moment(until)
     end_ms = int(end.timestamp() * 1000) // _MINUTE_MS * _MINUTE_MS
-    return Window(start_ms=end_ms - int(found), end_ms=end_ms)
+    start_ms = end_ms - int(found)
+    if start_ms < 0 or end_ms > _LAST_MS:
+        raise UsageError(
+            "no server has a past before 1970 or behind 9999", help="a shorter --window, or another --until"
+        )
+    return Window(start_ms=start_ms, end_ms=end_ms)
 
 
 def _moment(text: str) -> datetime:
