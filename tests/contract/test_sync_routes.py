@@ -311,3 +311,17 @@ def test_policies_that_cannot_be_read_are_said_and_fail_nothing(
     said = capsys.readouterr().out
     assert "which receivers change is not known" in said and why in said
     assert "1 to update" in said
+
+
+def test_a_file_that_no_alert_goes_through_proves_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A Grafana that notifies by itself asks no Alertmanager: that is no table of none, and no assertion held."""
+    (tmp_path / "tocsin.yaml").write_text(PROJECT.replace("VERSION", "12.0").replace("FOLDER", "{service}"))
+    file = rule_file("db", {"db-down": {"routes_to": "nobody"}})
+    (tmp_path / file.path).parent.mkdir(parents=True)
+    (tmp_path / file.path).write_text(file.text)
+    config = tmp_path / "alertmanager.yml"
+    config.write_text(CONFIG)
+    assert main(["routes", str(tmp_path), "--env", "prod", "--alertmanager-config", str(config)]) == 2
+    assert "its Grafana notifies by itself" in capsys.readouterr().err

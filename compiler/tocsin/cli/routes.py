@@ -69,6 +69,11 @@ def routes_command(
     if config is not None:
         tree, where = config_tree(config), str(config)
         rows = list(_rows(compilation, environment, tree, _alertmanaged(environment)))
+        if not rows and any(_rows(compilation, environment, tree, lambda alert: True)):
+            raise UsageError(
+                f"no alert of {environment.name} comes to an Alertmanager: its Grafana notifies by itself",
+                help="ask for that one's tree with --grafana, or set `notifier: alertmanager`",
+            )
     elif policies or environment.notifier == "grafana":
         chosen = grafana_named(environment, evaluator)
         tree, where = policy_tree(url, chosen)
