@@ -56,6 +56,18 @@ def shown_as(page: Page, language: str, text: str) -> str:
         pytest.param("console", "# systemctl restart x\nok", "systemctl restart x", id="root"),
         pytest.param("console", "root@db-1:~# df -h\n/dev/sda1 99%", "df -h", id="root with a host"),
         pytest.param("bash", "[me@web ~]$ id\nuid=0", "id", id="a bracketed prompt"),
+        pytest.param(
+            "bash",
+            "kubectl get po\n\nNAMESPACE   NAME   READY\nx   y   1/1",
+            "kubectl get po",
+            id="a printed table",
+        ),
+        pytest.param(
+            "sh",
+            "cat <<EOF\nA  B  C\nEOF\nls",
+            "cat <<EOF\nA  B  C\nEOF\nls",
+            id="a table in a here-document",
+        ),
         pytest.param("bash", "sh-5.1$ rados df\nPOOL  USED", "rados df", id="a shell alone"),
         pytest.param("console", "bash-5.1# id\nuid=0", "id", id="a shell alone, as root"),
         pytest.param("bash", "  $ oc get nodes\n  NAME", "oc get nodes", id="an indented prompt"),

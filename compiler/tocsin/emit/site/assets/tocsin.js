@@ -40,6 +40,12 @@
     return Boolean(quote) || /(?:\||&&|\\)\s*$/.test(command);
   };
 
+  // Whether a line is the heading of a table that a program printed: what follows is output, with no prompt to tell it by.
+  const isTable = (line) => {
+    const columns = line.trim().split(/ {2,}|\t+/);
+    return columns.length > 2 && columns.every((each) => /^[A-Z][A-Z0-9_()%/ -]*$/.test(each));
+  };
+
   // What was typed at prompts of a database's client; a shell's among them count too.
   const ofClient = (lines) => {
     const typed = [];
@@ -59,7 +65,12 @@
     if ((session || /^(?:sql|mysql|psql|redis|powershell|pwsh)$/.test(language)) && lines.some((line) => CLIENT.test(line))) return ofClient(lines);
     const shell = session || /^(?:bash|sh|shell|zsh)$/.test(language);
     const user = lines.some((line) => PROMPT.test(line));
-    if (!shell || !(user || session || lines.some((line) => HOST_ROOT_PROMPT.test(line)))) return whole;
+    if (!shell) return whole;
+    if (!user && !session && !lines.some((line) => HOST_ROOT_PROMPT.test(line))) {
+      const end = lines.findIndex((line, at) => at > 0 && isTable(line));
+      const typed = lines.slice(0, Math.max(end, 0)).join("\n").trimEnd();
+      return typed && !unfinished(typed) ? typed : whole;
+    }
     const root = user ? HOST_ROOT_PROMPT : session ? ROOT_PROMPT : HOST_ROOT_PROMPT;
     const commands = [];
     let open = false;
