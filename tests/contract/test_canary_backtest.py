@@ -227,6 +227,7 @@ def test_texts_are_not_needed_and_all_shows_the_rest(repo: Repository) -> None:
     assert not (repo.top / "records").exists()
     ended = backtest(repo, "--all", "--format", "json")
     assert pages(ended) == (12, 12) and not (repo.top / "records").exists()
+    assert " of 1 rule (none changed) against " in backtest(repo, "--all").out
 
 
 def test_a_dry_run_asks_for_nothing(repo: Repository) -> None:

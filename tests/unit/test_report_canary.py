@@ -280,6 +280,8 @@ def test_an_episode_touches_the_steps_it_is_in() -> None:
 def test_nothing_changed_is_said() -> None:
     assert as_text(backtest()) == "prod: no alert changed in meaning against main\n"
     assert as_markdown(backtest()).startswith("### tocsin canary: prod")
+    both = backtest(judged(), judged(), unchanged=1)
+    assert "2 pass of 2 rules (1 changed) against main" in as_text(both)
 
 
 def test_a_label_as_long_as_a_book_hides_nothing() -> None:

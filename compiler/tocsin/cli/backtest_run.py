@@ -213,6 +213,7 @@ class Backtesting:
             judged=tuple(judged),
             version=__version__,
             source=", ".join(infos),
+            unchanged=sum(each.case.changed and _as_it_was(each.case) for each in answered),
             web_url=web.pop() if len(web) == 1 else "",
         )
 
@@ -235,10 +236,11 @@ class Backtesting:
         there = {file_name(each.document): each for each in read_all(place, [])} if judged else {}
         documents = []
         for answered, each in judged:
-            subject = answered.case.subject
-            if subject.old_digest == subject.new_digest and subject.old_object is None:
+            if _as_it_was(answered.case):
                 continue
-            document = record_of(each, subject, self._job(answered.source), verdict_key(), _drawn(each))
+            document = record_of(
+                each, answered.case.subject, self._job(answered.source), verdict_key(), _drawn(each)
+            )
             if _on_trial(there.get(file_name(document))):
                 click.echo(
                     f"{each.key.text} is on trial: its record stays; `tocsin canary abort` first", err=True
@@ -325,6 +327,12 @@ def _pairs(cases: list[Case]) -> tuple[Pair, ...]:
 def _drawn(judged: Judged) -> tuple[str, str]:
     found = judged.comparison
     return sparklines(found.old_spells, found.new_spells, found.window) if found is not None else ("", "")
+
+
+def _as_it_was(case: Case) -> bool:
+    """Whether the alert means what it meant: `--all` shows such, and no record is needed for it."""
+    subject = case.subject
+    return subject.old_digest == subject.new_digest and subject.old_object is None
 
 
 def _on_trial(record: Record | None) -> bool:

@@ -78,6 +78,8 @@ class Backtest:
     version: str
     """Of tocsin."""
     source: str = ""
+    unchanged: int = 0
+    """How many of them are shown though they mean what they meant."""
     web_url: str = ""
 
     @property
@@ -103,7 +105,9 @@ class Backtest:
     def headline(self) -> str:
         """`prod: 1 fail, 2 quiet of 3 changed rules against main, 2026-08-10 00:00 to 2026-08-24 00:00 UTC`."""
         counted = ", ".join(f"{self.count(each)} {each}" for each in WORST_FIRST if self.count(each))
-        rules = f"{len(self.judged)} changed rule{'' if len(self.judged) == 1 else 's'}"
+        number, changed = len(self.judged), len(self.judged) - self.unchanged
+        rules = f"{number} {'' if self.unchanged else 'changed '}rule{'' if number == 1 else 's'}"
+        rules += f" ({changed or 'none'} changed)" if self.unchanged else ""
         span = f"{moment(self.window.start_ms)} to {moment(self.window.end_ms)} UTC"
         if not self.judged:
             return f"{self.environment}: no alert changed in meaning against {self.base}"
