@@ -1,7 +1,7 @@
 """Where the suite runs: on each profile of the stand-in, or on the Grafana that the environment names.
 
-GRAFANA_URL with GRAFANA_TOKEN, or with GRAFANA_USER and GRAFANA_PASSWORD, names a real one. Its rules, folders and data sources are left
-alone; what the suite makes is removed after each test, after a failed one too.
+GRAFANA_URL names a real one, with GRAFANA_TOKEN, with GRAFANA_USER and GRAFANA_PASSWORD, or with GRAFANA_AUTH as the tool reads it (a token, or
+`user:password`). Its rules, folders and data sources are left alone; what the suite makes is removed after each test, after a failed one too.
 """
 
 from __future__ import annotations
@@ -44,15 +44,17 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 def any_site(request: pytest.FixtureRequest) -> Iterator[Site]:
     """The server, of whatever version."""
     if request.param == "GRAFANA_URL":
+        auth = os.environ.get("GRAFANA_AUTH", "")
+        user, colon, password = auth.partition(":")
         site = Site(
             name="GRAFANA_URL",
             url=URL,
-            token=os.environ.get("GRAFANA_TOKEN", ""),
-            user=os.environ.get("GRAFANA_USER", ""),
-            password=os.environ.get("GRAFANA_PASSWORD", ""),
+            token=os.environ.get("GRAFANA_TOKEN", "") or ("" if colon else auth),
+            user=os.environ.get("GRAFANA_USER", "") or (user if colon else ""),
+            password=os.environ.get("GRAFANA_PASSWORD", "") or password,
         )
         assert site.token or site.user, (
-            "GRAFANA_URL needs GRAFANA_TOKEN, or GRAFANA_USER and GRAFANA_PASSWORD"
+            "GRAFANA_URL needs GRAFANA_TOKEN, or GRAFANA_USER and GRAFANA_PASSWORD, or GRAFANA_AUTH"
         )
         site.text = site.get("/api/health").get("version", "")
         site.asked = _asked(site) | {"evaluates"}
