@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from tests.loopback import FakeClock, Handler, Loopback, Reset, Seen, Silence, reply, serving
+from tests.patience import eventually
 
 from tocsin.errors import (
     Ambiguous,
@@ -324,6 +325,7 @@ def test_a_write_without_an_answer_in_time_is_ambiguous(world: World) -> None:
     door = world.door(server.url, timeouts=Timeouts(read=0.3))
     with pytest.raises(Ambiguous, match=r"no answer within 0\.3 s"):
         door.send("PUT", "x", body=BODY)
+    eventually(lambda: server.seen, "the server reads what was sent")
     assert len(server.seen) == 1
 
 
