@@ -363,6 +363,37 @@ def test_what_one_commit_of_a_merge_leaves_open_another_may_say(tmp_path: Path) 
     }
 
 
+def test_what_changed_alike_pages_in_one_environment_alone(tmp_path: Path) -> None:
+    history = repository(tmp_path / "repo")
+    urgent = BROKERS.replace("severity: P2", "severity: P1")
+    history.commit("urgent", {"rules/kafka/brokers.yaml": urgent}, "Urgent")
+    history.commit("sooner", {"rules/kafka/brokers.yaml": urgent.replace("for: 2m", "for: 1m")}, "Sooner")
+    config = tmp_path / "alertmanager.yml"
+    config.write_text(
+        """\
+route: {receiver: mail, routes: [{receiver: phone, matchers: ['severity="critical"']}]}
+receivers: [{name: mail}, {name: phone}]
+"""
+    )
+    words = (
+        "diff",
+        "HEAD~1..HEAD",
+        "-C",
+        str(history.root),
+        "--alertmanager-config",
+        str(config),
+        "--format",
+    )
+    report = run(*words, "markdown").output
+    assert "- prod: P1, wakes somebody\n- prod: notified by day: phone\n" in report
+    assert "staging: P2, wakes nobody" in report and "staging: notified at night: mail" in report
+    told = {
+        each["rule"]["env"]: each["impact"]["receivers"]["night"]["new"]
+        for each in json.loads(run(*words, "json").output)["rules"]
+    }
+    assert told == {"prod": "phone", "staging": "mail"}
+
+
 def test_what_an_earlier_merge_brought_is_not_the_later_ones(tmp_path: Path) -> None:
     history = repository(tmp_path / "repo")
     main = history.git("symbolic-ref", "--short", "HEAD").strip()

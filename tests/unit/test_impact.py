@@ -133,10 +133,10 @@ def test_what_it_does_to_alerts_that_fire(
 )
 def test_who_is_notified_by_day_and_at_night(severity: str, day: str, night: str) -> None:
     tree = from_config(CONFIG, "alertmanager.yml")
-    found = facts(None, rule(severity=severity), tree=tree).receivers
+    found = facts(None, rule(severity=severity), tree=tree).receivers["prod"]
     assert found is not None
     assert (found.day, found.night) == (("", day), ("", night))
-    gone = facts(rule(severity=severity), None, tree=tree).receivers
+    gone = facts(rule(severity=severity), None, tree=tree).receivers["prod"]
     assert gone is not None and (gone.day, gone.night) == ((day, ""), (night, ""))
 
 
@@ -146,19 +146,19 @@ def test_an_interval_without_times_or_days_is_always() -> None:
             "time_intervals": [{"name": "always", "time_intervals": [interval]}],
             "route": {"receiver": "a", "routes": [{"receiver": "b", "mute_time_intervals": ["always"]}]},
         }
-        found = facts(None, NEW, tree=from_config(config, "x")).receivers
+        found = facts(None, NEW, tree=from_config(config, "x")).receivers["prod"]
         assert found is not None and (found.day[1], found.night[1]) == ("", ""), interval
 
 
 def test_a_receiver_that_depends_on_a_series_says_so() -> None:
     node = Route(receiver="b", matchers=(Matcher(name="cluster", value="a", is_regex=False, is_equal=True),))
-    found = facts(OLD, NEW, tree=Route(receiver="a", routes=(node,))).receivers
+    found = facts(OLD, NEW, tree=Route(receiver="a", routes=(node,))).receivers["prod"]
     assert found is not None and found.day[1] == "b (depends on cluster), a (depends on cluster)"
 
 
 def test_nobody_asked_is_none_and_never_nothing() -> None:
     found = facts(OLD, NEW)
-    assert found.receivers is None and found.active == {} and found.canary == {} and found.silences == ()
+    assert found.receivers == {} and found.active == {} and found.canary == {} and found.silences == ()
     assert facts(record(), None).tested is None
 
 

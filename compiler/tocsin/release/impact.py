@@ -65,8 +65,8 @@ class Facts:
     """Environment -> what it does to alert state."""
     active: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     """Environment -> instances pending and firing now, where a plan says."""
-    receivers: Receivers | None = None
-    """None where no routing tree is known."""
+    receivers: Mapping[str, Receivers] = field(default_factory=dict)
+    """By environment; empty where no routing tree is known."""
     canary: Mapping[str, Canary] = field(default_factory=dict)
     """By environment."""
     tested: bool | None = None
@@ -108,7 +108,9 @@ def facts_of(
         effects={each.key.env: effect(each) for each in changes}
         | {plan.environment: each.effect for plan, each in found},
         active={plan.environment: (each.pending, each.firing) for plan, each in found},
-        receivers=_receivers(change, known.tree) if known.tree is not None and alert is not None else None,
+        receivers={each.key.env: _receivers(each, known.tree) for each in changes}
+        if known.tree is not None and alert is not None
+        else {},
         canary=_canaries(changes, known),
         tested=None if alert is None else (change.key.id, change.key.level) in known.tested,
         sop=sop,

@@ -251,7 +251,17 @@ def _who(row: Row, facts: Facts, project: Project) -> Iterator[str]:
             f"{team.name}{f', rota {team.rota}' if team.rota else ''}{f', {team.chat}' if team.chat else ''}"
         )
     yield inline("; ".join(said))
-    policy = _policy(row.change, project)
+    alike: dict[tuple[str, ...], list[str]] = {}
+    for each in row.changes:
+        told = (*_answer(_policy(each, project)), *_notified(facts.receivers.get(each.key.env)))
+        alike.setdefault(told, []).append(each.key.env)
+    for told, envs in alike.items():
+        # What changed alike may page in one environment and not in another.
+        where = f"{inline(', '.join(envs))}: " if len(alike) > 1 else ""
+        yield from (f"{where}{each}" for each in told)
+
+
+def _answer(policy: SeverityPolicy | None) -> Iterator[str]:
     if policy is not None:
         within = (
             f", to be answered within {format_duration(policy.respond_within)}"
@@ -260,8 +270,6 @@ def _who(row: Row, facts: Facts, project: Project) -> Iterator[str]:
         )
         who = f": {policy.who}" if policy.who else ""
         yield inline(f"{policy.name}, {'wakes somebody' if policy.pages else 'wakes nobody'}{within}{who}")
-    if facts.receivers is not None:
-        yield from _notified(facts.receivers)
 
 
 def _policy(change: RuleChange, project: Project) -> SeverityPolicy | None:
@@ -272,7 +280,9 @@ def _policy(change: RuleChange, project: Project) -> SeverityPolicy | None:
     return project.severity(rule.severity)
 
 
-def _notified(receivers: Receivers) -> Iterator[str]:
+def _notified(receivers: Receivers | None) -> Iterator[str]:
+    if receivers is None:
+        return
     for when, (old, new) in (("by day", receivers.day), ("at night", receivers.night)):
         before, after = inline(old or "nobody"), inline(new or "nobody")
         yield f"notified {when}: {after}" if old == new else f"notified {when}: {before} → {after}"
@@ -349,7 +359,7 @@ def as_json(impact: Impact) -> str:
 
 
 def _facts(facts: Facts, env: str) -> dict[str, object]:
-    receivers, canary = facts.receivers, facts.canary.get(env)
+    receivers, canary = facts.receivers.get(env), facts.canary.get(env)
     pending, firing = facts.active.get(env, (None, None))
     return {
         "effect": facts.effects[env],
