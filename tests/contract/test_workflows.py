@@ -133,7 +133,7 @@ class Place:
                 "github.event_name == 'pull_request'": True,
                 "github.event_name == 'push' || github.event.pull_request.head.repo.full_name == github.repository": True,
                 "github.event.pull_request.head.repo.full_name == github.repository": True,
-                "github.event.workflow_run.event == 'pull_request'": True,
+                "github.event.workflow_run.event == 'pull_request' && github.event.workflow_run.conclusion != 'cancelled'": True,
                 "github.ref == 'refs/heads/main'": True,
                 "failure()": True,
             },
@@ -236,6 +236,7 @@ def test_a_pull_request_is_checked_and_commented_on(place: Place) -> None:
     comment.run_job("comment.yml", "comment")
     (posted,) = place.hosts.things["comments"]
     assert "less sensitive" in body_of(posted) and "OPS-7" in body_of(posted)
+    assert "quieter" in body_of(posted), "the pull request's own words count"
     assert [each.target for each in place.forge.seen if each.method == "POST"][-1].endswith(
         "/issues/7/comments"
     )
