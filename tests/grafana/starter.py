@@ -65,7 +65,12 @@ def _adapted(text: str, name: str, datasource: str, version: Version) -> str:
     text = re.sub(r'(kind: grafana, version: )"[^"]*"', rf'\1"{said}"', text)
     text = text.replace("uid: prom-main", f"uid: {datasource}")
     # The one environment with a Grafana in each project; its folders are this run's.
-    return re.sub(r"(?m)^( +)(datasources: )", rf'\1folder: "contract {name} {{service}}"\n\1\2', text)
+    folder = rf'\1folder: "contract {name} {{service}}"\n\1datasources:'
+    text, found = re.subn(r"(?m)^( +)datasources:", folder, text)
+    assert found == 1, (
+        "not one environment with data sources: folders would not be this run's, and be left behind"
+    )
+    return text
 
 
 def _without_keep(file: SourceFile) -> SourceFile:
