@@ -152,7 +152,9 @@ def test_a_lost_answer_to_a_reload_is_looked_up(tmp_path: Path, server: Server) 
     target = files_target(tmp_path, server)
     server.trouble = [loaded_anyway]
     outcome = synced(wanted(rules("web", {"a": [DOWN]})), target)
-    assert [(each.state, "read back: it is there" in each.say) for each in outcome.results] == [("written", True)]
+    assert [(each.state, "read back: it is there" in each.say) for each in outcome.results] == [
+        ("written", True)
+    ]
     server.trouble = [fails(LOST)]
     outcome = synced(wanted(rules("web", {"a": [UP]})), target)
     assert [each.state for each in outcome.results] == ["written"]
