@@ -1,7 +1,23 @@
-"""`python -m tocsin`."""
+"""The entry of the command, and of `python -m tocsin`. Whoever presses Ctrl-C while Python still reads the command line's own modules is answered as ever."""
+
+from __future__ import annotations
 
 import sys
 
-from tocsin.cli import main
 
-sys.exit(main())
+def main() -> int:
+    """As `tocsin.cli.main`."""
+    try:
+        from tocsin.cli import CANCELLED
+        from tocsin.cli import main as run
+    except KeyboardInterrupt:
+        sys.stderr.write("cancelled; nothing half-written was left behind\n")
+        return 5
+    try:
+        return run()
+    except KeyboardInterrupt:
+        return CANCELLED
+
+
+if __name__ == "__main__":
+    sys.exit(main())

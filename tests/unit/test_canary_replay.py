@@ -309,7 +309,21 @@ def test_too_many_failures_end_the_search() -> None:
     found = run([pair(None, version())], server, savings=NONE)
     assert found[0].new is not None
     assert "too many times: no" in found[0].new.exactness.text
-    assert 500 < len(server.ranges) < 2_000
+    assert 250 < len(server.ranges) < 1_000
+
+
+def test_a_query_that_fails_often_leaves_the_rules_behind_it_their_share() -> None:
+    def fault(asked: Asked) -> None:
+        first = -(-asked.start // 120_000) * 120_000
+        if "<" in asked.expr and first <= asked.end and asked.start < START + DAY:
+            raise Unanswerable("no")
+
+    names = [*(f"load < 0.{each}" for each in range(51, 56)), *(f"load > 0.{each}" for each in range(51, 56))]
+    pairs = [pair(None, version(each, name=f"R{number}")) for number, each in enumerate(names)]
+    found = run(pairs, source(fault), savings=NONE)
+    assert [each.new is not None and each.new.timeline is not None for each in found] == [False] * 5 + [
+        True
+    ] * 5
 
 
 def test_a_partial_answer_is_refused_with_its_reason() -> None:

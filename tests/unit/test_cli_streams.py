@@ -6,8 +6,11 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
+
+from tocsin.__main__ import main as entry
 
 TOCSIN = [sys.executable, "-m", "tocsin"]
 
@@ -68,3 +71,15 @@ def test_a_locale_without_the_character_spells_it_out(faulty: Path) -> None:
     ended = shell("tocsin check", faulty, PYTHONIOENCODING="latin-1")
     assert ended.returncode == 1
     assert "\\u2026" in ended.stdout
+
+
+def test_an_interrupt_before_the_command_line_is_read_is_no_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Interrupted(ModuleType):
+        def __getattr__(self, name: str) -> object:
+            raise KeyboardInterrupt
+
+    monkeypatch.setitem(sys.modules, "tocsin.cli", Interrupted("tocsin.cli"))
+    assert entry() == 5
+    assert capsys.readouterr().err == "cancelled; nothing half-written was left behind\n"

@@ -50,6 +50,19 @@ VERIFY = "\n## Verify\nThe lag falls.\n"
 # TOC624, TOC625: commands that change something
 
 
+def test_what_changes_something_is_what_is_underlined() -> None:
+    """And not the comment or the harmless command that stands above it."""
+    text = "# how many there are\nkubectl get deployment x\nkubectl scale deployment x --replicas=3"
+    for kind in ("change", ""):
+        for code in ("TOC624", "TOC625"):
+            (said,) = found(f"## Mitigate\n{command(kind=kind, text=text)}", code)
+            assert said.span.line == (15 if kind else 14), (kind, code)
+    (said,) = found(
+        f"## Mitigate\n{command(text='# the unknown tool of ours' + chr(10) + 'fixit now')}", "TOC624"
+    )
+    assert said.span.line == 14
+
+
 @pytest.mark.parametrize(
     ("body", "silent"),
     [

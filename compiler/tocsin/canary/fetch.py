@@ -41,6 +41,8 @@ FLOOR: Final = 60
 _SETTLED_MS: Final = 2 * 3_600_000 + 600_000
 """Younger than two hours and some time for what comes in late, history may still change: it is not kept."""
 _BISECTIONS: Final = 500
+_SHARE: Final = 8
+"""One question may spend this part of the run's requests on finding the times at which it fails: the rules behind it are to be asked, too."""
 _HOPELESS: Final = 127
 """So many parts of a question failed and none was answered (all of its 1/64ths): it is not the times that are wrong."""
 _OFTEN: Final = 0.3
@@ -93,6 +95,8 @@ class Fetcher:
         self.reading = threading.Lock()
         """Held while an answer is read: two at once are no quicker in Python, and take twice the memory."""
         self._budget = budget
+        self.bisections = min(_BISECTIONS, budget.requests // _SHARE)
+        """Parts of one question that may fail."""
         self._began = watch.monotonic()
         self._lock = threading.Lock()
         self._workers = Workers(self.caps.workers)
@@ -371,7 +375,7 @@ class Fetch:
             bisections, answered = self._bisections, self._answered
         if not answered and bisections >= min(_HOPELESS, 2 * self._question.grid.count - 1):
             raise NotReplayable(f"the query fails at all times: {error.said}")
-        if bisections > _BISECTIONS:
+        if bisections > self._fetcher.bisections:
             raise NotReplayable(f"the query fails at too many times: {error.said}")
 
 

@@ -83,14 +83,14 @@ def rollback(view: PageView) -> Iterator[Diagnostic]:
         silent = silent or not fence.undo
         message, help = problem
         yield _as_sure(
-            fence, diagnostic("TOC624", fence.span, message, help=help, subject=f"{place.name}/undo")
+            fence, diagnostic("TOC624", _change(fence), message, help=help, subject=f"{place.name}/undo")
         )
     if not any(each.anchor == "verify" or _says(_VERIFY_WORDS, each) for each in body.sections):
         first = next((each for each in changes if each.kind), changes[0])
         message = "this command changes something, and no section says how to tell whether it worked"
         help = "add `## Verification`: a query, what it must show, and for how long"
         yield _as_sure(
-            first, diagnostic("TOC625", first.span, message, help=help, subject=f"{place.name}/verify")
+            first, diagnostic("TOC625", _change(first), message, help=help, subject=f"{place.name}/verify")
         )
 
 
@@ -106,6 +106,15 @@ def guessed(fence: Fence) -> bool:
     lines = typed(text)
     text = "\n".join(row for index, row in enumerate(text.split("\n")) if index in lines)
     return any(not _DRY.search(_line_of(text, match.start())) for match in _CHANGING.finditer(text))
+
+
+def _change(fence: Fence) -> Span:
+    """Where a block changes something: the line that says so, else the first that somebody types."""
+    rows = fence.text.split("\n")
+    lines = sorted(typed(fence.text)) or [0]
+    found = (index for index in lines if _CHANGING.search(rows[index]) and not _DRY.search(rows[index]))
+    spoken = (index for index in lines if rows[index].strip() and not rows[index].lstrip().startswith("#"))
+    return _row(fence, next(found, next(spoken, lines[0])))
 
 
 def _line_of(text: str, at: int) -> str:

@@ -51,6 +51,7 @@ from tocsin.ir.sop import Incident
 from tocsin.remote.history import History
 from tocsin.report import canary_json, canary_markdown, canary_text, timeline
 from tocsin.report.canary import Backtest
+from tocsin.report.findings import count
 from tocsin.report.sparkline import sparklines
 from tocsin.report.visible import visible
 from tocsin.verdict import Record
@@ -347,8 +348,8 @@ def _plan_text(plan: Plan) -> str:
         else ""
     )
     return (
-        f"{visible(plan.source.id)} ({plan.source.flavour} {plan.source.build}): {plan.versions} versions by"
-        f" {len(plan.questions)} questions, {plan.requests} requests, {plan.points:,} evaluations{closely};"
+        f"{visible(plan.source.id)} ({plan.source.flavour} {plan.source.build}): {count(plan.versions, 'version')} by"
+        f" {count(len(plan.questions), 'question')}, {count(plan.requests, 'request')}, {count(plan.points, 'evaluation')}{closely};"
         " three times as many for a changed alert whose group's phase cannot be read\n"
     )
 

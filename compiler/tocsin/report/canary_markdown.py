@@ -14,6 +14,7 @@ from tocsin.ir.compiled import RuleKey
 from tocsin.report import canary, timeline
 from tocsin.report.as_markdown import LIMIT, inline
 from tocsin.report.canary import Backtest
+from tocsin.report.findings import count
 from tocsin.report.sparkline import sparklines
 
 _TAIL = 300
@@ -59,7 +60,9 @@ def as_markdown(backtest: Backtest, pictures: Mapping[RuleKey, str] | None = Non
         parts.append(part)
         used += len(part)
     if left:
-        parts.append(f"\n{left} rules are left out here: the text and JSON reports of the run have them.\n")
+        parts.append(
+            f"\n{count(left, 'rule')} left out here: the text and JSON reports of the run have them.\n"
+        )
     return "".join(parts)
 
 

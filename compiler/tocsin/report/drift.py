@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from datetime import datetime
 
+from tocsin.report.findings import count
 from tocsin.report.plan import field_line
 from tocsin.report.visible import visible
 from tocsin.sync.document import to_json
@@ -27,7 +28,7 @@ def as_markdown(drift: Drift, now: str) -> str:
 
 def _lines(drift: Drift) -> Iterator[str]:
     counted = ", ".join(f"{drift.count(kind)} {kind}" for kind in CLASSES if drift.count(kind))
-    yield f"{drift.environment} on {visible(drift.server.identity)}: {drift.compared} rules compared, {counted or 'no drift'}"
+    yield f"{drift.environment} on {visible(drift.server.identity)}: {count(drift.compared, 'rule')} compared, {counted or 'no drift'}"
     for row in drift.rows:
         say = f": {visible(row.say)}" if row.say else ""
         yield f"{row.kind:9} {visible(row.title)} [{visible(row.key or row.uid)}] in {visible(row.place.folder)} / {visible(row.place.group)}{say}"

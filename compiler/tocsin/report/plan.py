@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 
 from tocsin.ir.duration import Duration, format_duration
+from tocsin.report.findings import count
 from tocsin.report.visible import visible
 from tocsin.sync.document import to_json
 from tocsin.sync.values import Change, FieldChange, GroupPlan, Plan, Refusal
@@ -66,7 +67,7 @@ def _headline(plan: Plan) -> str:
         for action in ("create", "update", "move", "adopt", "delete")
         if found[action]
     ]
-    refused = f"; {found['refused-groups']} groups refused" if found["refused-groups"] else ""
+    refused = f"; {count(found['refused-groups'], 'group')} refused" if found["refused-groups"] else ""
     return f"{plan.environment} on {visible(plan.server.identity)}: {', '.join(words) or 'nothing to do'}{refused}"
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from tocsin.diag import Span
+from tocsin.report.findings import count
 from tocsin.report.visible import visible
 from tocsin.sync.routes import Reach, Verdict
 
@@ -39,7 +40,7 @@ def _lines(rows: Sequence[Row], where: str) -> Iterator[str]:
         for kind in ("holds", "depends", "fails")
         if (number := sum(each.kind == kind for each in asserted))
     )
-    yield f"{len(rows)} alerts through {where}; routes_to: {counted or 'none'}"
+    yield f"{count(len(rows), 'alert')} through {where}; routes_to: {counted or 'none'}"
 
 
 def as_json(rows: Sequence[Row], where: str, findings: str) -> str:
