@@ -252,6 +252,8 @@ def _line(nodes: Sequence[Node | str]) -> Outline:
 
 def _shown(node: Node | str) -> list[Node | str]:
     """A link nobody may follow is its label and its target; an image from elsewhere is its description and its address."""
+    if isinstance(node, Node) and node.tag == "a" and set(node.attributes) == {"id"} and not node.children:
+        return []  # a place to lead to, which shows nothing
     if isinstance(node, Node) and node.tag in ("a", "img"):
         target = node.attributes.get("href", "") or node.attributes.get("src", "")
         shown: list[Node | str] = [Node("code", children=[target])] if target.strip() else []

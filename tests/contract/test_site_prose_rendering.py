@@ -134,7 +134,7 @@ ELEMENTS = {
     **dict.fromkeys(("h2", "h3", "h4", "h5", "h6"), ("id",)),
     **dict.fromkeys(("td", "th"), ("style",)),
     "ol": ("start",),
-    "a": ("href", "class", "title"),
+    "a": ("href", "class", "title", "id"),
     "img": ("src", "alt"),
 }  # fmt: skip
 """Every element and attribute a page of prose may hold."""
@@ -152,6 +152,8 @@ def assert_harmless(shown: str) -> Node:
             assert name in ELEMENTS[node.tag], f"<{node.tag} {name}={value!r}> in {shown}"
             if name == "class":
                 assert all(CLASSES.fullmatch(each) for each in value.split()), shown
+            if name == "id" and node.tag == "a":
+                assert not node.children and len(node.attributes) == 1, shown
             if name == "style":
                 assert re.fullmatch(r"text-align: (?:left|center|right);", value), shown
             if name == "title":

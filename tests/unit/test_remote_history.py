@@ -130,7 +130,7 @@ def test_a_victoriametrics_is_not_the_prometheus_whose_interface_it_has() -> Non
     pages = {"/query": reply(200, STATS), "/metrics": reply(200, metrics)}
     with history(pages) as (source, _):
         assert source.info().build == "v1.145.0"
-        assert (source.caps.points, source.caps.exact, source.caps.coarse) == (30_000, False, False)
+        assert (source.caps.points, source.caps.exact, source.caps.coarse) == (12_000, False, False)
 
 
 @pytest.mark.parametrize(
@@ -173,7 +173,7 @@ def test_tenants_are_two_sources() -> None:
 
 def test_a_data_source_of_victoriametrics_has_its_limits() -> None:
     with history({"/query": reply(200, STATS)}, "grafana", datasource_uid="vm") as (source, _):
-        assert (source.caps.flavour, source.caps.points, source.caps.exact) == ("grafana", 30_000, False)
+        assert (source.caps.flavour, source.caps.points, source.caps.exact) == ("grafana", 12_000, False)
 
 
 def test_grafana_needs_to_be_told_the_data_source() -> None:

@@ -44,8 +44,11 @@ _TICKABLE = re.compile(r"[\w.,:;/@%+=()\[\]{}$#'\"!?*^~-]+(?: [\w.,:;/@%+=()\[\]
 _LANGUAGE = re.compile(r"[a-z0-9][a-z0-9_+-]{0,31}")
 _OUTPUTS = frozenset({"text", "output", "console-output"})
 _KINDS = frozenset({"read", "change", "destructive"})
-_PLAIN_ANCHOR = re.compile(r"(?!.*(?<![^\W_])_.*_)[\w-]+")
-"""One that stands in an attribute list as it is: no underscore in it opens what another could close."""
+_EMPHASIS = r"(?!.*(?<![^\W_])_.*_)"
+"""No underscore opens what another could close."""
+_PLAIN_ANCHOR = re.compile(rf"{_EMPHASIS}[\w-]+")
+_QUOTED_ANCHOR = re.compile(rf"{_EMPHASIS}[\w.:~@!$()+,;/?-]+")
+"""Ids that stand in an attribute list as they are, bare or between quotes."""
 _APART = "<!-- -->"
 """Says nothing: parts two lists, and begins an item that does not begin with words."""
 _NOTHING = "&#8203;"
@@ -255,5 +258,7 @@ def _attributes(anchor: str) -> tuple[str, str]:
     """
     if _PLAIN_ANCHOR.fullmatch(anchor):
         return "", f"{{: #{anchor} }}"
+    if _QUOTED_ANCHOR.fullmatch(anchor):
+        return "", f'{{: id="{anchor}" }}'
     entities = "".join(f"&#{ord(each)};" for each in anchor)
     return f'<a id="{entities}"></a>', f"{{: #tocsin-{zlib.crc32(anchor.encode()):08x} }}"
