@@ -233,7 +233,7 @@ def test_texts_are_not_needed_and_all_shows_the_rest(repo: Repository) -> None:
 def test_a_dry_run_asks_for_nothing(repo: Repository) -> None:
     changed(repo, CALM)
     ended = backtest(repo, "--dry-run")
-    assert ended.code == 0 and "2 versions by 1 questions" in ended.out, ended.said
+    assert ended.code == 0 and "2 versions by 1 question" in ended.out, ended.said
     assert "three times as many for a changed alert whose group's phase cannot be read" in ended.out
     assert not (repo.top / "records").exists()
 
