@@ -55,12 +55,12 @@ def decode(body: bytes, grid: Grid, *, values: bool = False, endpoint: str = "qu
         floats.append(part.value)
         series.extend(part.series)
     _once(series, endpoint)
-    # One column after the other: none is there twice for longer than it takes to make it.
-    row = np.concatenate(rows)
-    rows.clear()
-    at = np.concatenate(ats)
-    ats.clear()
-    return Presence(series=tuple(series), row=row, at=at, value=np.concatenate(floats) if values else None)
+    return Presence(
+        series=tuple(series),
+        row=np.concatenate(rows),
+        at=np.concatenate(ats),
+        value=np.concatenate(floats) if values else None,
+    )
 
 
 def decode_raw(body: bytes, *, endpoint: str = "query") -> Samples:

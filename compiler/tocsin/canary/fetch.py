@@ -25,13 +25,13 @@ from functools import partial
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tocsin.canary.decode import decode
 from tocsin.canary.pace import Pace, Timed
 from tocsin.canary.planner import Budget, Piece, Progress, Question, Watch, batches, pieces
 from tocsin.canary.source import Cache, MetricSource, TooMuch, Unanswerable, Unfit
 from tocsin.canary.stored import FORMAT, cut, joined, moved, pack, unpack
+from tocsin.canary.stretches import around, closed, runs
 from tocsin.canary.threshold import same
 from tocsin.canary.values import Grid, Ints, Presence
 from tocsin.canary.workers import Workers
@@ -288,22 +288,22 @@ class Fetch:
                 # What is kept firing over short runs before the window is seen in full, or the warm-up could not be judged.
                 wanted[: question.warm + 1] = True
             hits = np.concatenate([np.zeros(0, dtype=np.int32), *(each.presence.at for each in samples)])
-            wanted |= _around(np.unique(hits), question.stride, question.stride, count)
+            wanted |= around(np.unique(hits), question.stride, question.stride, count)
         found: list[_Got] = []
         for turn in range(_ROUNDS + 1):
-            wanted = _closed(wanted)
+            wanted = closed(wanted, FLOOR)
             if turn == _ROUNDS or wanted.mean() > _OFTEN:
                 wanted[:] = True
             new = wanted & ~covered
             if not new.any():
                 break
             self._fetcher.expect(int(new.sum()))
-            self._begun = self._send(_runs(new), 1)
+            self._begun = self._send(runs(new), 1)
             got = self._gather(self._begun)
             found += got
             covered |= new
             hits = np.unique(np.concatenate([each.presence.at for each in got]))
-            wanted |= _around(hits, 0, settle, count)
+            wanted |= around(hits, 0, settle, count)
         return found
 
     def _whole(self, asked: Piece) -> _Got:
@@ -388,30 +388,3 @@ def _halves(span: Piece) -> list[Piece]:
     half = span.count // 2
     behind = span.first + half * span.stride
     return [replace(span, count=half), replace(span, first=behind, count=span.count - half)]
-
-
-def _around(hits: Ints, left: int, right: int, count: int) -> NDArray[np.bool_]:
-    """True from `left` before to `right` behind each index."""
-    edges = np.zeros(count + 1, dtype=np.int64)
-    np.add.at(edges, np.maximum(hits - left, 0), 1)
-    np.add.at(edges, np.minimum(hits + right + 1, count), -1)
-    around: NDArray[np.bool_] = np.cumsum(edges[:-1]) > 0
-    return around
-
-
-def _closed(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Gaps of less than FLOOR closed."""
-    inside = np.flatnonzero(mask)
-    if not inside.size:
-        return mask
-    gap = np.diff(inside)
-    for at in np.flatnonzero((gap > 1) & (gap <= FLOOR)):
-        mask[inside[at] : inside[at + 1]] = True
-    return mask
-
-
-def _runs(mask: NDArray[np.bool_]) -> list[tuple[int, int]]:
-    """(first, count) of each stretch of True."""
-    edges = np.diff(np.concatenate(([0], mask.astype(np.int8), [0])))
-    starts, ends = np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)
-    return [(int(start), int(end - start)) for start, end in zip(starts, ends, strict=True)]
