@@ -8,15 +8,12 @@ import sys
 def main() -> int:
     """As `tocsin.cli.main`."""
     try:
-        from tocsin.cli import CANCELLED
         from tocsin.cli import main as run
+
+        return run()
     except KeyboardInterrupt:
         sys.stderr.write("cancelled; nothing half-written was left behind\n")
         return 5
-    try:
-        return run()
-    except KeyboardInterrupt:
-        return CANCELLED
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ from tocsin.disk.files import decode
 from tocsin.disk.write import LISTING
 from tocsin.errors import MachineError, UsageError
 from tocsin.pipeline import Sources
+from tocsin.report.findings import count
 
 ENDINGS = (".yaml", ".yml", ".json", ".rules", ".rule", ".alerts", ".alert")
 """What is opened when a folder is named; a file that is named itself is opened whatever it is called."""
@@ -283,11 +284,9 @@ def _is_source(file: SourceFile) -> bool:
 def _tell(result: Adoption, options: Options, files: list[SourceFile], dry_run: bool) -> None:
     """The story of the run, on stderr."""
     verb = "would write" if dry_run else "wrote"
-    click.echo(f"carried {result.carried} of {_counted(result.rules, 'rule')}", err=True)
+    click.echo(f"carried {result.carried:,} of {count(result.rules, 'rule')}", err=True)
     if result.files:
-        click.echo(
-            f"{verb} {_counted(len(result.files), 'file')}; services: {_some(result.services)}", err=True
-        )
+        click.echo(f"{verb} {count(len(result.files), 'file')}; services: {_some(result.services)}", err=True)
     if dry_run:
         for each in result.files:
             click.echo(f"  {each.path}", err=True)
@@ -295,11 +294,11 @@ def _tell(result: Adoption, options: Options, files: list[SourceFile], dry_run: 
         click.echo(f"{len(result.already)} adopted before and left alone", err=True)
     if result.tests:
         click.echo(
-            f"unit tests: {_counted(result.tests, 'file')}, {result.kept_tests} kept for promtool as they are",
+            f"unit tests: {count(result.tests, 'file')}, {result.kept_tests} kept for promtool as they are",
             err=True,
         )
     if result.other:
-        click.echo(f"{_counted(result.other, 'document')} without rules of a Prometheus", err=True)
+        click.echo(f"{count(result.other, 'document')} without rules of a Prometheus", err=True)
     if not (result.rules or result.tests or result.other or result.already):
         click.echo(
             f"no rules were found; a folder's files are read where they end in {', '.join(ENDINGS)}", err=True
@@ -316,10 +315,6 @@ def _tell(result: Adoption, options: Options, files: list[SourceFile], dry_run: 
         click.echo("  mend them, or turn these codes down under `checks:` in tocsin.yaml", err=True)
     if result.files and not dry_run:
         click.echo("next: tocsin check", err=True)
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _some(names: tuple[str, ...]) -> str:

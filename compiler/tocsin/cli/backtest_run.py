@@ -187,7 +187,7 @@ class Backtesting:
                 cache.evict()
         info = source.info()
         # Not in the report, which is the same with a cache and without. Those of rules that could not be replayed are among them.
-        click.echo(f"{visible(info.id)}: {source.asked} request{'' if source.asked == 1 else 's'}", err=True)
+        click.echo(f"{visible(info.id)}: {count(source.asked, 'request')}", err=True)
         for case, replayed in zip(cases, done, strict=True):
             yield _Answered(case=case, replayed=replayed, source=info)
 

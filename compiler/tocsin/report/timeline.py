@@ -18,6 +18,7 @@ from xml.sax.saxutils import escape
 
 from tocsin.canary.comparison import Comparison, IncidentSpan, Judged, Page
 from tocsin.report import canary
+from tocsin.report.findings import count
 from tocsin.report.sparkline import counts
 from tocsin.report.visible import columns, visible
 
@@ -245,7 +246,7 @@ def _incidents(comparison: Comparison, listed: Sequence[IncidentSpan], more: int
         yield _label("", "12", y, f"{number}  {_cut(each.id, 16)}: {said}")
         yield _label("dim wide", "99%", y, _cut(each.title, 72), "end")
     if more:
-        yield _label("dim", "12", y + _LINE, f"and {more} more incident{'' if more == 1 else 's'}")
+        yield _label("dim", "12", y + _LINE, f"and {count(more, 'more incident')}")
 
 
 def _label(kind: str, x: str, y: float, text: str, anchor: str = "") -> str:
