@@ -25,7 +25,12 @@ START = 19_700 * DAY
 """A midnight of 2023."""
 Value = Callable[[int], float | None]
 Fault = Callable[["Asked"], None]
-_LIMIT = re.compile(r"^\(?(?P<name>\w+)\)? +(?P<op>>=?|<=?) +(?P<value>[-0-9.]+)$")
+_LIMIT = re.compile(
+    r"^(?:last_over_time)?\(?(?P<name>\w+)(?:\{(?P<matchers>[^}]*)\})?(?:\[\w+\])?\)? +(?P<op>>=?|<=?) +(?P<value>[-0-9.]+)$"
+)
+_MATCHER = re.compile(r'(\w+)(=~?|!=)"([^"]*)"')
+LOOKING_BACK = "last_over_time(load[30s])"
+"""What is sampled before it is asked for in full, as any expression with a range."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +53,8 @@ def no_fault(_asked: Asked) -> None:
 
 @dataclass
 class FakeSource:
-    """`series` maps labels to values in time; an expression is `name > 0.8`, over all series of that name (or of any, with `all > 0.8`)."""
+    """`series` maps labels to values in time; an expression is `name > 0.8`, over all series, whatever their name, that have what its matchers ask
+    for; `last_over_time` of it is the same. Questions about which labels there are (`count(present_over_time(...))`) look at labels alone."""
 
     series: Mapping[tuple[tuple[str, str], ...], Value]
     caps: SourceCaps = CAPS["prometheus"]
@@ -58,6 +64,7 @@ class FakeSource:
     build: str = "3.5.0"
     ranges: list[Asked] = field(default_factory=list)
     raws: list[str] = field(default_factory=list)
+    labels_asked: list[str] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def info(self) -> SourceInfo:
@@ -89,6 +96,8 @@ class FakeSource:
         beat = beats[found["op"]]
         result = []
         for labels, value_at in self.series.items():
+            if not _matches(labels, found["matchers"] or ""):
+                continue
             values = [(t, value_at(t)) for t in range(start_ms, end_ms + 1, step_ms)]
             points = [[t / 1000, repr(value)] for t, value in values if value is not None and beat(value)]
             if points:
@@ -98,9 +107,29 @@ class FakeSource:
     def _other(self, expr: str, asked: Asked) -> bytes:
         if "ALERTS" in expr and self.stored is None:
             return matrix([])
+        if expr.startswith("count(present_over_time("):
+            self.labels_asked.append(expr)
+            one = [{"metric": {}, "values": [[asked.end / 1000, "1"]]}]
+            asked_for = re.findall(r"\{([^}]*)\}", expr)
+            return matrix(
+                one if any(_matches(each, text) for each in self.series for text in asked_for) else []
+            )
         times = range(asked.start, asked.end + 1, asked.step)
         there = [t for t in times if any(value(t) is not None for value in self.series.values())]
         return matrix([{"metric": {"alertname": "A"}, "values": [[t / 1000, "1"] for t in there]}])
+
+
+def _matches(labels: tuple[tuple[str, str], ...], matchers: str) -> bool:
+    """Whether a series has what is asked for; the name counts for nothing here."""
+    had = {**dict(labels), "__name__": ""}
+    for label, op, value in _MATCHER.findall(matchers.replace("\\\\", "\\")):
+        here = had.get(label, "")
+        if (
+            label != "__name__"
+            and not {"=": here == value, "!=": here != value, "=~": re.fullmatch(value, here) is not None}[op]
+        ):
+            return False
+    return True
 
 
 def matrix(result: list[dict[str, Any]], **more: object) -> bytes:

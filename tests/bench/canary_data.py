@@ -1,7 +1,8 @@
 """What `bench canary` measures on: a fleet's samples and the rules that read them. Deterministic; the shapes are those of real alert rules.
 
 Each instance has twenty series every 30 s: gauges, counters that reset, a latency histogram; scrapes jitter by milliseconds, some are lost, some
-instances are silent for longer than a look-back, and a few incidents make many things happen at once.
+instances are silent for longer than a look-back, one in ten runs hot, one in ten has a disk that fills up, and a few incidents make many things happen
+at once. The rules are noisier than a team would bear: of 200 in seven days about 170 fire, more than twenty thousand times.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from tocsin.promql import PromqlProblem, inject
 STEP, DAY = 30_000, 86_400_000
 BEGIN = 20_000 * DAY
 _BUCKETS = ("0.05", "0.1", "0.25", "0.5", "1", "+Inf")
+_SHARES = (0.6, 0.9, 0.98, 0.998, 0.9998, 1.0)
 _SILENT = 0.004
 
 
@@ -67,17 +69,19 @@ def _series(instance: int, day: int) -> Iterator[tuple[str, str, np.ndarray, np.
     at = at[there]
     hours = (at - BEGIN) / 3_600_000
     incident = ((hours % 37 > 20) & (hours % 37 < 20.7)) & (instance % 4 == 0)
-    daily = 0.5 + 0.3 * np.sin(hours * np.pi / 12 + instance)
-    noise = chance.normal(0, 0.08, at.size)
+    daily = 0.4 + 0.2 * np.sin(hours * np.pi / 12 + instance) + 0.1 * (instance % 10 == 0)
+    noise = chance.normal(0, 0.05, at.size)
     where = f'instance="i{instance}",cluster="c{instance % 3}",job="app"'
     load = np.clip(daily + noise + 0.4 * incident, 0, 1)
     yield "cpu_busy_ratio", where, at, load
-    yield "memory_used_ratio", where, at, np.clip(0.4 + (hours % 60) / 100 + noise / 3, 0, 1)
-    yield "up", where, at, (chance.random(at.size) > 0.002).astype(float)
+    grown = 100 if instance % 10 == 3 else 160
+    yield "memory_used_ratio", where, at, np.clip(0.4 + (hours + 7 * instance) % 60 / grown + noise / 3, 0, 1)
+    yield "up", where, at, (chance.random(at.size) > 0.0005).astype(float)
     yield "queue_depth", where, at, np.round(np.exp(3 * load + noise * 4))
     yield "temperature_celsius", where, at, np.round(40 + 30 * load, 1)
     for number, mount in enumerate(("root", "data")):
-        free = 1e11 * (1 - (hours / (200 + 40 * number) + instance / 100) % 1)
+        used = (hours / (200 + 40 * number) + instance / 100) % 1
+        free = 1e11 * (1 - used if instance % 10 == 7 else 0.8 - 0.1 * used)
         yield "disk_free_bytes", f'{where},mount="{mount}"', at, np.round(free)
     rate = 40 * load + 5
     for code, path in product(("200", "500"), ("a", "b")):
@@ -85,7 +89,7 @@ def _series(instance: int, day: int) -> Iterator[tuple[str, str, np.ndarray, np.
         total = _counted(chance, rate * share * 30, day)
         yield "http_requests_total", f'{where},code="{code}",path="{path}"', at, total
     for number, le in enumerate(_BUCKETS):
-        share = np.clip((number + 1) / len(_BUCKETS) - 0.3 * incident - 0.2 * (load > 0.9), 0.01, 1)
+        share = np.clip(_SHARES[number] - 0.3 * incident - 0.2 * (load > 0.9), 0.01, 1)
         share = 1.0 if le == "+Inf" else share
         yield "http_latency_bucket", f'{where},le="{le}"', at, _counted(chance, rate * share * 30, day)
     yield "http_latency_count", where, at, _counted(chance, rate * 30, day)

@@ -17,6 +17,7 @@ from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.history_source import Episode, episodes, pair, version
@@ -73,6 +74,13 @@ def samples() -> Iterator[tuple[str, int, float]]:
         yield 'flag{x="1"}', t, 1.0
     for t in TWO:
         yield 'flag{x="2"}', t, 1.0
+    # Twelve disks, two of which fill up and are emptied, each at hours of its own.
+    for host in range(12):
+        for t in range(BEGIN + host * 1_300, BEGIN + 36 * HOUR, 30_000):
+            filled = (t / HOUR + host) % 9 / 9
+            free = 1 - filled if host in (3, 8) else 0.7 + 0.2 * math.sin(t / 9_000_000 + host)
+            team = ',team="a"' if host == 5 else ""
+            yield f'disk{{host="h{host}",mount="/"{team}}}', t, round(free, 4)
 
 
 @dataclass(frozen=True)
@@ -199,6 +207,56 @@ def test_savings_change_no_episode(any_server: Live, savings: Savings, fewer: in
     assert before == 9
     if fewer is not None:
         assert any_server.ranges == before - fewer
+
+
+@dataclass
+class Spy:
+    """A source, and every expression and step it was asked for."""
+
+    source: History
+    asked: list[tuple[str, int]]
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.source, name)
+
+    def range(self, expr: str, start_ms: int, end_ms: int, step_ms: int) -> bytes:
+        self.asked.append((expr, step_ms))
+        return self.source.range(expr, start_ms, end_ms, step_ms)
+
+
+FILLING = "predict_linear(disk[1h], 7200) < 0"
+
+
+@pytest.mark.parametrize(
+    ("expr", "labels", "narrow"),
+    [
+        (FILLING, {"severity": "P1"}, True),
+        # One disk has a team of its own, which the rule overwrites.
+        (FILLING, {"team": "b"}, False),
+        (FILLING, {"host": "any"}, False),
+        ("min by (host) (predict_linear(disk[1h], 7200)) < 0", {"team": "b"}, True),
+        ("predict_linear(disk[1h], 7200) < 0 and on (host) min_over_time(disk[10m]) < 0.5", {}, True),
+        ("predict_linear(disk[1h], 7200) * on (host) group_left count by (host) (disk) < 0", {}, True),
+        ("predict_linear(disk[1h], 7200) < on (host) 0 * disk", {}, False),
+    ],
+)
+@pytest.mark.parametrize("keep_ms", [0, 20 * MINUTE])
+def test_a_close_look_at_those_that_were_hit_changes_no_episode(
+    prometheus: Live, tmp_path: Path, expr: str, labels: dict[str, str], keep_ms: int, narrow: bool
+) -> None:
+    one = pair(None, version(expr, for_ms=10 * MINUTE, keep_ms=keep_ms, labels=labels))
+    plain = both(prometheus.run([one], NONE))
+    assert 6 <= len(plain[0]) <= 12
+    spy = Spy(prometheus.source, [])
+    cache = Cache(folder=tmp_path)
+    there = Live(prometheus.server, spy, prometheus.door, prometheus.asked)  # type: ignore[arg-type]
+    assert both(there.run([one], cache=cache)) == plain
+    close = [text for text, step in spy.asked if step == 30_000 and "disk" in text and "present" not in text]
+    assert any('host=~"h3|h8"' in each or 'host="h' in each for each in close) == narrow
+    assert (expr in close) == (not narrow or keep_ms > 0)
+    spy.asked.clear()
+    assert both(there.run([one], cache=cache)) == plain
+    assert [each for each in spy.asked if each[1] == 30_000 and "disk" in each[0]] in ([], spy.asked[-1:])
 
 
 def test_the_levels_say_what_can_be_known(prometheus: Live, victoria: Live) -> None:

@@ -7,7 +7,17 @@ from dataclasses import replace
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.history_source import START, Asked, Episode, FakeSource, Value, episodes, pair, version
+from tests.history_source import (
+    LOOKING_BACK,
+    START,
+    Asked,
+    Episode,
+    FakeSource,
+    Value,
+    episodes,
+    pair,
+    version,
+)
 
 from tocsin.canary.capabilities import CAPS
 from tocsin.canary.planner import Budget, Savings, Watch
@@ -33,14 +43,18 @@ def histories(draw: st.DrawFn) -> tuple[FakeSource, list[Pair], frozenset[int]]:
         return lambda t: cycle[(t // STEP) % len(cycle)]
 
     series: dict[tuple[tuple[str, str], ...], Value] = {
-        (("__name__", "load"), ("host", str(each))): values() for each in range(draw(st.integers(1, 3)))
+        (("__name__", "load"), ("host", str(each)), ("rack", str(each % 2))): values()
+        for each in range(draw(st.integers(1, 5)))
     }
+    own = draw(st.sampled_from([{}, {"severity": "P1"}, {"host": "all"}, {"rack": "none"}, {"zone": "a"}]))
+    read = draw(st.sampled_from(["load", LOOKING_BACK]))
     minutes = st.sampled_from([0, 1, 2, 5, 12]).map(lambda each: each * 60_000)
 
     def rule() -> RuleVersion:
         limit = draw(st.sampled_from(["> 0.4", ">= 0.5", "> 0.5", "> 0.8", "> 0.6"]))
         keep, offset = draw(minutes), draw(st.sampled_from([0, STEP]))
-        return version(f"load {limit}", for_ms=draw(minutes), keep_ms=keep, query_offset_ms=offset)
+        expr = f"{read} {limit}"
+        return version(expr, for_ms=draw(minutes), keep_ms=keep, query_offset_ms=offset, labels=own)
 
     pairs = [pair(rule(), rule()) for _ in range(draw(st.integers(1, 2)))]
     failing = draw(st.frozensets(st.integers(0, 400), max_size=2))

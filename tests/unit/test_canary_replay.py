@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import _thread
 import itertools
+import signal
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,6 +11,7 @@ from dataclasses import replace
 import pytest
 from tests.history_source import (
     DAY,
+    LOOKING_BACK,
     START,
     Asked,
     Episode,
@@ -129,7 +130,7 @@ def test_other_questions_are_not_shared(old: str, new: str) -> None:
 @pytest.mark.parametrize("keep_ms", [0, 30_000, 10 * MINUTE])
 @pytest.mark.parametrize("limit", [0.93, 0.8])
 def test_sampling_first_finds_every_episode(for_ms: int, keep_ms: int, limit: float) -> None:
-    one = version(f"load > {limit}", for_ms=for_ms, keep_ms=keep_ms)
+    one = version(f"{LOOKING_BACK} > {limit}", for_ms=for_ms, keep_ms=keep_ms)
     server, full = source(), source()
     found = run([pair(None, one)], server, savings=Savings())
     assert both(found) == both(run([pair(None, one)], full, savings=NONE))
@@ -146,7 +147,7 @@ def spikes(t: int) -> float:
 def test_sampling_asks_for_little_where_little_happens() -> None:
     quiet: dict[tuple[tuple[str, str], ...], Value] = {(("__name__", "load"),): spikes}
     server = FakeSource(series=quiet)
-    one = version(for_ms=10 * MINUTE, keep_ms=MINUTE)
+    one = version(f"{LOOKING_BACK} > 0.8", for_ms=10 * MINUTE, keep_ms=MINUTE)
     found = run([pair(None, one)], server)
     assert both(found) == both(run([pair(None, one)], FakeSource(series=quiet), savings=NONE))
     assert len(both(found)[0]) == 8
@@ -277,7 +278,7 @@ def failing_between(start: int, end: int) -> Callable[[Asked], None]:
 def test_evaluations_that_fail_are_found_one_by_one(savings: Savings, for_ms: int) -> None:
     broken = START + DAY, START + DAY + 104 * 30_000
     server = source(failing_between(*broken))
-    found = run([pair(None, version(for_ms=for_ms))], server, savings=savings)
+    found = run([pair(None, version(f"{LOOKING_BACK} > 0.8", for_ms=for_ms))], server, savings=savings)
     assert found[0].new is not None
     line = found[0].new.timeline
     assert line is not None
@@ -384,11 +385,18 @@ def test_ctrl_c_keeps_what_has_come() -> None:
 def test_ctrl_c_waits_for_no_answer() -> None:
     """In the thread that waits, as the keyboard does it, while the server lets its answer wait."""
     release = threading.Event()
+    first = threading.Lock()
 
     def fault(asked: Asked) -> None:
-        if threading.current_thread() is not threading.main_thread():
-            _thread.interrupt_main()
-            release.wait(300)
+        if threading.current_thread() is threading.main_thread():
+            return
+        pause = 0.5
+        # A signal that comes just before a thread begins to wait wakes nobody: then there is another.
+        while first.acquire(blocking=False) and not release.wait(pause):
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+            first.release()
+            pause = 30.0
+        release.wait(300)
 
     with pytest.raises(KeyboardInterrupt):
         run([pair(None, version())], source(fault), savings=NONE)
@@ -444,7 +452,7 @@ def test_a_chain_of_short_presences_is_followed_back() -> None:
         return 1.0 if 0 <= since < 10 * MINUTE or (since > 0 and since % (4 * MINUTE) == 0) else 0.0
 
     server = FakeSource(series={(("__name__", "load"),): chain})
-    one = version(for_ms=5 * MINUTE, keep_ms=5 * MINUTE)
+    one = version(f"{LOOKING_BACK} > 0.8", for_ms=5 * MINUTE, keep_ms=5 * MINUTE)
     for savings in (NONE, Savings()):
         found = run([pair(None, one)], server, savings=savings)
         assert [(fired, resolved) for _, fired, resolved, _ in both(found)[0]] == [(WINDOW.start_ms, -1)]
@@ -460,10 +468,22 @@ def test_a_chain_between_the_samples_is_followed_back() -> None:
         return 1.0 if 0 <= since < 15 * MINUTE or (since > 0 and t // 30_000 % 20 == 5) else 0.0
 
     server = FakeSource(series={(("__name__", "load"),): chain})
-    one = version(for_ms=10 * MINUTE, keep_ms=10 * MINUTE)
+    one = version(f"{LOOKING_BACK} > 0.8", for_ms=10 * MINUTE, keep_ms=10 * MINUTE)
     for savings in (NONE, Savings()):
         found = run([pair(None, one)], server, savings=savings)
         assert [(fired, resolved) for _, fired, resolved, _ in both(found)[0]] == [(WINDOW.start_ms, -1)]
+
+
+@pytest.mark.parametrize("for_ms", [0, 5 * MINUTE])
+@pytest.mark.parametrize("keep_ms", [0, 5 * MINUTE])
+def test_a_warm_up_that_begins_with_a_failure_begins_earlier(for_ms: int, keep_ms: int) -> None:
+    """What fires before the evaluations that fail goes on firing while they do, and has not begun in the window."""
+    broken = WINDOW.start_ms - 20 * MINUTE, WINDOW.start_ms
+    one = version(for_ms=for_ms, keep_ms=keep_ms)
+    server = FakeSource(series={(("__name__", "load"),): lambda t: 1.0}, fault=failing_between(*broken))
+    found = run([pair(None, one)], server, savings=NONE)
+    assert both(found) == [[((("alertname", "A"), ("severity", "P1")), WINDOW.start_ms, -1, 3)]]
+    assert found[0].new is not None and "warm-up" not in found[0].new.exactness.why
 
 
 def test_a_chain_without_a_beginning_is_said() -> None:
@@ -484,7 +504,8 @@ def test_what_fires_over_the_ends_is_marked() -> None:
 
 def test_the_estimate_is_what_is_asked_for() -> None:
     versions = [version("load > 0.8"), version("load > 0.7", for_ms=10 * MINUTE)]
-    pairs = [pair(*versions), pair(None, version("other > 1", for_ms=10 * MINUTE))]
+    rare = version("last_over_time(other[5m]) > 1", for_ms=10 * MINUTE)
+    pairs = [pair(*versions), pair(None, rare)]
     server = source()
     plan = make_plan(pairs, WINDOW, server.info(), server.caps)
     assert (plan.versions, len(plan.questions), plan.requests) == (3, 2, 2)

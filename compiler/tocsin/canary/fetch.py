@@ -26,18 +26,17 @@ from typing import Final
 
 import numpy as np
 
+from tocsin.canary.closeups import FLOOR, Closeups
 from tocsin.canary.decode import decode
+from tocsin.canary.narrow import MOST, carried, narrowed
 from tocsin.canary.pace import Pace, Timed
 from tocsin.canary.planner import Budget, Piece, Progress, Question, Watch, batches, pieces
 from tocsin.canary.source import Cache, MetricSource, TooMuch, Unanswerable, Unfit
-from tocsin.canary.stored import FORMAT, cut, joined, moved, pack, unpack
-from tocsin.canary.stretches import around, closed, runs
+from tocsin.canary.stored import FORMAT, cut, joined, moved, ordered, pack, unpack
 from tocsin.canary.threshold import same
 from tocsin.canary.values import Grid, Ints, Presence
 from tocsin.canary.workers import Workers
 
-FLOOR: Final = 60
-"""Points below which a request is not halved any more, and evaluations below which two neighbourhoods of hits are asked for as one."""
 _SETTLED_MS: Final = 2 * 3_600_000 + 600_000
 """Younger than two hours and some time for what comes in late, history may still change: it is not kept."""
 _BISECTIONS: Final = 500
@@ -45,8 +44,6 @@ _SHARE: Final = 8
 """One question may spend this part of the run's requests on finding the times at which it fails: the rules behind it are to be asked, too."""
 _HOPELESS: Final = 127
 """So many parts of a question failed and none was answered (all of its 1/64ths): it is not the times that are wrong."""
-_OFTEN: Final = 0.3
-"""The share of evaluations with samples above which all are asked for."""
 _ROUNDS: Final = 8
 _SAMPLES: Final = 4_000_000
 """What one answer may hold: a hundred series there all through two weeks. A replay takes some 80 bytes of memory for each (measured)."""
@@ -101,6 +98,7 @@ class Fetcher:
         self._lock = threading.Lock()
         self._workers = Workers(self.caps.workers)
         self._pace = Pace()
+        self._nowhere: dict[str, bool] = {"": True}
         self._points = self._done = 0
 
     def __enter__(self) -> Fetcher:
@@ -115,9 +113,30 @@ class Fetcher:
         """Sends off the first requests of a question."""
         return Fetch(self, question)
 
-    def submit(self, fetch: Fetch, batch: Sequence[Piece]) -> Future[list[_Got]]:
+    def submit(self, fetch: Fetch, question: Question, batch: Sequence[Piece]) -> Future[list[_Got]]:
         """Has a worker ask for neighbouring pieces in one request."""
-        return self._workers.submit(partial(fetch.ask, batch))
+        return self._workers.submit(partial(fetch.ask, question, batch))
+
+    @property
+    def sparing(self) -> bool:
+        """Whether half of the requests are spent: then few that cost more are better than many that cost less."""
+        return 2 * self.requests > self._budget.requests
+
+    def nowhere(self, question: Question) -> bool:
+        """Whether no series that a question reads carries a label that its rules set; False where the server does not say."""
+        asked = carried(question, self.info.lookback_ms)
+        if asked is None:
+            return False
+        query, at = asked
+        if query not in self._nowhere:
+            try:
+                self.take()
+                body = self.source.range(query, at, at, question.grid.step_ms)
+                found = decode(body, Grid(start_ms=at, step_ms=question.grid.step_ms, count=1), values=False)
+            except (NotReplayable, TooMuch, Unanswerable, Unfit):
+                return False
+            self._nowhere[query] = not len(found.at)
+        return self._nowhere[query]
 
     def take(self, count: int = 1) -> None:
         """Counts requests about to be sent; `Spent` where the budget has none left, `Slowed` where the source has had enough."""
@@ -197,7 +216,7 @@ class Fetch:
         self._most = fetcher.caps.points
         self._bisections = self._answered = self._samples = 0
         self._requests = 0
-        self._begun = self._send([(0, question.grid.count)], question.stride)
+        self._begun = self._send(question, [(0, question.grid.count)], question.stride)
 
     def finish(self) -> Answer:
         """Waits for the whole answer. `NotReplayable` where there is none."""
@@ -205,39 +224,41 @@ class Fetch:
         try:
             if question.stride == 1:
                 return self._answer(self._gather(self._begun))
-            try:
-                samples = self._gather(self._begun)
-            except _Failing:
-                samples = None
-                for each in self._begun:
-                    each.cancel()
-            return self._answer(self._closely(samples))
+            with contextlib.suppress(_Failing):
+                return self._answer(self._around(self._gather(self._begun)))
+            for each in self._begun:
+                each.cancel()
+            self._fetcher.expect(question.grid.count)
+            self._begun = self._send(question, [(0, question.grid.count)], 1)
+            return self._answer(self._gather(self._begun))
         finally:
             # Whoever replays the answer does not need its parts, which are as large.
             for each in self._begun:
                 each.cancel()
             self._begun = []
 
-    def ask(self, batch: Sequence[Piece]) -> list[_Got]:
+    def ask(self, question: Question, batch: Sequence[Piece]) -> list[_Got]:
         """A worker's part: neighbouring pieces in as few requests as the server allows, each piece kept."""
         first, stride = batch[0].first, batch[0].stride
         whole = Piece(first=first, count=sum(each.count for each in batch), stride=stride)
-        got = self._whole(whole)
+        got = self._whole(question, whole)
         for piece in batch:
-            key = self._fetcher.key(self._question, piece)
+            key = self._fetcher.key(question, piece)
             if key is not None and self._fetcher.cache is not None:
                 inside = (got.missed >= piece.first) & (got.missed <= piece.last)
                 part = cut(got.presence, piece.first, piece.count, stride)
                 self._fetcher.cache.put(key, pack(part, ((got.missed[inside] - piece.first) // stride)))
         return [got]
 
-    def _send(self, spans: Iterable[tuple[int, int]], stride: int) -> list[Future[list[_Got]]]:
+    def _send(
+        self, question: Question, spans: Iterable[tuple[int, int]], stride: int
+    ) -> list[Future[list[_Got]]]:
         """Futures of everything in the spans (first index, count): from the cache, or under way."""
         found: list[Future[list[_Got]]] = []
         open_pieces: list[Piece] = []
         for first, count in spans:
-            for piece in pieces(self._question, first, count, stride, self._fetcher.caps.points):
-                kept = self._kept(piece)
+            for piece in pieces(question, first, count, stride, self._fetcher.caps.points):
+                kept = self._kept(question, piece)
                 if kept is None:
                     open_pieces.append(piece)
                     continue
@@ -246,11 +267,11 @@ class Fetch:
                 found.append(ready)
                 self._fetcher.arrived(piece.count)
         for batch in batches(open_pieces, self._fetcher.caps.points):
-            found.append(self._fetcher.submit(self, batch))
+            found.append(self._fetcher.submit(self, question, batch))
         return found
 
-    def _kept(self, piece: Piece) -> _Got | None:
-        key = self._fetcher.key(self._question, piece)
+    def _kept(self, question: Question, piece: Piece) -> _Got | None:
+        key = self._fetcher.key(question, piece)
         data = self._fetcher.cache.get(key) if key is not None and self._fetcher.cache is not None else None
         stored = unpack(data) if data is not None else None
         if stored is None:
@@ -267,7 +288,7 @@ class Fetch:
 
     def _answer(self, parts: Sequence[_Got]) -> Answer:
         question = self._question
-        presence = joined([each.presence for each in parts], values=question.values)
+        presence = ordered(joined([each.presence for each in parts], values=question.values))
         missed = [each.missed for each in parts if each.missed.size]
         if not missed:
             return Answer(presence=presence, grid=question.grid, requests=self._requests)
@@ -275,38 +296,48 @@ class Fetch:
         grid = replace(question.grid, missed=at)
         return Answer(presence=presence, grid=grid, requests=self._requests)
 
-    def _closely(self, samples: list[_Got] | None) -> list[_Got]:
-        """The neighbourhoods of the samples that hit, each until everything has resolved; everything where the samples are None."""
+    def _around(self, samples: list[_Got]) -> list[_Got]:
+        """The neighbourhoods of the samples that hit, each until everything has resolved; of the series that were hit, where that is exact."""
         question = self._question
-        count, settle = question.grid.count, question.settle
-        wanted = np.zeros(count, dtype=np.bool_)
-        covered = wanted.copy()
-        if samples is None:
-            wanted[:] = True
-        else:
-            if settle > 1:
-                # What is kept firing over short runs before the window is seen in full, or the warm-up could not be judged.
-                wanted[: question.warm + 1] = True
-            hits = np.concatenate([np.zeros(0, dtype=np.int32), *(each.presence.at for each in samples)])
-            wanted |= around(np.unique(hits), question.stride, question.stride, count)
+        settle = question.settle
+        # What is kept firing over short runs before the window is seen in full, or the warm-up could not be judged.
+        warm = question.warm + 1 if settle > 1 else 0
+        part = narrowed(question, sorted({labels for each in samples for labels in each.presence.series}))
         found: list[_Got] = []
+        if part.labels and (self._fetcher.sparing or not self._fetcher.nowhere(question)):
+            part = replace(part, labels=())
+        if part.labels and warm:
+            found = self._more([(question.expr, [(0, warm)])])
+        keys = {part.key(labels) for each in (*samples, *found) for labels in each.presence.series} or {()}
+        if len(keys) > MOST:
+            part, keys, found = replace(part, labels=()), {()}, []
+        close = Closeups(question, part, keys, self._fetcher.caps.points)
+        close.want(warm, there=bool(found))
+        for each in samples:
+            close.hit(each.presence, question.stride, question.stride)
+        for each in found:
+            close.hit(each.presence, 0, settle)
         for turn in range(_ROUNDS + 1):
-            wanted = closed(wanted, FLOOR)
-            if turn == _ROUNDS or wanted.mean() > _OFTEN:
-                wanted[:] = True
-            new = wanted & ~covered
-            if not new.any():
+            asked = close.next(everything=turn == _ROUNDS)
+            if not asked:
                 break
-            self._fetcher.expect(int(new.sum()))
-            self._begun = self._send(runs(new), 1)
-            got = self._gather(self._begun)
+            got = [replace(each, presence=close.kept(each.presence)) for each in self._more(asked)]
+            for each in got:
+                close.hit(each.presence, 0, settle)
             found += got
-            covered |= new
-            hits = np.unique(np.concatenate([each.presence.at for each in got]))
-            wanted |= around(hits, 0, settle, count)
         return found
 
-    def _whole(self, asked: Piece) -> _Got:
+    def _more(self, asked: Sequence[tuple[str | None, list[tuple[int, int]]]]) -> list[_Got]:
+        """What the expressions have in their stretches. `_Failing` where one cannot be written."""
+        self._begun = []
+        self._fetcher.expect(sum(count for _, spans in asked for _, count in spans))
+        for expr, spans in asked:
+            if expr is None:
+                raise _Failing
+            self._begun += self._send(replace(self._question, expr=expr), spans, 1)
+        return self._gather(self._begun)
+
+    def _whole(self, question: Question, asked: Piece) -> _Got:
         """The answer to one span, asked for in parts where it must be."""
         queue = deque([asked])
         parts: list[Presence] = []
@@ -317,7 +348,7 @@ class Fetch:
                 queue.extendleft(reversed(_halves(span)))
                 continue
             try:
-                part = self._one(span)
+                part = self._one(question, span)
             except TooMuch as much:
                 if span.count <= FLOOR:
                     raise NotReplayable(f"the server refuses even {span.count} points: {much}") from None
@@ -325,7 +356,7 @@ class Fetch:
                     self._most = min(self._most, max(span.count // 2, FLOOR))
                 queue.extendleft(reversed(_halves(span)))
             except Unanswerable as error:
-                self._failed(error, span)
+                self._failed(error, question, span)
                 if span.count == 1:
                     missed.append(span.first)
                     self._fetcher.arrived(1)
@@ -340,13 +371,11 @@ class Fetch:
                 self._hold(len(part.at))
                 parts.append(moved(part, span.first, span.stride))
                 self._fetcher.arrived(span.count)
-        values = self._question.values
-        whole = parts[0] if len(parts) == 1 else joined(parts, values=values)
+        whole = parts[0] if len(parts) == 1 else joined(parts, values=question.values)
         return _Got(presence=whole, missed=np.array(sorted(missed), dtype=np.int32))
 
-    def _one(self, span: Piece) -> Presence:
+    def _one(self, question: Question, span: Piece) -> Presence:
         """One request."""
-        question = self._question
         start, end = _time(question, span.first), _time(question, span.last)
         step = question.grid.step_ms * span.stride
         self._fetcher.take()
@@ -366,9 +395,9 @@ class Fetch:
                     f"more than {_SAMPLES:,} samples in the window: too many series, too often; a shorter window has fewer"
                 )
 
-    def _failed(self, error: Unanswerable, span: Piece) -> None:
+    def _failed(self, error: Unanswerable, question: Question, span: Piece) -> None:
         """Counts a part that fails. `NotReplayable` where going on would find nothing, or cost too much."""
-        if span.stride > 1:
+        if span.stride > 1 or question.expr != self._question.expr:
             raise _Failing
         with self._lock:
             self._bisections += 1

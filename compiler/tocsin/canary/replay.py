@@ -239,11 +239,7 @@ class _Run:
     def _warm(self, question: Question, answer: Answer) -> tuple[Question, Answer, frozenset[int]]:
         """The answer, begun as early as it takes for the state at the window's start to be sure; the versions for which that was in vain."""
         for turn in range(_EXTENSIONS + 1):
-            cold = frozenset(
-                id(want.version)
-                for want in question.wants
-                if unsettled(_alerts(answer.presence, want)[0], answer.grid, want.version, question.warm)
-            )
+            cold = frozenset(id(want.version) for want in question.wants if _cold(question, answer, want))
             if not cold or turn == _EXTENSIONS:
                 return question, answer, cold
             by = max(question.warm, _EARLIER)
@@ -275,6 +271,15 @@ def _alerts(presence: Presence, want: Want) -> tuple[Presence, np.ndarray[tuple[
     """What one version sees of an answer that several share, by its alerts; and where two of them meet."""
     seen = presence if want.limit is None else within(presence, want.limit)
     return identities(seen, want.version)
+
+
+def _cold(question: Question, answer: Answer, want: Want) -> bool:
+    """Whether a version's state at the window's start hangs on what was before the answer: its first evaluation fails, and so leaves things as they
+    were; or presences follow each other as `unsettled` says."""
+    alerts, failed = _alerts(answer.presence, want)
+    if 0 in answer.grid.missed or 0 in failed:
+        return True
+    return unsettled(alerts, answer.grid, want.version, question.warm)
 
 
 def _inside(real: Presence, grid: Grid, window: Window) -> Presence:

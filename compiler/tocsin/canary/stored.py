@@ -107,3 +107,12 @@ def joined(parts: list[Presence], *, values: bool) -> Presence:
             first += count
     row = np.repeat(np.arange(len(series), dtype=np.int32), total)
     return Presence(series=tuple(series), row=row, at=at, value=value)
+
+
+def ordered(presence: Presence) -> Presence:
+    """The same, each series' times ascending: what was put together of answers about other series in the same times."""
+    if not ((np.diff(presence.at) <= 0) & (np.diff(presence.row) == 0)).any():
+        return presence
+    order = np.lexsort((presence.at, presence.row))
+    value = None if presence.value is None else presence.value[order]
+    return Presence(series=presence.series, row=presence.row[order], at=presence.at[order], value=value)

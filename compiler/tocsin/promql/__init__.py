@@ -2,6 +2,7 @@
 
     parse(text) -> Expr | PromqlProblem      canonical(expr) -> text for digests
     labels_out(expr, known) -> Labels        inject(text, label, op, value) -> text | PromqlProblem
+    cannot_fail(expr) -> bool
 
 `parse` is the only door to the parser library; everything else works on the flat tree of `tree.py`.
 """
@@ -18,6 +19,7 @@ from tocsin.promql.facts import (
 from tocsin.promql.inject import inject
 from tocsin.promql.labels import Labels, labels_out
 from tocsin.promql.parse import parse
+from tocsin.promql.sure import cannot_fail
 from tocsin.promql.tree import Expr, Kind, MatchOp, PromqlProblem
 
 __all__ = [
@@ -26,6 +28,7 @@ __all__ = [
     "Labels",
     "MatchOp",
     "PromqlProblem",
+    "cannot_fail",
     "canonical",
     "experimental_functions",
     "functions",
