@@ -105,6 +105,7 @@ def comparison(old: Sequence[Spell] = (), new: Sequence[Spell] = (), **more: Any
         "severities": ("P2",),
         "change": "changed",
         "window": WINDOW,
+        "days": WINDOW.days,
         "old": metrics(len(old)),
         "new": metrics(len(new)),
         "old_run": run(),

@@ -7,6 +7,7 @@ import signal
 import threading
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import date
 
 import pytest
 from tests.history_source import (
@@ -24,13 +25,18 @@ from tests.history_source import (
     version,
     wave,
 )
+from tests.patience import eventually
 
 from tocsin.canary.capabilities import CAPS
+from tocsin.canary.compare import compare
+from tocsin.canary.judge import judge
 from tocsin.canary.planner import Budget, Progress, Savings, Watch, make_plan
 from tocsin.canary.replay import replay
 from tocsin.canary.source import Cache, TooMuch, Unanswerable, Unfit
 from tocsin.canary.values import Exactness, Pair, Replayed, RuleVersion, Window
 from tocsin.errors import WrongShape
+from tocsin.ir.canary import CanaryPolicy
+from tocsin.report.canary import assumptions
 
 NONE = Savings(share=False, limits=False, coarse=False)
 SERIES = {(("__name__", "load"), ("host", f"h{each}")): wave(each) for each in range(4)}
@@ -376,7 +382,8 @@ def test_ctrl_c_keeps_what_has_come() -> None:
 
     with pytest.raises(KeyboardInterrupt):
         run([pair(None, version())], source(), cache=memory, told=told, window=window, savings=NONE)
-    assert memory.held
+    # Answers that were under way are kept by whoever reads them.
+    eventually(lambda: memory.held, "an answer that had come is in the cache")
     found = run([pair(None, version())], rest, cache=memory, window=window, savings=NONE)
     assert both(found) == whole([version()], window)
     assert sum(each.points for each in rest.ranges) < 9 * 2_880
@@ -442,6 +449,29 @@ def test_history_that_begins_late_is_said() -> None:
     full = run([pair(None, version())], source())[0].new
     assert full is not None
     assert "short-window" not in full.exactness.why
+
+
+@pytest.mark.parametrize("hours", [1, 5, 24, 30])
+def test_rates_are_of_the_time_that_the_history_holds(hours: int) -> None:
+    """Fourteen days are asked for, of which the server has some hours: a new rule that fires once an hour must not look like one a day."""
+    window = Window(start_ms=START - 14 * DAY, end_ms=START)
+
+    def young(t: int) -> float | None:
+        if t < window.end_ms - hours * 3_600_000:
+            return None
+        return 1.0 if t % 3_600_000 < 5 * MINUTE else 0.0
+
+    server = FakeSource(series={(("__name__", "load"),): young})
+    (found,) = run([pair(None, version())], server, window=window)
+    assert found.held_ms == pytest.approx(hours * 3_600_000, abs=10 * MINUTE)
+    judged = judge(compare(found, window, CanaryPolicy()), CanaryPolicy(), date(2026, 11, 21), tested=True)
+    assert judged.comparison is not None and judged.comparison.new is not None
+    assert judged.comparison.new.pages == pytest.approx(hours, abs=1)
+    assert judged.comparison.new.pages_per_day == pytest.approx(24, rel=0.25 if hours > 1 else 1)
+    assert "of which" in assumptions(judged.comparison)
+    assert judged.verdict == ("fail" if hours > 1 else "quiet")
+    (whole_held,) = run([pair(None, version())], source())
+    assert whole_held.held_ms is None
 
 
 def test_a_chain_of_short_presences_is_followed_back() -> None:

@@ -31,6 +31,7 @@ from tocsin.canary.comparison import (
 from tocsin.canary.figures import figures_of
 from tocsin.canary.incidents import Known, OtherRule, caught_by, episodes, of_service, span_of
 from tocsin.canary.labels import Said, Words
+from tocsin.canary.planner import DAY_MS
 from tocsin.canary.score import pages_of, score
 from tocsin.canary.values import Labels, Replay, Replayed, RuleVersion, Window
 from tocsin.ir.canary import CanaryPolicy
@@ -78,6 +79,7 @@ def compare(
         severities=tuple(dict.fromkeys(e.severity for e in (pair.old, pair.new) if e is not None)),
         change=change,
         window=window,
+        days=window.days if replayed.held_ms is None else min(replayed.held_ms / DAY_MS, window.days),
         old=None,
         new=None,
         old_run=_run(pair.old, replayed.old, window),
@@ -115,7 +117,7 @@ def _overlaid(
         old, new = _by_pages(old, old_pages), _by_pages(new, new_pages)
     incidents: Sequence[IncidentSpan] = found.incidents
     measures: list[Metrics | None] = [
-        score(spells, pages, found.window, incidents, complete=found.complete)
+        score(spells, pages, found.window, found.days, incidents, complete=found.complete)
         if version is not None
         else None
         for version, spells, pages in ((old_version, old, old_pages), (new_version, new, new_pages))

@@ -247,6 +247,8 @@ class Comparison:
     """Of both versions: a change must satisfy the gates of each, or a rule could be moved to a laxer severity to pass."""
     change: Change
     window: Window
+    days: float
+    """Of the window, those that the history holds: what rates are of."""
     old: Metrics | None
     new: Metrics | None
     old_run: Run | None

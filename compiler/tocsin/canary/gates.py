@@ -62,7 +62,7 @@ def errors(found: Comparison, limits: GateLimits) -> GateResult:
 
 def pages(found: Comparison, limits: GateLimits) -> GateResult:
     """How often it pages. Below `expected` old pages nothing is known about frequency, unless the new ones are far too many anyway."""
-    old, new, weeks = found.old, found.new, found.window.days / 7
+    old, new, weeks = found.old, found.new, found.days / 7
     most = limits.at_most
     if new is None:
         right = old.pages - old.unmatched if old is not None else 0
@@ -74,7 +74,7 @@ def pages(found: Comparison, limits: GateLimits) -> GateResult:
     enough = limits.at_least.get("expected", 0)
     tripped, thin = new.pages > limit, old.pages < enough
     warned = new.pages > most.get("warn_ratio", _NONE) * old.pages
-    message = f"{old.pages} -> {new.pages} pages in {found.window.days:g} d"
+    message = f"{old.pages} -> {new.pages} pages in {found.days:.3g} d"
     if tripped:
         message += f", and at most {int(limit)} are allowed"
     elif thin:
@@ -98,16 +98,17 @@ def pages(found: Comparison, limits: GateLimits) -> GateResult:
 
 def _new_pages(found: Comparison, new: Metrics, limits: GateLimits) -> GateResult:
     cap = limits.at_most.get("new_per_day", _NONE)
-    days, enough = found.window.days, limits.at_least.get("expected", 0)
-    tripped = new.pages > cap * days
+    days, enough = found.days, limits.at_least.get("expected", 0)
+    # A single page in the hour that the history holds says little of how many a day has.
+    tripped = new.pages > max(cap * days, min(cap, 1))
     if not new.episodes and not new.carried_in:
-        message = f"a new rule that never fired in {days:g} d: untested"
+        message = f"a new rule that never fired in {days:.3g} d: untested"
     elif tripped:
         message = (
             f"a new rule that pages {new.pages_per_day:.2g} times a day, and at most {cap:g} are allowed"
         )
     else:
-        message = f"a new rule: {new.pages} pages in {days:g} d"
+        message = f"a new rule: {new.pages} pages in {days:.3g} d"
     thin = (not new.episodes and not new.carried_in) or cap * days < enough
     return _result(
         "pages", limits, tripped=tripped, insufficient=thin and not tripped, new=new.pages, message=message

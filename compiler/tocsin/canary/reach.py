@@ -1,4 +1,4 @@
-"""How much of the window the server's history holds. One cheap request for a whole run.
+"""How much of the window the server's history holds. One cheap request for a whole run, two where a part is missing.
 
 Asked is when anything at all was there: `up`, and the series that the rules themselves read. A metric that is merely new does not shorten the
 window of the others; a server whose everything begins late has a shorter retention than the window, and one that holds nothing at all would
@@ -7,13 +7,14 @@ call every rule quiet: a wrong address, a wrong tenant, a window in the future.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final, Literal
 
 from tocsin.canary.decode import decode
 from tocsin.canary.fetch import Fetcher, NotReplayable
 from tocsin.canary.planner import Plan
 from tocsin.canary.source import TooMuch, Unanswerable, Unfit
-from tocsin.canary.values import Grid, Window
+from tocsin.canary.values import Grid, Ints, Window
 from tocsin.promql import Expr, canonical, parse
 from tocsin.promql.tree import Selector
 
@@ -21,29 +22,58 @@ _TIMES: Final = 48
 _SELECTORS: Final = 8
 _LOOKBACK_MS: Final = 300_000
 """So long the latest sample may be still on its way."""
-Reach = Literal["whole", "part", "nothing", "unknown"]
+Held = Literal["whole", "part", "nothing", "unknown"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reach:
+    """`part` where history begins later than a 48th of the window after its start, or ends as much before its end; `unknown` without an answer.
+    `held_ms` is how long the part is: rates are of that, and never of days that nobody kept."""
+
+    held: Held
+    held_ms: int | None = None
 
 
 def reach_of(plan: Plan, window: Window, fetcher: Fetcher) -> Reach:
-    """`part` where history begins later than a 48th of the window after its start, or ends as much before its end; `unknown` without an answer."""
+    """How much of the window the server has."""
     selectors = _selectors(plan)
     expr = " or ".join(f"count({each})" for each in ("up", *selectors))
     # Whole seconds: a Prometheus reads a fraction as a float, and may be a millisecond beside it.
     step = max((window.end_ms - window.start_ms) // _TIMES // 1000 * 1000, 1000)
     # With the end: all that a server set up this morning has may lie within the last 48th.
     grid = Grid(start_ms=window.start_ms, step_ms=step, count=_TIMES + 1)
+    there = _there(expr, grid, fetcher)
+    if there is None:
+        return Reach(held="unknown")
+    if not there.size:
+        # Of an expression that cannot be read nobody knows what it reads; its server will say.
+        readable = all(isinstance(parse(each.expr), Expr) for each in plan.questions)
+        return Reach(held="nothing" if readable else "unknown")
+    first, last = int(there.min()), int(there.max())
+    ends_early = (grid.count - 1 - last) * step > max(step, _LOOKBACK_MS)
+    if first <= 1 and not ends_early:
+        return Reach(held="whole")
+    begin, end = grid.start_ms + first * step, min(grid.start_ms + last * step, window.end_ms)
+    # Where in the 48th before it began; a day of history in two weeks would else be a quarter off.
+    finer = max(step // _TIMES // 1000 * 1000, 1000)
+    more = (
+        _there(expr, Grid(start_ms=begin - step, step_ms=finer, count=step // finer), fetcher)
+        if first
+        else None
+    )
+    if more is not None and more.size:
+        begin = begin - step + int(more.min()) * finer
+    return Reach(held="part", held_ms=max(end - begin, finer))
+
+
+def _there(expr: str, grid: Grid, fetcher: Fetcher) -> Ints | None:
+    """Where anything was; None without an answer."""
     try:
         fetcher.take()
-        body = fetcher.source.range(expr, grid.start_ms, grid.end_ms, step)
-        found = decode(body, grid)
+        body = fetcher.source.range(expr, grid.start_ms, grid.end_ms, grid.step_ms)
+        return decode(body, grid).at
     except (NotReplayable, TooMuch, Unanswerable, Unfit):
-        return "unknown"
-    if not found.at.size:
-        # Of an expression that cannot be read nobody knows what it reads; its server will say.
-        return "nothing" if all(isinstance(parse(each.expr), Expr) for each in plan.questions) else "unknown"
-    first, last = int(found.at.min()), int(found.at.max())
-    ends_early = (grid.count - 1 - last) * step > max(step, _LOOKBACK_MS)
-    return "part" if first > 1 or ends_early else "whole"
+        return None
 
 
 def _selectors(plan: Plan) -> tuple[str, ...]:

@@ -23,7 +23,7 @@ from tocsin.canary.identity import identities
 from tocsin.canary.machine import simulate
 from tocsin.canary.phase import Phases, others
 from tocsin.canary.planner import Budget, Plan, Question, Savings, Side, Want, Watch, earlier, make_plan
-from tocsin.canary.reach import reach_of
+from tocsin.canary.reach import Reach, reach_of
 from tocsin.canary.source import Cache, MetricSource, TooMuch, Unanswerable, Unfit
 from tocsin.canary.stored import joined, moved
 from tocsin.canary.threshold import within
@@ -69,19 +69,18 @@ def replay(
         for pair in pairs:
             run.find_phases(pair, phases)
         plan = run.plan(pairs, savings)
-        reach = reach_of(plan, window, fetcher) if plan.questions else "unknown"
-        short = reach == "part"
-        if reach == "nothing":
+        reach = reach_of(plan, window, fetcher) if plan.questions else Reach(held="unknown")
+        if reach.held == "nothing":
             run.refuse(plan.questions, _EMPTY)
         else:
             run.work(plan, calibrated=calibrated)
-        found = [run.result(number, pair, short=short) for number, pair in enumerate(pairs)]
+        found = [run.result(number, pair, reach) for number, pair in enumerate(pairs)]
         unsure = [n for n, each in enumerate(found) if each.pair.key in spread and _assumed(each)]
         shifted = [(n, each) for n in unsure for each in run.shifted(pairs[n])]
         if shifted:
             again = _Run(fetcher=fetcher, window=window, pending=run.pending, phases=run.phases)
             again.work(again.plan([pair for _, pair in shifted], savings), calibrated=calibrated)
-            more = [(n, again.result(at, pair, short=short)) for at, (n, pair) in enumerate(shifted)]
+            more = [(n, again.result(at, pair, reach)) for at, (n, pair) in enumerate(shifted)]
             for n in unsure:
                 found[n] = _with(found[n], [each for of, each in more if of == n])
         return tuple(found)
@@ -211,11 +210,12 @@ class _Run:
             # What is not calibrated says so by its level.
             return
 
-    def result(self, number: int, pair: Pair, *, short: bool) -> Replayed:
+    def result(self, number: int, pair: Pair, reach: Reach) -> Replayed:
         """One pair."""
         old, new = self._side(number, "old", pair.old), self._side(number, "new", pair.new)
         level = Exactness(level="exact" if _reproduced(old) else "exact-modulo-late-samples")
-        return Replayed(pair=pair, old=_judged(old, level, short=short), new=_judged(new, level, short=short))
+        old, new = (_judged(each, level, short=reach.held == "part") for each in (old, new))
+        return Replayed(pair=pair, old=old, new=new, held_ms=reach.held_ms)
 
     def _side(self, number: int, side: Side, version: RuleVersion | None) -> Replay | None:
         if version is None or (number, side) in self.replays:
@@ -243,10 +243,14 @@ class _Run:
             if not cold or turn == _EXTENSIONS:
                 return question, answer, cold
             by = max(question.warm, _EARLIER)
-            question = earlier(question, by)
+            asked, question = question, earlier(question, by)
             head = replace(question, grid=replace(question.grid, count=by, missed=question.grid.missed[:0]))
             self.fetcher.expect(by)
-            before = self.fetcher.begin(head).finish()
+            try:
+                before = self.fetcher.begin(head).finish()
+            except NotReplayable:
+                # The window itself has an answer.
+                return asked, answer, cold
             missed = np.concatenate((before.grid.missed, answer.grid.missed + by)).astype(np.int32)
             parts = [before.presence, moved(answer.presence, by, 1)]
             presence = joined(parts, values=question.values)
@@ -274,12 +278,10 @@ def _alerts(presence: Presence, want: Want) -> tuple[Presence, np.ndarray[tuple[
 
 
 def _cold(question: Question, answer: Answer, want: Want) -> bool:
-    """Whether a version's state at the window's start hangs on what was before the answer: its first evaluation fails, and so leaves things as they
-    were; or presences follow each other as `unsettled` says."""
+    """Whether a version's state at the window's start hangs on what was before the answer."""
     alerts, failed = _alerts(answer.presence, want)
-    if 0 in answer.grid.missed or 0 in failed:
-        return True
-    return unsettled(alerts, answer.grid, want.version, question.warm)
+    failed = np.union1d(answer.grid.missed, failed).astype(np.int32)
+    return unsettled(alerts, answer.grid, want.version, question.warm, failed)
 
 
 def _inside(real: Presence, grid: Grid, window: Window) -> Presence:

@@ -62,11 +62,12 @@ def score(
     spells: Sequence[Spell],
     pages: Sequence[Page],
     window: Window,
+    days: float,
     incidents: Sequence[IncidentSpan],
     *,
     complete: bool,
 ) -> Metrics:
-    """The metrics of one version. `incidents` are those of its service; `complete` says that their log is."""
+    """The metrics of one version; rates are of `days`. `incidents` are those of its service; `complete` says that their log is."""
     counted = [each for each in spells if not each.carried_in]
     paged = [each for each in pages if not each.carried_in]
     durations = sorted((each.resolved_ms - each.fired_ms) / 1000 for each in counted if not each.open)
@@ -79,7 +80,7 @@ def score(
     rate, n, how = _false_positives(counted, complete=complete)
     return Metrics(
         pages=len(paged),
-        pages_per_day=len(paged) / window.days,
+        pages_per_day=len(paged) / days,
         episodes=len(counted),
         carried_in=len(spells) - len(counted),
         firing_hours=sum(each.resolved_ms - max(each.fired_ms, window.start_ms) for each in spells)

@@ -189,10 +189,11 @@ class Pair:
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Replayed:
     """A pair after the replay. Where nobody knows when the group is evaluated, `elsewhere` has the same pair at other times of the interval;
-    `left_out` says why it has fewer of them than there should be."""
+    `left_out` says why it has fewer of them than there should be. `held_ms` is how much of the window the history has, None for all of it."""
 
     pair: Pair
     old: Replay | None
     new: Replay | None
     elsewhere: tuple[Replayed, ...] = ()
     left_out: str = ""
+    held_ms: int | None = None

@@ -3,6 +3,7 @@
 A replay begins `for` + `keep_firing_for` + one interval early. What is there without a gap for `for` fires whatever was before; what is gone for
 `keep_firing_for` has resolved whatever was before. Only a chain of presences, each too short to fire and each before the last one has been kept
 long enough, hides whether something fired at its beginning (28 of 623 episodes differed without a warm-up, none with it; the chain is rarer still).
+So do evaluations that fail: they leave everything as it was, and what nobody evaluated warms nothing.
 """
 
 from __future__ import annotations
@@ -11,11 +12,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from tocsin.canary.values import CARRIED_IN, NEVER, OPEN, Grid, Presence, RuleVersion, Timeline, Window
+from tocsin.canary.values import CARRIED_IN, NEVER, OPEN, Grid, Ints, Presence, RuleVersion, Timeline, Window
 
 
-def unsettled(alerts: Presence, grid: Grid, version: RuleVersion, warm: int) -> bool:
-    """Whether some alert's state at index `warm` hangs on what was before the grid."""
+def unsettled(alerts: Presence, grid: Grid, version: RuleVersion, warm: int, failed: Ints) -> bool:
+    """Whether some alert's state at index `warm` hangs on what was before the grid. `failed` are the indices, sorted, of all evaluations that failed."""
+    if failed.size and failed[0] < warm:
+        return _unsettled_between(alerts, grid.step_ms, version, warm, failed)
     if version.keep_ms == 0 or version.for_ms == 0 or warm <= 0:
         return False
     early = alerts.at < warm
@@ -39,6 +42,23 @@ def unsettled(alerts: Presence, grid: Grid, version: RuleVersion, warm: int) -> 
     sure = np.zeros(len(alerts.series), dtype=np.bool_)
     sure[run_row[fires | resolves]] = True
     return bool((~sure[run_row]).any())
+
+
+def _unsettled_between(alerts: Presence, step: int, version: RuleVersion, warm: int, failed: Ints) -> bool:
+    """The same where evaluations failed: of the others alone, by their times."""
+    good = np.setdiff1d(np.arange(warm, dtype=np.int64), failed)
+    if not good.size or (good[-1] - good[0]) * step < version.keep_ms:
+        return True
+    time = good * step
+    for row in np.unique(alerts.row[alerts.at < warm]).tolist():
+        there = np.isin(good, alerts.at[alerts.row == row])
+        edges = np.flatnonzero(np.diff(there)) + 1
+        first, last = np.append(0, edges), np.append(edges, good.size) - 1
+        lasts = time[last] - time[first]
+        long_enough = np.where(there[first], version.for_ms, version.keep_ms)
+        if not (lasts >= long_enough).any():
+            return True
+    return False
 
 
 def cut_to(timeline: Timeline, window: Window, *, pending: bool = True) -> Timeline:

@@ -293,7 +293,9 @@ def episode(spell: Spell, name: str) -> str:
 
 def assumptions(comparison: Comparison) -> str:
     """What the numbers rest on: window, interval, phase, exactness, calibration."""
-    parts = [f"{comparison.window.days:g} d to {moment(comparison.window.end_ms)} UTC"]
+    days = comparison.window.days
+    held = "" if comparison.days == days else f", of which {comparison.days:.3g} d have history"
+    parts = [f"{days:g} d to {moment(comparison.window.end_ms)} UTC{held}"]
     runs = [each for each in (comparison.old_run, comparison.new_run) if each is not None]
     parts.append("every " + " -> ".join(dict.fromkeys(seconds(each.interval_ms / 1000) for each in runs)))
     phases = dict.fromkeys(
