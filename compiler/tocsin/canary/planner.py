@@ -7,7 +7,8 @@ Three savings, each exact (measured: canary of 200 rules, 22,751 episodes, none 
 - **one question for many versions**: the same expression at the same times, whoever asks. Old and new version of a changed `for` are one question.
 - **limits are compared here** (`threshold`): the loosest is asked, with values.
 - **sample first** (stride L): what fires was there at L = ceil(for / interval) + 1 evaluations in a row, so every L-th evaluation shows it; the
-  neighbourhood of a hit is then asked for in full. Spells that only ever were pending may be missed; nothing counts those.
+  neighbourhood of a hit is then asked for, of the series that were hit (`narrow`). Spells that only ever were pending may be missed; nothing counts
+  those. An expression without a range is not sampled: it saves a server nothing.
 
 A replay begins `for` + `keep_firing_for` + one interval before the window: after that long, its state no longer depends on what was before, but for
 the chains that `replay` looks for.
