@@ -200,6 +200,9 @@ def no(status: int, kind: str, error: str, **headers: str) -> Reply:
         no(422, "execution", "the query hit the max number of series limit (limit: 100000 series)"),
         no(422, "bad_data", "the total query time range (query length: 32d, limit: 31d) exceeds the limit"),
         reply(413, b"<html><title>413 Request Entity Too Large</title></html>"),
+        # Grafana's proxy after its own time-out, and any other gateway.
+        reply(504),
+        reply(504, b"<html><title>504 Gateway Time-out</title></html>"),
     ],
 )
 def test_too_much_is_known_for_it_at_once(answer: Reply) -> None:
@@ -218,6 +221,45 @@ def test_an_answer_too_long_for_the_door_is_too_much() -> None:
         with pytest.raises(TooMuch):
             source.range("up", 0, 60_000, 30_000)
         assert server.lines.count("POST /api/v1/query_range") == 1
+
+
+SERIES = {"metric": {"a": "x", "path": "/{id"}, "values": [[0, "1"], [30, "2"]]}
+LONG = matrix([SERIES, {**SERIES, "metric": {"a": "y", "path": "{{"}}])
+"""Braces in texts that do not pair."""
+
+
+@pytest.mark.parametrize("end", [b"", b"\n"])
+@pytest.mark.parametrize(
+    "more", [{}, {"warnings": ["w"]}, {"stats": {"seriesFetched": "2"}}, {"infos": ["}"]}]
+)
+def test_a_whole_answer_is_not_taken_for_a_cut_one(more: dict[str, Any], end: bytes) -> None:
+    whole = matrix([SERIES, SERIES], **more) + end
+    with history({"/query_range": reply(200, whole)}) as (source, server):
+        assert source.range("up", 0, 60_000, 30_000) == whole
+    assert server.lines.count("POST /api/v1/query_range") == 1
+
+
+def test_an_answer_cut_off_by_a_proxy_is_asked_for_again() -> None:
+    """As Grafana passes it on when its way to the data source breaks: 200, the length of what there was, and no end. Wherever that is."""
+    lengths = range(2, len(LONG))
+
+    def page(number: int) -> Reply:
+        return reply(200, LONG if number % 2 == 0 else LONG[: lengths[number // 2]])
+
+    with history({"/query_range": page}) as (source, server):
+        for length in lengths:
+            assert source.range("up", 0, 60_000, 30_000) == LONG, length
+    assert server.lines.count("POST /api/v1/query_range") == source.asked == 2 * len(lengths)
+
+
+def test_what_a_proxy_always_cuts_off_is_too_much() -> None:
+    """Grafana's `response_limit`: so many bytes, and the rest is not there."""
+    with (
+        history({"/query_range": reply(200, LONG[:100])}, "grafana", datasource_uid="m") as (source, server),
+        pytest.raises(TooMuch, match="cut off after 100 bytes"),
+    ):
+        source.range("up", 0, 60_000, 30_000)
+    assert len([each for each in server.lines if each.endswith("query_range")]) == 2
 
 
 @pytest.mark.parametrize(

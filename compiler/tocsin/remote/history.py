@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 from tocsin import __version__
 from tocsin.canary.capabilities import CAPS
 from tocsin.canary.source import Flavour, Seen, SourceCaps, SourceInfo, TooMuch, Unanswerable, Unfit
-from tocsin.errors import TooLong, UsageError
+from tocsin.errors import TooLong, UsageError, WrongShape
 from tocsin.remote.answer import Answer, Reader
 from tocsin.remote.http import Door
 from tocsin.remote.rule_states import group_state
@@ -145,14 +145,12 @@ class History:
 
     def _ask(self, what: str, form: list[tuple[str, str]]) -> bytes:
         parameters = [*form, *self.caps.params, ("timeout", _TIMEOUT)]
-        with self._lock:
-            self.asked += 1
-        try:
-            answer = self._door.ask(
-                *self._prefix, *_API, what, form=parameters, headers=self._query_headers, takes=self._is_said
-            )
-        except TooLong as error:
-            raise TooMuch(error.message) from None
+        answer = self._sent(what, parameters)
+        if _is_cut(answer):
+            # Once more, for a connection that broke behind a proxy; a proxy's limit of bytes cuts every time.
+            answer = self._sent(what, parameters)
+            if _is_cut(answer):
+                raise TooMuch(f"the answer is cut off after {len(answer.body)} bytes")
         if answer.status == 200:
             return answer.body
         kind, said = self._door.words(answer)
@@ -162,11 +160,22 @@ class History:
             raise Unfit(f"the server does not take the query: {said}")
         raise Unanswerable(said)
 
+    def _sent(self, what: str, parameters: list[tuple[str, str]]) -> Answer:
+        with self._lock:
+            self.asked += 1
+        try:
+            return self._door.ask(
+                *self._prefix, *_API, what, form=parameters, headers=self._query_headers, takes=self._is_said
+            )
+        except TooLong as error:
+            raise TooMuch(error.message) from None
+
     def _is_said(self, answer: Answer) -> bool:
-        """Whether this no is about the query. A 503 is a server that is busy, unless it is one whose query took too long."""
-        if answer.status in _NO:
+        """Whether this no is about the query. A 503 is a server that is busy, unless it is one whose query took too long; a 504 is a proxy that
+        waited long enough, and would again (Grafana's after 30 s, without a word)."""
+        if answer.status in _NO or answer.status == 504:
             return True
-        return answer.status in (503, 504) and self._door.words(answer)[0] == "timeout"
+        return answer.status == 503 and self._door.words(answer)[0] == "timeout"
 
     def _who(self) -> tuple[SourceInfo, SourceCaps]:
         with self._lock:
@@ -225,6 +234,25 @@ class History:
 
 def _data(answer: Answer) -> Reader:
     return answer.json()["data"]
+
+
+def _is_cut(answer: Answer) -> bool:
+    """Whether the end of a metrics server's 200 is missing. A Grafana whose way to the data source breaks, or that reached its limit of bytes for one
+    answer, ends what it has passed on as if it were whole."""
+    body = answer.body
+    if answer.status != 200 or not body.startswith(b'{"'):
+        return False
+    end = body[-16:].rstrip()
+    if not end.endswith(b"}"):
+        return True
+    # `}}` stands at the end of an answer and nowhere inside of one, but in texts.
+    if end.endswith(b"}}") or body.count(b"{") == body.count(b"}"):
+        return False
+    try:
+        answer.json()
+    except WrongShape:
+        return True
+    return False
 
 
 def _seconds(ms: int) -> str:
