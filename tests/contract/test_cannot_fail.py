@@ -28,6 +28,8 @@ OURS = (
     "max_over_time((foo or bar)[10m:1m])",
     "abs(foo or on (job) bar)",
     "-(foo or ignoring (zone, instance) bar)",
+    "abs(max by (__name__) (foo or on (job, instance) bar))",
+    "-max by (__name__, job) (foo or on (instance) bar)",
     "sum without (zone) (foo) / sum without (zone) (bar)",
     "sum without (zone) (foo) / on (job) sum without (zone) (bar)",
     'label_replace(foo, "instance", "x", "", "")',

@@ -76,7 +76,8 @@ def _keys(node: Node, kids: list[_Keys], expr: Expr) -> _Keys:
                 raise _MayFail
             return None
         case Aggregate():
-            if node.op in _REFUSING:
+            # By the metric's name: two groups may differ in nothing else.
+            if node.op in _REFUSING or (NAME in node.labels and not node.without):
                 raise _MayFail
             return None if node.without else node.labels
         case Binary():
