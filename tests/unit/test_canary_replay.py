@@ -516,6 +516,72 @@ def test_a_warm_up_that_begins_with_a_failure_begins_earlier(for_ms: int, keep_m
     assert found[0].new is not None and "warm-up" not in found[0].new.exactness.why
 
 
+@pytest.mark.parametrize("beside", [0, 15_000])
+def test_what_resolves_at_the_first_evaluation_of_the_window_was_firing_before(beside: int) -> None:
+    """A burst of ten minutes, one more sample that is kept, and nothing: until the last evaluation before the window, or the first in it."""
+    resolved = WINDOW.start_ms + MINUTE
+    last = resolved - 5 * MINUTE - 30_000
+
+    def burst(t: int) -> float:
+        return 1.0 if t == last or last - 13 * MINUTE <= t < last - 3 * MINUTE else 0.0
+
+    server = FakeSource(series={(("__name__", "load"),): burst})
+    one = version(for_ms=30_000, keep_ms=5 * MINUTE)
+    window = Window(start_ms=resolved - beside, end_ms=WINDOW.end_ms)
+    found = both(run([pair(None, one)], server, savings=NONE, window=window))[0]
+    assert [each[1:] for each in found] == ([(window.start_ms, resolved, 1)] if beside else [])
+
+
+@pytest.mark.parametrize(("fails", "again"), [(1, 22), (21, 22), (1, 23)])
+@pytest.mark.parametrize("begins", range(3))
+def test_what_is_kept_firing_over_a_failure_is_seen_to_its_end(fails: int, again: int, begins: int) -> None:
+    """Gone for ten minutes is told of evaluations that do not fail, so that it takes longer by one; what is back by then never stopped."""
+    last = WINDOW.start_ms + 9_000_000 + begins * 30_000
+
+    def burst(t: int) -> float:
+        return 1.0 if last - 10 * MINUTE <= t <= last or t == last + again * 30_000 else 0.0
+
+    def fault(asked: Asked) -> None:
+        if last + fails * 30_000 in range(asked.start, asked.end + 1, asked.step):
+            raise Unanswerable("two series of one match")
+
+    server = FakeSource(series={(("__name__", "load"), ("host", "a")): burst}, fault=fault)
+    # The host is the rule's own, so it is asked about all of them.
+    one = version(f"{LOOKING_BACK} > 0.8", for_ms=MINUTE, keep_ms=10 * MINUTE, labels={"host": "any"})
+    plain = both(run([pair(None, one)], server, savings=NONE))
+    assert plain[0][0][2] == last + (again + 21 if again == 22 else 22) * 30_000
+    assert both(run([pair(None, one)], server)) == plain
+
+
+@pytest.mark.parametrize("keep_ms", [0, 10 * MINUTE])
+def test_many_short_bursts_cost_no_more_than_asking_for_everything(keep_ms: int) -> None:
+    """A job that is late every hour of two weeks: close-ups of each would be a third of a run's requests."""
+    server = FakeSource(
+        series={(("__name__", "load"), ("host", "a")): lambda t: 1.0 if t % 3_600_000 < 2 * MINUTE else 0.0}
+    )
+    window = Window(start_ms=WINDOW.start_ms, end_ms=WINDOW.start_ms + 14 * DAY)
+    one = pair(None, version(f"{LOOKING_BACK} > 0.8", for_ms=MINUTE, keep_ms=keep_ms))
+    plain = both(run([one], server, savings=NONE, window=window, now=START + 30 * DAY))
+    assert len(plain[0]) == 14 * 24
+    server.ranges.clear()
+    assert both(run([one], server, window=window, now=START + 30 * DAY)) == plain
+    assert len(server.ranges) < 20
+
+
+def test_close_ups_leave_half_of_the_requests() -> None:
+    """Of a burst every twelve hours each would be asked for by itself, were there requests enough."""
+    server = FakeSource(
+        series={(("__name__", "load"), ("host", "a")): lambda t: 1.0 if t % (DAY // 2) < 2 * MINUTE else 0.0}
+    )
+    window = Window(start_ms=WINDOW.start_ms, end_ms=WINDOW.start_ms + 14 * DAY)
+    one = pair(None, version(f"{LOOKING_BACK} > 0.8", for_ms=MINUTE, labels={"host": "any"}))
+    for requests, stretches in ((200, True), (24, False)):
+        server.ranges.clear()
+        found = run([one], server, window=window, now=START + 30 * DAY, budget=Budget(requests=requests))
+        assert len(both(found)[0]) == 28
+        assert (len(server.ranges) > 28) == stretches
+
+
 def test_a_chain_without_a_beginning_is_said() -> None:
     def chain(t: int) -> float:
         return 1.0 if t % (4 * MINUTE) == 0 else 0.0

@@ -22,7 +22,7 @@ from tocsin.canary.values import Ints, Presence
 FLOOR: Final = 60
 """Points below which a request is not halved any more, and evaluations below which two neighbourhoods of hits are asked for as one."""
 _OFTEN: Final = 0.3
-"""The share of evaluations that somebody wants, above which all are asked for, day by day."""
+"""The share of evaluations that somebody wants, above which all are asked for, day by day. A request counts as `FLOOR` of them."""
 Stretch = tuple[int, int]
 """The first index of the question's grid, and how many."""
 
@@ -49,10 +49,19 @@ class Closeups:
                 np.unique(presence.at[rows == row]), left, right, self._wanted.shape[1]
             )
 
-    def next(self, *, everything: bool) -> list[tuple[str | None, list[Stretch]]]:
-        """(expression, stretches) of what is wanted and was not asked for; None for an expression that cannot be written. `kept` is about these."""
+    def failed(self, missed: Ints, settle: int) -> None:
+        """Behind an evaluation that fails, too: what is kept firing resolves as much later, and may be back by then."""
+        self._wanted |= around(missed, 0, settle, self._wanted.shape[1])
+
+    def next(self, *, most: int) -> list[tuple[str | None, list[Stretch]]]:
+        """(expression, stretches) of what is wanted and was not asked for; None for an expression that cannot be written. `kept` is about these.
+        Everything there is where that would be more than `most` stretches."""
+        if not (self._wanted & ~self._covered).any():
+            return []
         near = closed(_anyone(self._wanted | self._covered), FLOOR)
-        often = everything or bool(near.mean() > _OFTEN)
+        stretches = len(runs(near))
+        everything = stretches > most
+        often = everything or bool(near.sum() + FLOOR * stretches > _OFTEN * near.size)
         if everything:
             self._wanted[:] = True
         elif not self._part.labels:

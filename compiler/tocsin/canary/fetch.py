@@ -47,6 +47,8 @@ _HOPELESS: Final = 127
 _ROUNDS: Final = 8
 _SAMPLES: Final = 4_000_000
 """What one answer may hold: a hundred series there all through two weeks. A replay takes some 80 bytes of memory for each (measured)."""
+_CELLS: Final = 8_000_000
+"""Keys times evaluations of the close-ups of one question: three bytes each, and as many again while they are worked on."""
 
 
 class NotReplayable(Exception):
@@ -62,7 +64,7 @@ class Slowed(NotReplayable):
 
 
 class _Failing(Exception):
-    """A sample hit an evaluation that fails."""
+    """A sample hit an evaluation that fails, or a close-up has no answer: all is asked for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -118,9 +120,9 @@ class Fetcher:
         return self._workers.submit(partial(fetch.ask, question, batch))
 
     @property
-    def sparing(self) -> bool:
-        """Whether half of the requests are spent: then few that cost more are better than many that cost less."""
-        return 2 * self.requests > self._budget.requests
+    def spare(self) -> int:
+        """Requests until half of them are spent: from then on few that cost more are better than many that cost less."""
+        return max(self._budget.requests // 2 - self.requests, 0)
 
     def nowhere(self, question: Question) -> bool:
         """Whether no series that a question reads carries a label that its rules set; False where the server does not say."""
@@ -229,6 +231,7 @@ class Fetch:
             for each in self._begun:
                 each.cancel()
             self._fetcher.expect(question.grid.count)
+            self._most, self._samples = self._fetcher.caps.points, 0
             self._begun = self._send(question, [(0, question.grid.count)], 1)
             return self._answer(self._gather(self._begun))
         finally:
@@ -304,26 +307,28 @@ class Fetch:
         warm = question.warm + 1 if settle > 1 else 0
         part = narrowed(question, sorted({labels for each in samples for labels in each.presence.series}))
         found: list[_Got] = []
-        if part.labels and (self._fetcher.sparing or not self._fetcher.nowhere(question)):
+        if part.labels and (not self._fetcher.spare or not self._fetcher.nowhere(question)):
             part = replace(part, labels=())
         if part.labels and warm:
             found = self._more([(question.expr, [(0, warm)])])
         keys = {part.key(labels) for each in (*samples, *found) for labels in each.presence.series} or {()}
-        if len(keys) > MOST:
+        if len(keys) > min(MOST, _CELLS // question.grid.count):
             part, keys, found = replace(part, labels=()), {()}, []
         close = Closeups(question, part, keys, self._fetcher.caps.points)
         close.want(warm, there=bool(found))
         for each in samples:
-            close.hit(each.presence, question.stride, question.stride)
+            close.hit(each.presence, question.stride, question.stride + settle - 1)
         for each in found:
             close.hit(each.presence, 0, settle)
+            close.failed(each.missed, settle)
         for turn in range(_ROUNDS + 1):
-            asked = close.next(everything=turn == _ROUNDS)
+            asked = close.next(most=self._fetcher.spare if turn < _ROUNDS else 0)
             if not asked:
                 break
             got = [replace(each, presence=close.kept(each.presence)) for each in self._more(asked)]
             for each in got:
                 close.hit(each.presence, 0, settle)
+                close.failed(each.missed, settle)
             found += got
         return found
 
@@ -351,6 +356,7 @@ class Fetch:
                 part = self._one(question, span)
             except TooMuch as much:
                 if span.count <= FLOOR:
+                    self._whole_again(question)
                     raise NotReplayable(f"the server refuses even {span.count} points: {much}") from None
                 with self._lock:
                     self._most = min(self._most, max(span.count // 2, FLOOR))
@@ -364,6 +370,7 @@ class Fetch:
                     # Breadth first: a query that fails at all times is known for one after 127 requests.
                     queue.extend(_halves(span))
             except Unfit as unfit:
+                self._whole_again(question)
                 raise NotReplayable(str(unfit)) from None
             else:
                 with self._lock:
@@ -395,10 +402,16 @@ class Fetch:
                     f"more than {_SAMPLES:,} samples in the window: too many series, too often; a shorter window has fewer"
                 )
 
+    def _whole_again(self, question: Question) -> None:
+        """`_Failing` where it is one about some series: what is wrong with it (its length, say) is nothing against the rule."""
+        if question.expr != self._question.expr:
+            raise _Failing
+
     def _failed(self, error: Unanswerable, question: Question, span: Piece) -> None:
         """Counts a part that fails. `NotReplayable` where going on would find nothing, or cost too much."""
-        if span.stride > 1 or question.expr != self._question.expr:
+        if span.stride > 1:
             raise _Failing
+        self._whole_again(question)
         with self._lock:
             self._bisections += 1
             bisections, answered = self._bisections, self._answered

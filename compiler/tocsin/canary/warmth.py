@@ -36,9 +36,9 @@ def unsettled(alerts: Presence, grid: Grid, version: RuleVersion, warm: int, fai
     new_row[1:] = np.diff(run_row) != 0
     before = np.where(new_row, 0, np.concatenate(([0], end[:-1] + 1)))
     resolves = (start - 1 - before) * step >= version.keep_ms
-    # An alert that is gone from the last run on until the window begins.
+    # An alert that is gone from the last run on until the window begins, which is behind the evaluation before `warm` and mostly not at `warm`.
     ends_row = np.append(new_row[1:], True)
-    resolves |= ends_row & ((warm - (end + 1)) * step >= version.keep_ms)
+    resolves |= ends_row & ((warm - 1 - (end + 1)) * step >= version.keep_ms)
     sure = np.zeros(len(alerts.series), dtype=np.bool_)
     sure[run_row[fires | resolves]] = True
     return bool((~sure[run_row]).any())
