@@ -119,6 +119,11 @@ def test_another_language_is_not_replayed() -> None:
     assert made.exactness.text == "not-backtestable(the data source `logs` is of type `loki`)"
 
 
+@pytest.mark.parametrize("op", ["topk", "bottomk", "limitk"])
+def test_what_chooses_among_equals_is_not_exact(op: str) -> None:
+    assert version(f"{op}(3, up) == 0").exactness.text == f"approx(`{op}` takes any of equal values)"
+
+
 @pytest.mark.parametrize(
     ("text", "level"),
     [

@@ -13,9 +13,12 @@ from tocsin.canary.values import EXACT, Exactness
 from tocsin.emit.grafana_rule_limits import SPEAKS_PROMQL
 from tocsin.ir.compiled import Datasource
 from tocsin.promql import Expr, parse
-from tocsin.promql.tree import NAME, Call, Selector, Subquery
+from tocsin.promql.tree import NAME, Aggregate, Call, Selector, Subquery
 from tocsin.template import TemplateProblem, facts
 
+_CHOOSING = frozenset({"topk", "bottomk", "limitk"})
+"""These take whichever comes first. A range query has an order of its own (measured with 2.53 and 3.5: `topk(1, a * 1)` of twelve equals has another
+answer nearly every time, and `topk(1, max by (j) (a))` always one that the live rule had not)."""
 _STATE_SERIES = frozenset({"ALERTS", "ALERTS_FOR_STATE", "GRAFANA_ALERTS"})
 _RANGE_BOUND = ("start()", "end()")
 _RANGE_CALLS = frozenset({"start", "end", "range", "step"})
@@ -26,8 +29,8 @@ _LABEL_ALONE = re.compile(r"(?:[^{]|\{(?!\{)|\{\{-?\s*\$labels\.[A-Za-z_][A-Za-z
 
 
 def exactness_of(expr: str, labels: Mapping[str, str], datasource: Datasource | None) -> Exactness:
-    """How exact a replay of that expression can be: `exact`, `approx` where labels depend on more than the series, or `not-backtestable` with
-    every reason. `labels` are those of group and rule, unexpanded; `datasource` is the one a Grafana asks."""
+    """How exact a replay of that expression can be: `exact`, `approx` where labels depend on more than the series or equal values are chosen from,
+    or `not-backtestable` with every reason. `labels` are those of group and rule, unexpanded; `datasource` is the one a Grafana asks."""
     if datasource is not None and datasource.type not in SPEAKS_PROMQL:
         return refused(f"the data source `{datasource.name}` is of type `{datasource.type}`")
     parsed = parse(expr)
@@ -36,7 +39,7 @@ def exactness_of(expr: str, labels: Mapping[str, str], datasource: Datasource | 
     reasons = tuple(_reasons(parsed))
     if reasons:
         return refused(*reasons)
-    unsure = tuple(_unexpandable(labels))
+    unsure = (*_undecided(parsed), *_unexpandable(labels))
     return Exactness(level="approx", why=unsure) if unsure else EXACT
 
 
@@ -56,6 +59,12 @@ def _reasons(expr: Expr) -> Iterator[str]:
                 states = [name for name in _STATE_SERIES if _may_be(each.op, each.value, name)]
                 if each.label == NAME and states:
                     yield f"reads {min(states)}, the alerts of the old rules"
+
+
+def _undecided(expr: Expr) -> Iterator[str]:
+    """What the values alone do not decide."""
+    for op in sorted({node.op for node in expr.tree if isinstance(node, Aggregate)} & _CHOOSING):
+        yield f"`{op}` takes any of equal values"
 
 
 def _may_be(op: str, value: str, name: str) -> bool:
