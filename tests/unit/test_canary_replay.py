@@ -659,6 +659,16 @@ def test_history_that_ends_early_is_said() -> None:
     assert "short-window" in found[0].new.exactness.why
 
 
+@pytest.mark.parametrize("hours", [10, 24, 30])
+def test_rates_are_of_the_time_until_history_ends(hours: int) -> None:
+    window = Window(start_ms=START - 14 * DAY, end_ms=START)
+    begin = window.start_ms + 100 * 3_600_000
+    there = range(begin, begin + hours * 3_600_000)
+    server = FakeSource(series={(("__name__", "load"),): lambda t: 1.0 if t in there else None})
+    (found,) = run([pair(None, version())], server, window=window)
+    assert found.held_ms == pytest.approx(len(there), abs=20 * MINUTE)
+
+
 def test_a_server_that_holds_nothing_calls_no_rule_quiet() -> None:
     server = FakeSource(series={(("__name__", "load"),): lambda _t: None})
     for each in (found := run([pair(version(), version("load > 0.9"))], server)[0]).old, found.new:

@@ -1,4 +1,4 @@
-"""How much of the window the server's history holds. One cheap request for a whole run, two where a part is missing.
+"""How much of the window the server's history holds. One cheap request for a whole run, one more for an end that is missing.
 
 Asked is when anything at all was there: `up`, and the series that the rules themselves read. A metric that is merely new does not shorten the
 window of the others; a server whose everything begins late has a shorter retention than the window, and one that holds nothing at all would
@@ -53,16 +53,17 @@ def reach_of(plan: Plan, window: Window, fetcher: Fetcher) -> Reach:
     ends_early = (grid.count - 1 - last) * step > max(step, _LOOKBACK_MS)
     if first <= 1 and not ends_early:
         return Reach(held="whole")
-    begin, end = grid.start_ms + first * step, min(grid.start_ms + last * step, window.end_ms)
-    # Where in the 48th before it began; a day of history in two weeks would else be a quarter off.
+    # Where in a 48th it begins and ends; a day of history in two weeks would else be a quarter off.
     finer = max(step // _TIMES // 1000 * 1000, 1000)
-    more = (
-        _there(expr, Grid(start_ms=begin - step, step_ms=finer, count=step // finer), fetcher)
-        if first
-        else None
-    )
-    if more is not None and more.size:
-        begin = begin - step + int(more.min()) * finer
+
+    def within(start_ms: int) -> list[int]:
+        part = Grid(start_ms=start_ms, step_ms=finer, count=step // finer)
+        more = _there(expr, part, fetcher)
+        return [] if more is None else part.times()[more].tolist()
+
+    begin, end = grid.start_ms + first * step, grid.start_ms + last * step
+    begin = min([begin, *(within(begin - step) if first else ())])
+    end = min(max([end, *(within(end) if last < grid.count - 1 else ())]), window.end_ms)
     return Reach(held="part", held_ms=max(end - begin, finer))
 
 
