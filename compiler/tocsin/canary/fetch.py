@@ -1,13 +1,12 @@
 """Asking a server for what a plan needs, and for as little more as it takes.
 
-A `Fetch` is one question under way; several share the pool of a `Fetcher`, so that the server always has `workers` requests and nobody waits for
+A `Fetch` is one question under way; several share the threads of a `Fetcher`, so that the server always has `workers` requests and nobody waits for
 the slowest. What comes back goes into the cache piece by piece as it comes: a run that is broken off is not lost.
 
 - TooMuch: half as many points, down to 60; the rest of the question is then asked in that size.
 - Unanswerable: half of the times, down to the one evaluation that fails, which the live rule failed at, too (its grid index is `missed`).
 - Unfit: the answer is not used, nor asked for again.
 - More samples than memory is meant for (`_SAMPLES`): nothing more is asked.
-- A source that slows down under the asking (`pace`; questions of the beginning, asked again, settle it): nothing more is asked in this run.
 
 Sampling never sees an evaluation that fails between two samples; none of these can change what fires, and one that is sampled ends the sampling.
 """
@@ -15,7 +14,6 @@ Sampling never sees an evaluation that fails between two samples; none of these 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import threading
 from collections import deque
 from collections.abc import Iterable, Sequence
@@ -28,20 +26,13 @@ import numpy as np
 
 from tocsin.canary.closeups import FLOOR, Closeups
 from tocsin.canary.decode import decode
-from tocsin.canary.narrow import MOST, carried, narrowed
-from tocsin.canary.pace import Pace, Timed
-from tocsin.canary.planner import Budget, Piece, Progress, Question, Watch, batches, pieces
-from tocsin.canary.source import Cache, MetricSource, TooMuch, Unanswerable, Unfit
-from tocsin.canary.stored import FORMAT, cut, joined, moved, ordered, pack, unpack
-from tocsin.canary.threshold import same
+from tocsin.canary.fetcher import Fetcher, NotReplayable
+from tocsin.canary.narrow import MOST, narrowed
+from tocsin.canary.planner import Piece, Question, batches, pieces
+from tocsin.canary.source import TooMuch, Unanswerable, Unfit
+from tocsin.canary.stored import cut, joined, moved, ordered, pack, unpack
 from tocsin.canary.values import Grid, Ints, Presence
-from tocsin.canary.workers import Workers
 
-_SETTLED_MS: Final = 2 * 3_600_000 + 600_000
-"""Younger than two hours and some time for what comes in late, history may still change: it is not kept."""
-_BISECTIONS: Final = 500
-_SHARE: Final = 8
-"""One question may spend this part of the run's requests on finding the times at which it fails: the rules behind it are to be asked, too."""
 _HOPELESS: Final = 127
 """So many parts of a question failed and none was answered (all of its 1/64ths): it is not the times that are wrong."""
 _ROUNDS: Final = 8
@@ -49,18 +40,6 @@ _SAMPLES: Final = 4_000_000
 """What one answer may hold: a hundred series there all through two weeks. A replay takes some 80 bytes of memory for each (measured)."""
 _CELLS: Final = 8_000_000
 """Keys times evaluations of the close-ups of one question: three bytes each, and as many again while they are worked on."""
-
-
-class NotReplayable(Exception):
-    """Why this question has no answer; the text ends up in `not-backtestable(...)`."""
-
-
-class Spent(NotReplayable):
-    """The budget is used up."""
-
-
-class Slowed(NotReplayable):
-    """The source answers more slowly than at first."""
 
 
 class _Failing(Exception):
@@ -82,130 +61,6 @@ class _Got:
 
     presence: Presence
     missed: Ints
-
-
-class Fetcher:
-    """One run's way to one server: its pool, budget, cache and counts. Use it in a `with`."""
-
-    def __init__(self, source: MetricSource, cache: Cache | None, budget: Budget, watch: Watch) -> None:
-        self.source, self.cache, self.watch = source, cache, watch
-        self.caps, self.info = source.caps, source.info()
-        self.requests = 0
-        self.reading = threading.Lock()
-        """Held while an answer is read: two at once are no quicker in Python, and take twice the memory."""
-        self._budget = budget
-        self.bisections = min(_BISECTIONS, budget.requests // _SHARE)
-        """Parts of one question that may fail."""
-        self._began = watch.monotonic()
-        self._lock = threading.Lock()
-        self._workers = Workers(self.caps.workers)
-        self._pace = Pace()
-        self._nowhere: dict[str, bool] = {"": True}
-        self._points = self._done = 0
-
-    def __enter__(self) -> Fetcher:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, _error: object, _trace: object) -> None:
-        # A person who presses Ctrl-C does not wait for an answer that takes a minute.
-        stopped = kind is not None and not issubclass(kind, Exception)
-        self._workers.close(wait=not stopped)
-
-    def begin(self, question: Question) -> Fetch:
-        """Sends off the first requests of a question."""
-        return Fetch(self, question)
-
-    def submit(self, fetch: Fetch, question: Question, batch: Sequence[Piece]) -> Future[list[_Got]]:
-        """Has a worker ask for neighbouring pieces in one request."""
-        return self._workers.submit(partial(fetch.ask, question, batch))
-
-    @property
-    def spare(self) -> int:
-        """Requests until half of them are spent: from then on few that cost more are better than many that cost less."""
-        return max(self._budget.requests // 2 - self.requests, 0)
-
-    def nowhere(self, question: Question) -> bool:
-        """Whether no series that a question reads carries a label that its rules set; False where the server does not say."""
-        asked = carried(question, self.info.lookback_ms)
-        if asked is None:
-            return False
-        query, at = asked
-        if query not in self._nowhere:
-            try:
-                self.take()
-                body = self.source.range(query, at, at, question.grid.step_ms)
-                found = decode(body, Grid(start_ms=at, step_ms=question.grid.step_ms, count=1), values=False)
-            except (NotReplayable, TooMuch, Unanswerable, Unfit):
-                return False
-            self._nowhere[query] = not len(found.at)
-        return self._nowhere[query]
-
-    def take(self, count: int = 1) -> None:
-        """Counts requests about to be sent; `Spent` where the budget has none left, `Slowed` where the source has had enough."""
-        if self._pace.slow:
-            raise Slowed("the source slowed down")
-        with self._lock:
-            elapsed = self.watch.monotonic() - self._began
-            if self.requests + count > self._budget.requests:
-                raise Spent(f"budget: {self._budget.requests} requests are used up")
-            if elapsed > self._budget.seconds:
-                raise Spent(f"budget: {self._budget.seconds:g} s are used up")
-            self.requests += count
-
-    def range(self, expr: str, start_ms: int, end_ms: int, step_ms: int) -> bytes:
-        """The source's answer, timed. As `MetricSource.range`; `take` is called before."""
-        request = (expr, start_ms, end_ms, step_ms)
-        began = self.watch.monotonic()
-        try:
-            body = self.source.range(*request)
-        except TooMuch:
-            self._settle(self._pace.took(Timed(self.watch.monotonic() - began)))
-            raise
-        self._settle(self._pace.took(Timed(self.watch.monotonic() - began, request)))
-        return body
-
-    def _settle(self, doubt: Sequence[Timed] | None) -> None:
-        """Asks questions of the beginning again, where the latest answers came late."""
-        if doubt is None:
-            return
-        late = []
-        for each in doubt:
-            assert each.request is not None, "only what was answered is asked again"
-            try:
-                self.take()
-            except NotReplayable:
-                # Whatever is still to be asked is refused by the same budget.
-                return
-            began = self.watch.monotonic()
-            with contextlib.suppress(TooMuch, Unanswerable, Unfit):
-                self.source.range(*each.request)
-            late.append(each.late(self.watch.monotonic() - began))
-        self._pace.settle(late)
-
-    def expect(self, points: int) -> None:
-        """So many evaluations will be asked for, beyond those said before."""
-        with self._lock:
-            self._points += points
-
-    def arrived(self, points: int) -> None:
-        """So many evaluations are answered; tells whoever watches."""
-        with self._lock:
-            self._done += points
-            of = max(self._points, self._done)
-            elapsed = self.watch.monotonic() - self._began
-            left = elapsed / self._done * (of - self._done) if self._done else None
-            self.watch.told(Progress(done=self._done, of=of, requests=self.requests, left=left))
-
-    def key(self, question: Question, piece: Piece) -> str | None:
-        """Under which a piece is kept; None for one that may still change, and where nothing is kept."""
-        start = _time(question, piece.first)
-        end = _time(question, piece.last)
-        if self.cache is None or end > self.watch.now_ms - _SETTLED_MS:
-            return None
-        step = question.grid.step_ms * piece.stride
-        words = (FORMAT, self.info.id, self.info.flavour, self.info.build, *map(str, (start, end, step)))
-        text = "\0".join((*words, str(question.values), same(question.expr)))
-        return hashlib.sha256(text.encode()).hexdigest()
 
 
 class Fetch:
@@ -270,7 +125,7 @@ class Fetch:
                 found.append(ready)
                 self._fetcher.arrived(piece.count)
         for batch in batches(open_pieces, self._fetcher.caps.points):
-            found.append(self._fetcher.submit(self, question, batch))
+            found.append(self._fetcher.workers.submit(partial(self.ask, question, batch)))
         return found
 
     def _kept(self, question: Question, piece: Piece) -> _Got | None:
@@ -383,7 +238,7 @@ class Fetch:
 
     def _one(self, question: Question, span: Piece) -> Presence:
         """One request."""
-        start, end = _time(question, span.first), _time(question, span.last)
+        start, end = question.time_ms(span.first), question.time_ms(span.last)
         step = question.grid.step_ms * span.stride
         self._fetcher.take()
         with self._lock:
@@ -419,11 +274,6 @@ class Fetch:
             raise NotReplayable(f"the query fails at all times: {error.said}")
         if bisections > self._fetcher.bisections:
             raise NotReplayable(f"the query fails at too many times: {error.said}")
-
-
-def _time(question: Question, index: int) -> int:
-    """The query's time for an evaluation."""
-    return question.grid.start_ms + index * question.grid.step_ms - question.offset_ms
 
 
 def _halves(span: Piece) -> list[Piece]:

@@ -97,6 +97,10 @@ class Question:
     """Evaluations without any sample after which everything has resolved."""
     values: bool = False
 
+    def time_ms(self, index: int) -> int:
+        """The query's time for an evaluation."""
+        return self.grid.start_ms + index * self.grid.step_ms - self.offset_ms
+
     def points(self, stride: int) -> int:
         """Evaluations that are asked for."""
         return -(-(self.grid.count - self.ahead(0, stride)) // stride)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from tocsin.canary.decode import decode
-from tocsin.canary.fetch import Fetcher, NotReplayable
+from tocsin.canary.fetcher import Fetcher, NotReplayable
 from tocsin.canary.planner import Plan
 from tocsin.canary.source import TooMuch, Unanswerable, Unfit
 from tocsin.canary.values import Grid, Ints, Window

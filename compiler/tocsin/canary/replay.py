@@ -18,7 +18,8 @@ import numpy as np
 
 from tocsin.canary.actual import fired_names, real_alerts
 from tocsin.canary.calibrate import calibrate
-from tocsin.canary.fetch import Answer, Fetch, Fetcher, NotReplayable
+from tocsin.canary.fetch import Answer, Fetch
+from tocsin.canary.fetcher import Fetcher, NotReplayable
 from tocsin.canary.identity import identities
 from tocsin.canary.machine import simulate
 from tocsin.canary.phase import Phases, others
@@ -247,7 +248,7 @@ class _Run:
             head = replace(question, grid=replace(question.grid, count=by, missed=question.grid.missed[:0]))
             self.fetcher.expect(by)
             try:
-                before = self.fetcher.begin(head).finish()
+                before = Fetch(self.fetcher, head).finish()
             except NotReplayable:
                 # The window itself has an answer.
                 return asked, answer, cold
@@ -264,7 +265,7 @@ def _under_way(fetcher: Fetcher, plan: Plan) -> Iterator[tuple[Question, Fetch]]
     """Every question with its fetch, begun a little ahead."""
     waiting: deque[tuple[Question, Fetch]] = deque()
     for question in plan.questions:
-        waiting.append((question, fetcher.begin(question)))
+        waiting.append((question, Fetch(fetcher, question)))
         if len(waiting) > _AHEAD:
             yield waiting.popleft()
     while waiting:

@@ -1,6 +1,6 @@
 """Answers of metric servers, kept between runs: the cache of `cache`, in a folder that every version of tocsin shares.
 
-History does not change with tocsin. What is written into an entry, and how, is part of its key (`canary.fetch`), so a version that writes otherwise
+History does not change with tocsin. What is written into an entry, and how, is part of its key (`canary.fetcher`), so a version that writes otherwise
 never reads another's. Days of a rule are a few kilobytes each; `evict` after a run keeps the whole below its limit, what nobody asked for longest
 going first.
 """
