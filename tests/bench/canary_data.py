@@ -86,28 +86,39 @@ def _series(instance: int, day: int) -> Iterator[tuple[str, str, np.ndarray, np.
     rate = 40 * load + 5
     for code, path in product(("200", "500"), ("a", "b")):
         share = 0.995 if code == "200" else 0.005 + 0.1 * incident + 0.02 * (chance.random(at.size) < 0.01)
-        total = _counted(chance, rate * share * 30, day)
+        total = _counted(_life(chance, at.size), rate * share * 30, day)
         yield "http_requests_total", f'{where},code="{code}",path="{path}"', at, total
+    requests = _life(chance, at.size)
     for number, le in enumerate(_BUCKETS):
         share = np.clip(_SHARES[number] - 0.3 * incident - 0.2 * (load > 0.9), 0.01, 1)
         share = 1.0 if le == "+Inf" else share
-        yield "http_latency_bucket", f'{where},le="{le}"', at, _counted(chance, rate * share * 30, day)
-    yield "http_latency_count", where, at, _counted(chance, rate * 30, day)
+        yield "http_latency_bucket", f'{where},le="{le}"', at, _counted(requests, rate * share * 30, day)
+    yield "http_latency_count", where, at, _counted(requests, rate * 30, day)
     for device in ("eth0", "eth1"):
         yield (
             "net_errors_total",
             f'{where},device="{device}"',
             at,
-            _counted(chance, 0.2 * incident + 0.01, day),
+            _counted(_life(chance, at.size), 0.2 * incident + 0.01, day),
         )
-    yield "restarts_total", where, at, _counted(chance, (chance.random(at.size) < 0.0008) * 1.0, day)
+    yield (
+        "restarts_total",
+        where,
+        at,
+        _counted(_life(chance, at.size), (chance.random(at.size) < 0.0008) * 1.0, day),
+    )
 
 
-def _counted(chance: np.random.Generator, added: np.ndarray | float, day: int) -> np.ndarray:
+def _life(chance: np.random.Generator, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """How a process's load swings from scrape to scrape, and when it begins anew: the same for all its counters of one thing."""
+    return chance.uniform(0.8, 1.2, count), np.flatnonzero(chance.random(count) < 0.0003)
+
+
+def _counted(life: tuple[np.ndarray, np.ndarray], added: np.ndarray | float, day: int) -> np.ndarray:
     """A counter that grows by so much a scrape and begins anew once in a while."""
-    steps = np.round(np.asarray(added) * chance.uniform(0.8, 1.2, np.size(added)), 3)
-    total = np.cumsum(steps) + day * 1e6
-    for reset in np.flatnonzero(chance.random(total.size) < 0.0003):
+    swing, resets = life
+    total = np.cumsum(np.round(added * swing, 3)) + day * 1e6
+    for reset in resets:
         total[reset:] -= total[reset]
     return np.round(total, 3)
 

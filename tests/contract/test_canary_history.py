@@ -14,7 +14,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Callable, Container, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -74,9 +74,11 @@ def samples() -> Iterator[tuple[str, int, float]]:
         yield 'flag{x="1"}', t, 1.0
     for t in TWO:
         yield 'flag{x="2"}', t, 1.0
-    # Twelve disks, two of which fill up and are emptied, each at hours of its own.
+    # Twelve disks, two of which fill up and are emptied, each at hours of its own; one says nothing for three hours, and some scrapes are lost.
     for host in range(12):
         for t in range(BEGIN + host * 1_300, BEGIN + 36 * HOUR, 30_000):
+            if chance.random() < 0.01 or (host == 7 and 15 * HOUR < t - BEGIN < 18 * HOUR):
+                continue
             filled = (t / HOUR + host) % 9 / 9
             free = 1 - filled if host in (3, 8) else 0.7 + 0.2 * math.sin(t / 9_000_000 + host)
             team = ',team="a"' if host == 5 else ""
@@ -257,6 +259,53 @@ def test_a_close_look_at_those_that_were_hit_changes_no_episode(
     spy.asked.clear()
     assert both(there.run([one], cache=cache)) == plain
     assert [each for each in spy.asked if each[1] == 30_000 and "disk" in each[0]] in ([], spy.asked[-1:])
+
+
+@pytest.mark.parametrize("seconds", [30, 600])
+@pytest.mark.parametrize(
+    "expr",
+    [
+        FILLING,
+        "deriv(disk[1h]) < -0.00002",
+        "avg_over_time(disk[1h]) < 0.3",
+        "sum_over_time(disk[2h]) < 90",
+        "count_over_time(disk[1h]) < 110",
+        "min_over_time(disk[1h]) < 0.2",
+        "max_over_time(disk[1h]) < 0.4",
+        "quantile_over_time(0.5, disk[1h]) < 0.3",
+        "stddev_over_time(disk[1h]) > 0.05",
+        "stdvar_over_time(disk[1h]) > 0.002",
+        "max by (host) (predict_linear(disk[1h], 7200)) < 0 and on (host) max_over_time(disk[1h] offset 5m) < 0.6",
+    ],
+)
+def test_long_windows_are_sampled_on_a_victoriametrics(victoria: Live, expr: str, seconds: int) -> None:
+    """What it says of the samples in a window is the same however far apart it is asked."""
+    one = version(expr, for_ms=10 * MINUTE, keep_ms=2 * MINUTE)
+    other = replace(one, for_ms=seconds * 1000 + MINUTE, labels={"severity": "P2"})
+    plain = both(victoria.run([pair(one, other)], NONE))
+    found = victoria.run([pair(one, other)], Savings(share=False))
+    assert both(found) == plain
+    assert all(plain)
+    assert [each.stride for each in (found[0].old, found[0].new) if each is not None] == [
+        20,
+        min(seconds // 30 + 3, 20),
+    ]
+
+
+@pytest.mark.parametrize(
+    "expr",
+    [
+        "load < 0.5",
+        "avg_over_time(load[10m]) < 0.5",
+        "predict_linear(disk[1h], 7200) < 0 and on (host) load > 0.2",
+        "rate(disk[1h]) > 0.001",
+        "last_over_time(disk[1h]) < 0.5",
+        "max_over_time(deriv(disk[1h])[1h:]) < 0",
+    ],
+)
+def test_all_else_is_not(victoria: Live, expr: str) -> None:
+    (found,) = victoria.run([pair(None, version(expr, for_ms=10 * MINUTE))])
+    assert found.new is not None and found.new.stride == 1
 
 
 def test_the_levels_say_what_can_be_known(prometheus: Live, victoria: Live) -> None:

@@ -130,7 +130,7 @@ def test_a_victoriametrics_is_not_the_prometheus_whose_interface_it_has() -> Non
     pages = {"/query": reply(200, STATS), "/metrics": reply(200, metrics)}
     with history(pages) as (source, _):
         assert source.info().build == "v1.145.0"
-        assert (source.caps.points, source.caps.exact, source.caps.coarse) == (12_000, False, False)
+        assert (source.caps.points, source.caps.exact, source.caps.coarse) == (12_000, False, "long windows")
 
 
 @pytest.mark.parametrize(

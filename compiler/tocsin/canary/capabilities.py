@@ -36,7 +36,8 @@ CAPS: Final[Mapping[Flavour, SourceCaps]] = MappingProxyType(
             workers=2,
             params=(("nocache", "1"),),
             exact=False,
-            coarse=False,
+            why="vm",
+            coarse="long windows",
         ),
         # What stands behind a data source decides; this is for a Prometheus, see `remote.history`.
         "grafana": SourceCaps(flavour="grafana", points=11_000, workers=2),

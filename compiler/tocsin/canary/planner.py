@@ -8,7 +8,7 @@ Three savings, each exact (measured: canary of 200 rules, 22,751 episodes, none 
 - **limits are compared here** (`threshold`): the loosest is asked, with values.
 - **sample first** (stride L): what fires was there at L = ceil(for / interval) + 1 evaluations in a row, so every L-th evaluation shows it; the
   neighbourhood of a hit is then asked for, of the series that were hit (`narrow`). Spells that only ever were pending may be missed; nothing counts
-  those. An expression without a range is not sampled: it saves a server nothing.
+  those. What is sampled, `sampled` says.
 
 A replay begins `for` + `keep_firing_for` + one interval before the window: after that long, its state no longer depends on what was before, but for
 the chains that `replay` looks for.
@@ -20,11 +20,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
+from tocsin.canary.sampled import sampled
 from tocsin.canary.source import SourceCaps, SourceInfo
 from tocsin.canary.threshold import Limit, loosest, question, same
 from tocsin.canary.values import Grid, Pair, RuleVersion, Window
-from tocsin.promql import Expr, parse
-from tocsin.promql.tree import Range, Subquery
 
 DAY_MS: Final = 86_400_000
 _LONGEST_STRIDE: Final = 20
@@ -236,9 +235,12 @@ def batches(each: Iterable[Piece], points: int) -> list[list[Piece]]:
 
 
 def warmup_ms(version: RuleVersion) -> int:
-    """How long before the window a replay begins."""
-    missing = version.missing_evals * version.interval_ms if version.machine == "grafana" else 0
-    return version.for_ms + version.keep_ms + version.interval_ms + missing
+    """How long before the window a replay begins: whole evaluations, for it takes three of two minutes to fire after five. Under a limit, those that
+    are kept from before count, so they are to be gone first."""
+    interval = version.interval_ms
+    missing = version.missing_evals if version.machine == "grafana" else 0
+    kept = -(-version.keep_ms // interval) * (2 if version.limit else 1)
+    return (-(-version.for_ms // interval) + kept + 1 + missing) * interval
 
 
 def earlier(asked: Question, by: int) -> Question:
@@ -266,7 +268,7 @@ def _question(asked: _Asked, window: Window, caps: SourceCaps, savings: Savings)
         wants = [replace(each, limit=None) if each.limit == most else each for each in wants]
     else:
         wants = [replace(each, limit=None) for each in wants]
-    stride = min(map(_stride, versions)) if savings.coarse and caps.coarse and _looks_back(expr) else 1
+    stride = min(map(_stride, versions)) if savings.coarse and sampled(expr, interval, caps.coarse) else 1
     return Question(
         expr=expr,
         grid=grid,
@@ -285,13 +287,6 @@ def _stride(version: RuleVersion) -> int:
     if version.machine == "grafana" or version.limit > 0:
         return 1
     return min(-(-version.for_ms // version.interval_ms) + 1, _LONGEST_STRIDE)
-
-
-def _looks_back(expr: str) -> bool:
-    """Whether evaluations read more than one sample of a series. Where they do not, a server reads its history once, however few it evaluates
-    (0.86 to 1.23 times the cost of all, without a single hit, measured)."""
-    parsed = parse(expr)
-    return isinstance(parsed, Expr) and any(isinstance(each, Range | Subquery) for each in parsed.tree)
 
 
 def _sides(pair: Pair) -> Iterable[tuple[Side, RuleVersion]]:

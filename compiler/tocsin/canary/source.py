@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from tocsin.canary.sampled import Coarse
+
 Flavour = Literal["prometheus", "victoriametrics", "mimir", "thanos", "grafana"]
 
 
@@ -18,9 +20,11 @@ class SourceCaps:
     workers: int
     params: tuple[tuple[str, str], ...] = ()
     exact: bool = True
-    """False where the same query repeated, or cut differently, answers differently in the last points."""
-    coarse: bool = True
-    """Whether sampling first and looking closely after saves anything."""
+    """False where the same query repeated, or cut differently, answers differently in some points."""
+    why: str = ""
+    """Why it is not exact, in the word of `approx(...)`."""
+    coarse: Coarse = "ranges"
+    """For which expressions sampling first and looking closely after saves anything."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
