@@ -169,6 +169,14 @@ def test_a_victoriametrics_is_asked_for_everything_at_once() -> None:
     assert found[0].new.exactness.text == "approx(vm)"
 
 
+def test_why_a_source_is_not_exact_is_said() -> None:
+    server = source()
+    server.caps = replace(server.caps, exact=False, why="replicas")
+    found = run([pair(None, version(for_ms=10 * MINUTE))], server)
+    assert found[0].new is not None
+    assert found[0].new.exactness.text == "approx(replicas)"
+
+
 def test_days_are_joined_up_to_what_one_answer_holds() -> None:
     """9 days at 30 s are 25,920 evaluations: three requests of up to three days and a bit, cut at midnight."""
     window = Window(start_ms=START, end_ms=START + 9 * DAY)

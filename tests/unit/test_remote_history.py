@@ -21,6 +21,11 @@ BUILD = {"status": "success", "data": {"version": "3.5.3"}}
 FLAGS = {"status": "success", "data": {"query.lookback-delta": "1m30s"}}
 PLAIN = {"status": "success", "data": {"resultType": "scalar", "result": [0, "1"]}}
 STATS = {**PLAIN, "stats": {"seriesFetched": "0"}}
+ANALYSED = {
+    "status": "success",
+    "data": {"resultType": "scalar", "result": [1795284754.362, "1"], "analysis": {}},
+}
+"""As a Thanos 0.42.4 answers."""
 Pages = Mapping[str, Reply | Callable[[int], Reply]]
 
 
@@ -111,6 +116,11 @@ def test_who_it_is_is_asked_once() -> None:
             {"/buildinfo": reply(200, {"data": {"application": "Grafana Mimir", "version": "2.14"}})},
             "mimir",
             {},
+        ),
+        (
+            {"/query": reply(200, ANALYSED)},
+            "thanos",
+            {"dedup": "true", "partial_response": "false", "max_source_resolution": "0s"},
         ),
         ({"/buildinfo": reply(404)}, "prometheus", {}),
     ],

@@ -234,7 +234,7 @@ class _Run:
         if version.machine == "grafana":
             found = found.and_(Exactness(level="modelled"))
         if not self.fetcher.caps.exact:
-            found = found.and_(Exactness(level="approx", why=("vm",)))
+            found = found.and_(Exactness(level="approx", why=(self.fetcher.caps.why,)))
         return found
 
     def _warm(self, question: Question, answer: Answer) -> tuple[Question, Answer, frozenset[int]]:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 from urllib.parse import urlsplit
@@ -25,6 +26,7 @@ from tocsin.errors import TooLong, UsageError, WrongShape
 from tocsin.remote.answer import Answer, Reader
 from tocsin.remote.http import Door
 from tocsin.remote.rule_states import group_state
+from tocsin.remote.stores import Stores, stores_of
 
 _API: Final = ("api", "v1")
 _TIMEOUT: Final = "50s"
@@ -40,6 +42,11 @@ _NO_QUERY: Final = re.compile(
     r"unparsed data|unexpected token|(?:unknown|unsupported) func|cannot parse|parse error|bad_data",
     re.IGNORECASE,
 )
+_UNREAD: Final = re.compile(r"expanding series|proxy Series\(\)|rpc error: code =")
+"""A store that could not be read, which is no answer to the query. A Thanos says 422 `execution` to it, as to one that fails, while it has not yet
+noticed that a store is gone (7 s, measured); the second text is that of its other engine."""
+_TENANT: Final[Mapping[str, str]] = {"thanos": "THANOS-TENANT"}
+"""Where it is another header than `X-Scope-OrgID`."""
 _GO_DURATION: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|h|m|s|d)")
 _UNIT_MS: Final[Mapping[str, int]] = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _ABSENT: Final = (400, 403, 404, 405, 500, 501)
@@ -47,7 +54,7 @@ _ABSENT: Final = (400, 403, 404, 405, 500, 501)
 
 
 class History:
-    """One server's history. `flavour` None is found out: a VictoriaMetrics and a Mimir say who they are, anybody else counts as a Prometheus.
+    """One server's history. `flavour` None is found out: a VictoriaMetrics, a Mimir and a Thanos are known, anybody else counts as a Prometheus.
     `door` must be read-only and take queries by POST (`metrics=True`)."""
 
     def __init__(
@@ -69,7 +76,7 @@ class History:
         # Whoever runs the server is to see who asks so much, and to be able to limit it.
         self._headers = {
             "User-Agent": f"tocsin-backtest/{__version__}",
-            **({"X-Scope-OrgID": tenant} if tenant else {}),
+            **({_TENANT.get(flavour or "", "X-Scope-OrgID"): tenant} if tenant else {}),
         }
         host = urlsplit(door.base_url).hostname or ""
         # Packing and unpacking costs more than the loopback does.
@@ -82,6 +89,8 @@ class History:
         """Queries sent so far, answered or not."""
         self._lock = threading.Lock()
         self._known: tuple[SourceInfo, SourceCaps] | None = None
+        self._stores: Stores | None = None
+        """Of a Thanos: what it read at first."""
 
     @property
     def caps(self) -> SourceCaps:
@@ -152,12 +161,17 @@ class History:
             if _is_cut(answer):
                 raise TooMuch(f"the answer is cut off after {len(answer.body)} bytes")
         if answer.status == 200:
+            lacks = self._lacks()
+            if lacks:
+                raise Unfit(f"the server answers without a store: {lacks}")
             return answer.body
         kind, said = self._door.words(answer)
         if answer.status in (413, 503, 504) or kind == "timeout" or _TOO_MUCH.search(said):
             raise TooMuch(said or f"status {answer.status}")
         if kind == "bad_data" or answer.status == 400 or _NO_QUERY.search(said):
             raise Unfit(f"the server does not take the query: {said}")
+        if _UNREAD.search(said):
+            raise Unfit(f"the server cannot read all of its history: {said}")
         raise Unanswerable(said)
 
     def _sent(self, what: str, parameters: list[tuple[str, str]]) -> Answer:
@@ -192,29 +206,38 @@ class History:
             if behind is None and "mimir" in read.text("application", "").lower():
                 behind = "mimir"
         if behind is None:
-            behind = "victoriametrics" if self._counts_series() else "prometheus"
+            behind = self._answers_as()
         if behind == "victoriametrics" and self._asked != "grafana":
             # To buildinfo it answers the version of the Prometheus whose interface it has.
             build = self._version_of_victoriametrics() or ""
         flavour: Flavour = "grafana" if self._asked == "grafana" else behind
-        base = CAPS[behind]
-        caps = SourceCaps(
-            flavour=flavour,
-            points=base.points,
-            workers=base.workers,
-            params=base.params,
-            exact=base.exact,
-            coarse=base.coarse,
-        )
+        caps = replace(CAPS[behind], flavour=flavour)
+        if behind == "thanos":
+            self._stores = self._stores_now()
+            if self._stores is not None and self._stores.replicas(self._flag("query.replica-label")):
+                caps = replace(caps, exact=False, why="replicas")
         place = "/".join((self._door.base_url, *self._prefix)) + (f"#{self._tenant}" if self._tenant else "")
         lookback = self._lookback() if behind in ("prometheus", "thanos") else 300_000
         return SourceInfo(id=place, flavour=flavour, build=build, lookback_ms=lookback), caps
 
-    def _counts_series(self) -> bool:
-        """Whether an answer says how many series it took: a VictoriaMetrics, of one process or a cluster (measured; no other server does)."""
+    def _answers_as(self) -> Flavour:
+        """Who answers a query in this way: how many series it took is said by a VictoriaMetrics, of one process or a cluster, and an empty analysis
+        is sent along by a Thanos (measured; no other server does either)."""
         answer = self._door.ask(*self._prefix, *_API, "query", form=[("query", "1")], headers=self._headers)
         stats = answer.json()["stats"]
-        return isinstance(stats.value, Mapping) and "seriesFetched" in stats.value
+        if isinstance(stats.value, Mapping) and "seriesFetched" in stats.value:
+            return "victoriametrics"
+        return "thanos" if "analysis" in _data(answer).object() else "prometheus"
+
+    def _stores_now(self) -> Stores | None:
+        answer = self._get("stores")
+        return stores_of(_data(answer)) if answer is not None else None
+
+    def _lacks(self) -> str:
+        """Why the answer that just came may be partial, though its server does not say so."""
+        before = self._stores
+        now = self._stores_now() if before is not None else None
+        return now.missing(before) if now is not None and before is not None else ""
 
     def _version_of_victoriametrics(self) -> str | None:
         answer = self._door.get("metrics", headers=self._headers, accept=(200, 401, *_ABSENT))
@@ -222,10 +245,14 @@ class History:
         return found[1] if answer.status == 200 and found else None
 
     def _lookback(self) -> int:
-        answer = self._get("status", "flags")
-        said = _data(answer).text("query.lookback-delta", "") if answer is not None else ""
+        said = self._flag("query.lookback-delta")
         total = sum(float(number) * _UNIT_MS[unit] for number, unit in _GO_DURATION.findall(said))
         return round(total) or 300_000
+
+    def _flag(self, name: str) -> str:
+        """One of the server's own flags; `""` where it does not say."""
+        answer = self._get("status", "flags")
+        return _data(answer).text(name, "") if answer is not None else ""
 
     def _get(self, *path: str) -> Answer | None:
         answer = self._door.get(*self._prefix, *_API, *path, headers=self._headers, accept=(200, *_ABSENT))
