@@ -3,7 +3,8 @@
 A replay begins `for` + `keep_firing_for` + one interval early. What is there without a gap for `for` fires whatever was before; what is gone for
 `keep_firing_for` has resolved whatever was before. Only a chain of presences, each too short to fire and each before the last one has been kept
 long enough, hides whether something fired at its beginning (28 of 623 episodes differed without a warm-up, none with it; the chain is rarer still).
-So do evaluations that fail: they leave everything as it was, and what nobody evaluated warms nothing.
+So does a limit that is exceeded or not by those that are kept firing. So do evaluations that fail: they leave everything as it was, and what nobody
+evaluated warms nothing.
 """
 
 from __future__ import annotations
@@ -17,6 +18,13 @@ from tocsin.canary.values import CARRIED_IN, NEVER, OPEN, Grid, Ints, Presence, 
 
 def unsettled(alerts: Presence, grid: Grid, version: RuleVersion, warm: int, failed: Ints) -> bool:
     """Whether some alert's state at index `warm` hangs on what was before the grid. `failed` are the indices, sorted, of all evaluations that failed."""
+    if version.limit and version.keep_ms:
+        kept = -(-version.keep_ms // grid.step_ms)
+        if (failed.size and failed[0] < warm) or _crowded_perhaps(alerts, version.limit, kept, warm):
+            return True
+        # From here on nobody is kept of whom nothing is known.
+        later = alerts.at >= kept
+        alerts, warm = replace(alerts, row=alerts.row[later], at=alerts.at[later] - kept), warm - kept
     if failed.size and failed[0] < warm:
         return _unsettled_between(alerts, grid.step_ms, version, warm, failed)
     if version.keep_ms == 0 or version.for_ms == 0 or warm <= 0:
@@ -42,6 +50,20 @@ def unsettled(alerts: Presence, grid: Grid, version: RuleVersion, warm: int, fai
     sure = np.zeros(len(alerts.series), dtype=np.bool_)
     sure[run_row[fires | resolves]] = True
     return bool((~sure[run_row]).any())
+
+
+def _crowded_perhaps(alerts: Presence, limit: int, kept: int, warm: int) -> bool:
+    """Whether it hangs on who is kept firing that more alerts are there than the limit allows, in which case all would be forgotten."""
+    early = alerts.at < warm
+    row, at = alerts.row[early], alerts.at[early]
+    present = np.bincount(at, minlength=warm)
+    last = np.ones(at.size, dtype=np.bool_)
+    last[:-1] = (row[1:] != row[:-1]) | (at[1:] - at[:-1] > kept)
+    first = np.roll(last, 1)
+    change = np.bincount(at[first], minlength=warm + kept + 2)
+    change -= np.bincount(at[last] + kept + 1, minlength=warm + kept + 2)
+    most = np.cumsum(change)[:warm]
+    return bool(((most > limit) & (present <= limit))[kept:].any())
 
 
 def _unsettled_between(alerts: Presence, step: int, version: RuleVersion, warm: int, failed: Ints) -> bool:
