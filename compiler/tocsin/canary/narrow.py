@@ -71,12 +71,13 @@ def narrowed(question: Question, hits: Sequence[Labels]) -> Narrow:
     expr = parse(question.expr)
     if not hits or isinstance(expr, PromqlProblem) or not cannot_fail(expr):
         return whole
-    own = _own(question)
     values: dict[str, set[str]] = {}
     for series in hits:
         for label, value in series:
-            if label != NAME and label not in own:
+            if label != NAME:
                 values.setdefault(label, set()).add(value)
+    if not _own(question).isdisjoint(values):
+        return whole
     chosen: list[str] = []
     for label in sorted(values, key=lambda each: (-len(values[each]), each)):
         if len(chosen) == _LABELS:
