@@ -210,6 +210,8 @@ def no(status: int, kind: str, error: str, **headers: str) -> Reply:
         no(422, "execution", "the query hit the max number of series limit (limit: 100000 series)"),
         no(422, "bad_data", "the total query time range (query length: 32d, limit: 31d) exceeds the limit"),
         reply(413, b"<html><title>413 Request Entity Too Large</title></html>"),
+        # A Mimir's `querier.timeout`.
+        no(500, "internal", "context deadline exceeded"),
         # Grafana's proxy after its own time-out, and any other gateway.
         reply(504),
         reply(504, b"<html><title>504 Gateway Time-out</title></html>"),
