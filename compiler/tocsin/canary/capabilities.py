@@ -8,7 +8,10 @@ server that people are looking at.
 Sources: Prometheus web/api/v1/api.go (`exceeded maximum resolution of 11,000 points per timeseries`); VictoriaMetrics
 `-search.maxPointsPerTimeseries` (30,000) and its `nocache`, without which it moves start and end to multiples of the step; Thanos
 docs/components/query.md (`dedup`, `partial_response`, `max_source_resolution`); Mimir's query-frontend splits by day and keeps Prometheus's 11,000.
-Measured with Prometheus 2.42, 2.53, 3.5 and VictoriaMetrics 1.145; Mimir, Thanos and Grafana's proxy are from their documents.
+Measured with Prometheus 2.42, 2.53, 3.5 and VictoriaMetrics 1.145; the same episodes as from the Prometheus whose blocks they read, with each saving
+and without, came from Thanos 0.42.4 (sidecar, store gateway and both; both engines), a Mimir built from its main of April 2026 (aced80d74930; with
+tenants and without) and the proxy of a Grafana 9.4.0-pre. A Thanos that puts replicas together is not exact, see `remote.stores`; `max_source_resolution`
+with downsampled blocks, and other versions of the three, are from their documents.
 """
 
 from __future__ import annotations
