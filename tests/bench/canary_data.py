@@ -2,7 +2,7 @@
 
 Each instance has twenty series every 30 s: gauges, counters that reset, a latency histogram; scrapes jitter by milliseconds, some are lost, some
 instances are silent for longer than a look-back, one in ten runs hot, one in ten has a disk that fills up, and a few incidents make many things happen
-at once. The rules are noisier than a team would bear: of 200 in seven days about 170 fire, more than twenty thousand times.
+at once. The rules are noisier than a team would bear: 200 fire forty thousand times in seven days.
 """
 
 from __future__ import annotations
