@@ -17,7 +17,6 @@ from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 import pytest
 from tests.history_source import Episode, episodes, pair, version
@@ -211,19 +210,16 @@ def test_savings_change_no_episode(any_server: Live, savings: Savings, fewer: in
         assert any_server.ranges == before - fewer
 
 
-@dataclass
-class Spy:
+class Spy(History):
     """A source, and every expression and step it was asked for."""
 
-    source: History
-    asked: list[tuple[str, int]]
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.source, name)
+    def __init__(self, door: Door) -> None:
+        super().__init__(door)
+        self.said: list[tuple[str, int]] = []
 
     def range(self, expr: str, start_ms: int, end_ms: int, step_ms: int) -> bytes:
-        self.asked.append((expr, step_ms))
-        return self.source.range(expr, start_ms, end_ms, step_ms)
+        self.said.append((expr, step_ms))
+        return super().range(expr, start_ms, end_ms, step_ms)
 
 
 FILLING = "predict_linear(disk[1h], 7200) < 0"
@@ -249,16 +245,16 @@ def test_a_close_look_at_those_that_were_hit_changes_no_episode(
     one = pair(None, version(expr, for_ms=10 * MINUTE, keep_ms=keep_ms, labels=labels))
     plain = both(prometheus.run([one], NONE))
     assert 6 <= len(plain[0]) <= 12
-    spy = Spy(prometheus.source, [])
+    spy = Spy(prometheus.door)
     cache = Cache(folder=tmp_path)
-    there = Live(prometheus.server, spy, prometheus.door, prometheus.asked)  # type: ignore[arg-type]
+    there = Live(prometheus.server, spy, prometheus.door, prometheus.asked)
     assert both(there.run([one], cache=cache)) == plain
-    close = [text for text, step in spy.asked if step == 30_000 and "disk" in text and "present" not in text]
+    close = [text for text, step in spy.said if step == 30_000 and "disk" in text and "present" not in text]
     assert any('host=~"h3|h8"' in each or 'host="h' in each for each in close) == narrow
     assert (expr in close) == (not narrow or keep_ms > 0)
-    spy.asked.clear()
+    spy.said.clear()
     assert both(there.run([one], cache=cache)) == plain
-    assert [each for each in spy.asked if each[1] == 30_000 and "disk" in each[0]] in ([], spy.asked[-1:])
+    assert [each for each in spy.said if each[1] == 30_000 and "disk" in each[0]] in ([], spy.said[-1:])
 
 
 @pytest.mark.parametrize("seconds", [30, 600])

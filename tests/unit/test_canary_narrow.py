@@ -13,8 +13,10 @@ from tests.history_source import (
     Asked,
     Episode,
     FakeSource,
+    Fault,
     Value,
     episodes,
+    no_fault,
     pair,
     version,
 )
@@ -131,9 +133,9 @@ def fleet(**more: Value) -> Series:
 
 
 def run(
-    series: Series, pairs: list[Pair], savings: Savings | None = None, **more: object
+    series: Series, pairs: list[Pair], savings: Savings | None = None, fault: Fault = no_fault
 ) -> tuple[list[list[Episode]], FakeSource]:
-    server = FakeSource(series=series, **more)  # type: ignore[arg-type]
+    server = FakeSource(series=series, fault=fault)
     ticks = itertools.count()
     watch = Watch(now_ms=START + 30 * DAY, monotonic=lambda: next(ticks) / 1e6)
     found = replay(pairs, WINDOW, server, None, Budget(), watch, savings=savings, calibrated=False)
@@ -164,8 +166,7 @@ def test_a_label_that_series_carry_and_the_rule_sets_is_asked_about_all(
     own: dict[str, str], narrow: bool
 ) -> None:
     """With `host` set all hosts are one alert, which fails where two are there at once, and goes on in another host where one follows the other."""
-    after = lambda t: 1.0 if t % DAY >= 20 * HOUR else 0.0  # noqa: E731
-    series = fleet(h3=full, h4=after, h7=brief)
+    series = fleet(h3=full, h4=lambda t: 1.0 - full(t), h7=brief)
     one = pair(None, replace(ONE, labels=own))
     found, server = run(series, [one])
     assert found == run(series, [one], NONE)[0]

@@ -86,15 +86,7 @@ class Closeups:
         rows = self._rows(presence)
         known = rows >= 0
         known[known] = self._asked[rows[known], presence.at[known]]
-        if known.all():
-            return presence
-        left, row = np.unique(presence.row[known], return_inverse=True)
-        return Presence(
-            series=tuple(presence.series[each] for each in left),
-            row=row.astype(np.int32),
-            at=presence.at[known],
-            value=None if presence.value is None else presence.value[known],
-        )
+        return presence if known.all() else presence.where(known)
 
     def _stretches(self, new: NDArray[np.bool_], *, often: bool) -> Iterator[tuple[tuple[int, ...], Stretch]]:
         """What is new by the keys that want it: within a stretch (a day where much is wanted) all of them get what one of them needs."""

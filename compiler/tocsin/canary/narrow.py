@@ -95,10 +95,9 @@ def carried(question: Question, lookback_ms: int) -> tuple[str, int] | None:
         return None
     out = labels_out(expr)
     own = sorted(label for label in _own(question) if out.can(label))
-    grid = question.grid
-    end = grid.start_ms + (grid.count - 1) * grid.step_ms - question.offset_ms
+    end = question.time_ms(question.grid.count - 1)
     selectors = [node for node in expr.tree if isinstance(node, Selector)]
-    back = lookback_ms + (grid.count - 1) * grid.step_ms
+    back = lookback_ms + end - question.time_ms(0)
     for node in expr.tree:
         if isinstance(node, Selector | Subquery):
             if node.at is not None or node.offset < 0:

@@ -34,17 +34,15 @@ def sampled(expr: str, interval_ms: int, coarse: Coarse) -> bool:
     tree = parsed.tree
     if coarse == "ranges":
         return any(isinstance(each, Range | Subquery) for each in tree)
-    windows = {
+    windows = (
+        tree[kid] for each in tree if isinstance(each, Call) and each.name in _OF_WINDOW for kid in each.kids
+    )
+    long = {
         kid
-        for each in tree
-        if isinstance(each, Call) and each.name in _OF_WINDOW
+        for each in windows
+        if isinstance(each, Range) and each.range >= LONG * interval_ms
         for kid in each.kids
-        if isinstance(tree[kid], Range)
     }
-    read = {kid for at in windows for kid in tree[at].kids}
-    return bool(windows) and all(
-        at in read if isinstance(each, Selector)
-        else each.range >= LONG * interval_ms if isinstance(each, Range)
-        else not isinstance(each, Subquery)
-        for at, each in enumerate(tree)
-    )  # fmt: skip
+    selectors = {at for at, each in enumerate(tree) if isinstance(each, Selector)}
+    # A selector is read by what stands around it alone: all of them so means that nothing else is read.
+    return bool(long) and selectors == long and not any(isinstance(each, Subquery) for each in tree)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import zlib
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -62,14 +63,8 @@ def unpack(data: bytes) -> tuple[Presence, Ints] | None:
 
 def cut(presence: Presence, first: int, count: int, stride: int) -> Presence:
     """The part at indices `first`, `first + stride`, ..., with indices of its own from 0 and no series that is not in it."""
-    inside = (presence.at >= first) & (presence.at <= first + stride * (count - 1))
-    left, row = np.unique(presence.row[inside], return_inverse=True)
-    return Presence(
-        series=tuple(presence.series[each] for each in left),
-        row=row.astype(np.int32),
-        at=((presence.at[inside] - first) // stride).astype(np.int32),
-        value=None if presence.value is None else presence.value[inside],
-    )
+    inside = presence.where((presence.at >= first) & (presence.at <= first + stride * (count - 1)))
+    return replace(inside, at=((inside.at - first) // stride).astype(np.int32))
 
 
 def moved(presence: Presence, first: int, stride: int) -> Presence:

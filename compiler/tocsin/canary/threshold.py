@@ -11,8 +11,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Final
 
-import numpy as np
-
 from tocsin.canary.values import Presence
 from tocsin.promql import Expr, parse
 from tocsin.promql.canonical import canonical
@@ -75,9 +73,7 @@ def within(presence: Presence, limit: Limit) -> Presence:
         case _:
             keep = value <= limit.value
     # A series that is never beyond the limit would not be in the stricter answer either.
-    left, row = np.unique(presence.row[keep], return_inverse=True)
-    series = tuple(presence.series[each] for each in left)
-    return Presence(series=series, row=row.astype(np.int32), at=presence.at[keep], value=value[keep])
+    return presence.where(keep)
 
 
 def _top(expr: Expr) -> tuple[Tree, Limit] | None:

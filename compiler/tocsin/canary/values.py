@@ -121,6 +121,16 @@ class Presence:
     at: Ints
     value: Floats | None = None
 
+    def where(self, keep: NDArray[np.bool_]) -> Presence:
+        """The samples that `keep` is True of, without the series of which none is left."""
+        left, row = np.unique(self.row[keep], return_inverse=True)
+        return Presence(
+            series=tuple(self.series[each] for each in left),
+            row=row.astype(np.int32),
+            at=self.at[keep],
+            value=None if self.value is None else self.value[keep],
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Timeline:

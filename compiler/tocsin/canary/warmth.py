@@ -25,28 +25,33 @@ def unsettled(alerts: Presence, grid: Grid, version: RuleVersion, warm: int, fai
         # From here on nobody is kept of whom nothing is known.
         later = alerts.at >= kept
         alerts, warm = replace(alerts, row=alerts.row[later], at=alerts.at[later] - kept), warm - kept
-    if failed.size and failed[0] < warm:
-        return _unsettled_between(alerts, grid.step_ms, version, warm, failed)
-    if version.keep_ms == 0 or version.for_ms == 0 or warm <= 0:
+    failing = bool(failed.size) and failed[0] < warm
+    if warm <= 0 or (not failing and (version.keep_ms == 0 or version.for_ms == 0)):
         return False
-    early = alerts.at < warm
-    row, at = alerts.row[early], alerts.at[early].astype(np.int64)
-    if not at.size:
+    # Evaluations that failed are left out: what is counted is places among the others, what is measured is their times.
+    good = np.setdiff1d(np.arange(warm, dtype=np.int64), failed)
+    time = good * grid.step_ms
+    if not good.size or time[-1] - time[0] < version.keep_ms:
+        return True
+    place = np.minimum(np.searchsorted(good, alerts.at), good.size - 1)
+    there = good[place] == alerts.at
+    row, place = alerts.row[there], place[there]
+    if not place.size:
         return False
-    head = np.ones(at.size, dtype=np.bool_)
-    head[1:] = (np.diff(row) != 0) | (np.diff(at) != 1)
+    head = np.ones(place.size, dtype=np.bool_)
+    head[1:] = (np.diff(row) != 0) | (np.diff(place) != 1)
     first = np.flatnonzero(head)
-    last = np.append(first[1:], at.size) - 1
-    run_row, start, end = row[first], at[first], at[last]
-    step = grid.step_ms
-    fires = (end - start) * step >= version.for_ms
+    last = np.append(first[1:], place.size) - 1
+    run_row, start, end = row[first], place[first], place[last]
+    fires = time[end] - time[start] >= version.for_ms
     new_row = np.ones(first.size, dtype=np.bool_)
     new_row[1:] = np.diff(run_row) != 0
-    before = np.where(new_row, 0, np.concatenate(([0], end[:-1] + 1)))
-    resolves = (start - 1 - before) * step >= version.keep_ms
-    # An alert that is gone from the last run on until the window begins, which is behind the evaluation before `warm` and mostly not at `warm`.
     ends_row = np.append(new_row[1:], True)
-    resolves |= ends_row & ((warm - 1 - (end + 1)) * step >= version.keep_ms)
+    # Gone between two runs, before a row's first, and from its last one on until the window begins.
+    before = np.where(new_row, 0, np.concatenate(([0], end[:-1] + 1)))
+    resolves = (before < start) & (time[start - 1] - time[before] >= version.keep_ms)
+    behind = np.minimum(end + 1, good.size - 1)
+    resolves |= ends_row & (end < good.size - 1) & (time[-1] - time[behind] >= version.keep_ms)
     sure = np.zeros(len(alerts.series), dtype=np.bool_)
     sure[run_row[fires | resolves]] = True
     return bool((~sure[run_row]).any())
@@ -64,23 +69,6 @@ def _crowded_perhaps(alerts: Presence, limit: int, kept: int, warm: int) -> bool
     change -= np.bincount(at[last] + kept + 1, minlength=warm + kept + 2)
     most = np.cumsum(change)[:warm]
     return bool(((most > limit) & (present <= limit))[kept:].any())
-
-
-def _unsettled_between(alerts: Presence, step: int, version: RuleVersion, warm: int, failed: Ints) -> bool:
-    """The same where evaluations failed: of the others alone, by their times."""
-    good = np.setdiff1d(np.arange(warm, dtype=np.int64), failed)
-    if not good.size or (good[-1] - good[0]) * step < version.keep_ms:
-        return True
-    time = good * step
-    for row in np.unique(alerts.row[alerts.at < warm]).tolist():
-        there = np.isin(good, alerts.at[alerts.row == row])
-        edges = np.flatnonzero(np.diff(there)) + 1
-        first, last = np.append(0, edges), np.append(edges, good.size) - 1
-        lasts = time[last] - time[first]
-        long_enough = np.where(there[first], version.for_ms, version.keep_ms)
-        if not (lasts >= long_enough).any():
-            return True
-    return False
 
 
 def cut_to(timeline: Timeline, window: Window, *, pending: bool = True) -> Timeline:
